@@ -1,0 +1,1 @@
+"""What an execution shows: values and their owners, crossings, influences, what a session forgot."""

@@ -1,0 +1,39 @@
+"""Answers that differ from the solo run without anyone's data in them: counters, rate limits, conflict answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..report import Influence
+from .values import leaves
+
+if TYPE_CHECKING:
+    from ..run import Outcome
+
+
+def differences(outcome: Outcome, alone: Outcome) -> dict[str, tuple[str, str]]:
+    """The paths at which two answers to one request differ: path -> (alone, together)."""
+    one, other = _flat(alone), _flat(outcome)
+    return {
+        path: (one.get(path, ""), other.get(path, ""))
+        for path in dict.fromkeys((*one, *other))
+        if one.get(path) != other.get(path)
+    }
+
+
+def influence(outcome: Outcome, alone: Outcome, unstable: frozenset[str]) -> Influence | None:
+    """The first difference at a path that two solo runs agree on, or None."""
+    for path, (before, after) in differences(outcome, alone).items():
+        if path not in unstable:
+            return Influence(outcome.lane, outcome.request, path, before, after)
+    return None
+
+
+def _flat(outcome: Outcome) -> dict[str, str]:
+    flat = dict(leaves(outcome.body, "body"))
+    flat.update({f"headers.{name}": value for name, value in outcome.headers})
+    flat["status"] = str(outcome.status)
+    flat["error"] = outcome.error or ""
+    if not outcome.finished:
+        flat["finished"] = "never answered"
+    return flat

@@ -1,0 +1,124 @@
+"""Values and who owns them: the telling words in what a lane sent, and in what it was answered when alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..run import Outcome
+    from ..trace.model import Request
+
+# A word, and compounds such as alice@example.com, ORD-1234 or O'Brien.
+_TOKEN = re.compile(r"[^\W_]+(?:[-_.@+'’:/]+[^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+")
+_LONG = 6
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every string and number in a JSON value, and every key, with its path (`body.items[0].name`)."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            inner = f"{path}.{key}" if path else key
+            yield inner, key
+            yield from leaves(item, inner)
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value)):
+            yield from leaves(item, f"{path}[{index}]")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path, str(value)
+
+
+def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    """Everything that a request's user could see: (where, path, text)."""
+    for path, text in leaves(outcome.body, "body"):
+        yield "response", path, text
+    for name, value in outcome.headers:
+        if name not in ("content-length", "date"):
+            yield "response", f"headers.{name}", value
+    if outcome.error is not None:
+        yield "exception", "error", outcome.error
+
+
+def tokens(text: str) -> set[str]:
+    """The telling words of a text, in lower case: three letters or more, four digits or more, two of other scripts."""
+    found: set[str] = set()
+    for match in _TOKEN.finditer(text):
+        token = match.group().casefold()
+        if is_telling(token):
+            found.add(token)
+        for word in _WORD.findall(token):
+            if is_telling(word):
+                found.add(word)
+    return found
+
+
+def is_telling(token: str) -> bool:
+    if token.isdigit():
+        return len(token) >= 4
+    return len(token) >= (3 if token.isascii() else 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one lane owns.
+
+    Attributes:
+        sent: tokens of its requests. `seen`: tokens of what it was answered alone.
+        texts: all of it, for showing evidence in its context.
+    """
+
+    sent: frozenset[str]
+    seen: frozenset[str]
+    texts: tuple[str, ...]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.sent | self.seen
+
+
+def material_of(requests: Iterable[Request], alone: Iterable[Outcome]) -> Material:
+    """What a lane owns, given its requests and the outcomes of its solo runs."""
+    sent_texts: list[str] = []
+    for request in requests:
+        sent_texts += [request.session, request.user or "", request.message or ""]
+        sent_texts += [text for _, text in leaves(request.request, "")]
+    seen_texts = [text for outcome in alone for _, _, text in observations(outcome)]
+    seen_texts += ["".join(outcome.chunks) for outcome in alone]
+    sent = frozenset[str]().union(*map(tokens, sent_texts)) if sent_texts else frozenset[str]()
+    seen = frozenset[str]().union(*map(tokens, seen_texts)) if seen_texts else frozenset[str]()
+    return Material(sent, seen, tuple(dict.fromkeys(text for text in (*sent_texts, *seen_texts) if text)))
+
+
+def foreign_tokens(text: str, private: frozenset[str]) -> set[str]:
+    """Which of the private tokens stand in `text`: as words, and long ones also inside other words."""
+    found = tokens(text) & private
+    folded = text.casefold()
+    found.update(token for token in private if len(token) >= _LONG and token not in found and token in folded)
+    return found
+
+
+def phrase_around(text: str, token: str, sources: tuple[str, ...]) -> str:
+    """The longest piece of `text` around `token` that stands in one of `sources` too, cut at words."""
+    start = text.casefold().find(token)
+    if start < 0 or len(text.casefold()) != len(text):
+        return token
+    best = text[start : start + len(token)]
+    for source in sources:
+        at = source.find(best)
+        while at >= 0:
+            left, right = 0, len(text[start : start + len(token)])
+            while left < min(start, at) and text[start - left - 1] == source[at - left - 1]:
+                left += 1
+            while start + right < len(text) and at + right < len(source) and text[start + right] == source[at + right]:
+                right += 1
+            piece = text[start - left : start + right].strip()
+            if len(piece) > len(best):
+                best = piece
+            at = source.find(text[start : start + len(token)], at + 1)
+    return best

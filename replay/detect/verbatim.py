@@ -1,0 +1,90 @@
+"""The verbatim oracle: a value that belongs to one lane, found in what another lane was shown.
+
+A candidate is a difference first: a request that answered exactly as it does alone cannot have been contaminated by
+this execution. Then the foreign value must be one that the lane neither sent itself nor ever sees alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .values import Material, foreign_tokens, observations, phrase_around
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..run import Outcome
+    from ..schedule.execute import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A foreign value in an answer, not yet confirmed. `tokens` are all of the source's found there, best first."""
+
+    source: str
+    sink: str
+    request: str
+    session: str
+    where: str
+    path: str
+    evidence: str
+    tokens: tuple[str, ...]
+
+    @property
+    def signature(self) -> tuple[str, str, str]:
+        """What makes two candidates the same crossing, while schedules and payloads are made smaller."""
+        return self.source, self.sink, self.where
+
+
+def changed_outcomes(execution: Execution, solo: Mapping[str, Outcome]) -> list[Outcome]:
+    """The answers that differ from the lane's own solo run. `solo` is by request id."""
+    return [o for o in execution.outcomes if (alone := solo.get(o.request)) is None or not same_answer(o, alone)]
+
+
+def same_answer(one: Outcome, other: Outcome) -> bool:
+    return (
+        one.body == other.body
+        and one.status == other.status
+        and one.error == other.error
+        and one.chunks == other.chunks
+        and one.headers == other.headers
+    )
+
+
+def candidates(
+    execution: Execution, solo: Mapping[str, Outcome], materials: Mapping[str, Material]
+) -> Iterator[Candidate]:
+    """Every (source, sink, request, path) at which a foreign value surfaced, most telling first in each request."""
+    for outcome in changed_outcomes(execution, solo):
+        mine = materials[outcome.lane].all
+        for source, material in materials.items():
+            if source == outcome.lane:
+                continue
+            private = material.all - mine
+            found = [
+                (foreign_tokens(text, private), where, path, text) for where, path, text in observations(outcome)
+            ]
+            hits = [hit for hit in found if hit[0]]
+            if not hits:
+                continue
+            # Where several places show it, the innermost with the most evidence speaks for all.
+            hits.sort(key=lambda hit: (-max(map(_weight, hit[0])), len(hit[2])))
+            best = sorted(hits[0][0], key=lambda t: (-_weight(t), t))
+            everything = dict.fromkeys([*best, *(t for hit in hits for t in sorted(hit[0]))])
+            _, where, path, text = hits[0]
+            yield Candidate(
+                source,
+                outcome.lane,
+                outcome.request,
+                outcome.session,
+                where,
+                path,
+                phrase_around(text, best[0], material.texts),
+                tuple(everything),
+            )
+
+
+def _weight(token: str) -> float:
+    """How telling a token is: long ones, and ones with digits in them, are seldom there by chance."""
+    return len(token) + (4 if any(c.isdigit() for c in token) else 0)

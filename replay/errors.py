@@ -1,0 +1,42 @@
+"""The errors Crosslane raises on purpose.
+
+A message has three parts: what happened, where (file:line, record, lane), and what to do next. They are raised where
+that is known and rendered once, at the edge, as one line and an exit code.
+"""
+
+from __future__ import annotations
+
+
+class CrosslaneError(Exception):
+    """Bad input or usage (exit code 2). `str(error)` is the whole line to show."""
+
+    def __init__(self, what: str, where: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        super().__init__(self.line())
+
+    def line(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}{self.what}{remedy}"
+
+
+class TraceError(CrosslaneError):
+    """A trace that cannot be read at all: no such file, not a trace, a version of the future."""
+
+
+class HandlerError(CrosslaneError):
+    """A handler that cannot be loaded or called: no such file or attribute, an import that fails, a wrong signature."""
+
+
+class ScheduleError(CrosslaneError):
+    """A schedule that does not fit: an unknown lane, or a strict replay that diverged."""
+
+
+class WorkerError(CrosslaneError):
+    """The worker process could not be started, or died: what it last said is in the message."""
+
+
+class ExportError(CrosslaneError):
+    """A finding that cannot be exported: no such report, no such finding in it."""

@@ -1,0 +1,33 @@
+"""The fix that fits the carrier, with the caveat that belongs to it."""
+
+from __future__ import annotations
+
+_FIXES = {
+    "module global": (
+        "scope {name} to the session: keep a dict keyed by session id behind a lock per session, or pass an explicit "
+        "session object; a ContextVar isolates too, but forgets the conversation between requests"
+    ),
+    "class attribute": (
+        "{name} is shared by every instance: set it in __init__, and make one instance a session, not one for all"
+    ),
+    "default argument": (
+        "{name} is made once, when the function is defined: use None as the default and make a new one in the body"
+    ),
+    "instance attribute": (
+        "{name} hangs on an object that all sessions share: make one object a session, or pass the value as an argument"
+    ),
+    "closure cell": "{name} lives in a closure that all requests share: keep it in an object made for each session",
+    "functools cache": "key {name} by user or session as well, or do not cache what depends on who asks",
+    "ContextVar default": (
+        "the default of a ContextVar is one object for all contexts: leave it out, and set a new value in each request"
+    ),
+    "thread-local": "a thread-local is shared by all requests on one event loop: use a ContextVar, set in each request",
+}
+
+
+def fix_for(name: str, kind: str, interleaved: bool) -> str:
+    """One sentence. A scalar that is overwritten between two awaits has a nearer remedy than a store."""
+    advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
+    if interleaved and kind in ("module global", "class attribute", "instance attribute"):
+        return f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
+    return advice

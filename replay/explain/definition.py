@@ -1,0 +1,79 @@
+"""Where a carrier is defined: the line of its assignment or of its default, found in the source text."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..state.graph import Node
+
+
+def defined_at(node: Node, key: str | None) -> tuple[str, int] | None:
+    """File and line, or None when the source does not tell."""
+    try:
+        with open(node.file, encoding="utf-8") as stream:
+            tree = ast.parse(stream.read())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    path = node.name if key is None else f"{node.name}.{key}"
+    if node.form == "defaults" or "=…)" in node.name:
+        line = _default(tree, node.owner, node.name.partition("(")[2].partition("=")[0] or (key or ""))
+    elif node.owner:
+        scope = _scope(tree, node.owner)
+        name = path.removeprefix(node.owner).lstrip(".").partition(".")[0].partition("[")[0]
+        line = _assignment(scope.body, name) if scope is not None else None
+    else:
+        # The last part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
+        parts = [part.partition("[")[0] for part in path.split(".")]
+        line = next((found for part in parts if (found := _assignment(tree.body, part)) is not None), None)
+    return None if line is None else (node.file, line)
+
+
+def _assignment(body: list[ast.stmt], name: str) -> int | None:
+    for statement in body:
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+            targets = [statement.target]
+        for target in targets:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and part.id == name:
+                    return statement.lineno
+        for inner in ("body", "orelse", "handlers", "finalbody"):
+            nested = getattr(statement, inner, None)
+            if nested and not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found = _assignment(nested, name)
+                if found is not None:
+                    return found
+    return None
+
+
+def _scope(tree: ast.Module, qualified: str) -> ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | None:
+    body: list[ast.stmt] = tree.body
+    found: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | None = None
+    for part in qualified.replace(".<locals>", "").split("."):
+        found = next(
+            (
+                statement
+                for statement in ast.walk(ast.Module(body, []))
+                if isinstance(statement, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+                and statement.name == part
+            ),
+            None,
+        )
+        if found is None:
+            return None
+        body = found.body
+    return found
+
+
+def _default(tree: ast.Module, qualified: str, parameter: str) -> int | None:
+    scope = _scope(tree, qualified)
+    if scope is None or isinstance(scope, ast.ClassDef):
+        return None
+    for argument in (*scope.args.posonlyargs, *scope.args.args, *scope.args.kwonlyargs):
+        if argument.arg == parameter:
+            return argument.lineno
+    return scope.lineno

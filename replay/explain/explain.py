@@ -1,0 +1,178 @@
+"""Explaining one minimal crossing: which place carried it (by experiment), who wrote it where, who read it where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..report import Access, Carrier
+from ..run import Run
+from ..schedule.execute import Execution, run_of
+from ..schedule.strategies import Replayed, Serial
+from .definition import defined_at
+from .isolate import Isolation, Survey
+from .places import Place
+from .timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..detect.verbatim import Candidate
+    from ..program import Program
+    from ..trace.lanes import Lane
+
+_MOST_TRIED = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Carrier and lines, None where they could not be told (`remark` says why), and the observed run."""
+
+    carrier: Carrier | None
+    write: Access | None
+    read: Access | None
+    run: Run
+    write_seq: int | None
+    read_seq: int | None
+    sink_seq: int | None
+    fixed_run: Run | None
+    remark: str
+    place: Place | None
+    executions: int
+
+
+def explain(
+    program: Program,
+    lanes: Sequence[Lane],
+    schedule: Sequence[str],
+    max_in_flight: int | None,
+    candidate: Candidate,
+    crosses: Callable[[Execution], bool],
+    healed: Callable[[Execution], bool],
+) -> Explanation:
+    """Explain the crossing that `schedule` shows.
+
+    Args:
+        crosses: whether an execution still shows the same crossing.
+        healed: whether the sink answered as it does alone.
+    """
+    order = [lane.name for lane in lanes]
+
+    def strategy() -> Replayed:
+        return Replayed(schedule, Serial(order))
+
+    changed = _survey(program, lanes, strategy(), max_in_flight, candidate)
+    executions = 1
+    place, fixed, remark = None, None, ""
+    for attempt in _in_order(program, changed)[:_MOST_TRIED]:
+        executions += 1
+        execution, run = isolated(program, lanes, strategy(), max_in_flight, [attempt])
+        if not crosses(execution) and healed(execution):
+            place, fixed = attempt, run
+            break
+    if place is None:
+        held = [p for p in changed if changed[p]] or list(changed)
+        if held:
+            executions += 1
+            execution, run = isolated(program, lanes, strategy(), max_in_flight, held)
+            if not crosses(execution):
+                names = ", ".join(p.name(program.graph) for p in held[:4])
+                remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
+                place, fixed = held[0], run
+    if place is None:
+        remark = "the shared thing was not found in the program's own modules: look for state in a library, file or service"
+    timeline = observed(program, lanes, strategy(), max_in_flight, place)
+    write, read, sink = _ends(timeline, candidate)
+    return Explanation(
+        carrier=None if place is None else carrier_of(program, place),
+        write=_access(timeline, write),
+        read=_access(timeline, read),
+        run=timeline,
+        write_seq=write,
+        read_seq=read,
+        sink_seq=sink,
+        fixed_run=fixed,
+        remark=remark,
+        place=place,
+        executions=executions + 1,
+    )
+
+
+def carrier_of(program: Program, place: Place) -> Carrier:
+    graph = program.graph
+    definition = defined_at(graph.nodes[place.node], place.key)
+    return Carrier(
+        place.name(graph), place.kind(graph), None if definition is None else program.files.at(*definition)
+    )
+
+
+def observed(
+    program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, place: Place | None
+) -> Run:
+    """Execute once line by line; the run comes with its events."""
+
+    def job() -> Run:
+        timeline = Timeline(program.files, program.graph, place, program.engine.outputs)
+        execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
+        run = run_of(execution, timeline.events, timeline.places)
+        diverged = getattr(strategy, "diverged", None)
+        return run if diverged is None else Run.from_json({**run.to_json(), "diverged": diverged})
+
+    return program.fresh.run(job, Run.to_json, Run.from_json)
+
+
+def isolated(
+    program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, places: Sequence[Place]
+) -> tuple[Execution, Run]:
+    """Execute with the places kept apart for each lane."""
+
+    def job() -> Execution:
+        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program.graph, places))
+
+    execution = program.fresh.run(job, Execution.to_json, Execution.from_json)
+    return execution, run_of(execution)
+
+
+def _survey(
+    program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, candidate: Candidate
+) -> dict[Place, bool]:
+    def job() -> list[Any]:
+        survey = Survey(program.graph, candidate.tokens)
+        program.engine.execute(lanes, strategy, max_in_flight, survey)
+        return [[place.node, place.key, held] for place, held in survey.changed.items()]
+
+    found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
+    return {Place(node, key): held for node, key, held in found}
+
+
+def _in_order(program: Program, changed: dict[Place, bool]) -> list[Place]:
+    """Places that held the evidence first, then short names: the nearest to what its author would call it."""
+    return sorted(changed, key=lambda p: (not changed[p], len(p.name(program.graph))))
+
+
+def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
+    """The write, the read and the sink of the drawn line, as `Event.seq`."""
+    answers = [e for e in run.events if e.request == candidate.request and e.kind in ("response", "error", "chunk")]
+    shown = [e for e in answers if any(token in e.text.casefold() for token in candidate.tokens)]
+    sink = shown[0] if shown else (answers[-1] if answers else None)
+    until = sink.seq if sink is not None else len(run.events) + 1
+    foreign = [e for e in run.events if e.kind == "write" and e.lane == candidate.source and e.seq < until]
+    mine = [e for e in run.events if e.lane == candidate.sink and e.request == candidate.request and e.seq < until]
+    reads = [e for e in mine if e.kind == "read"] or [e for e in mine if e.kind == "write"]
+    # The last read before the answer is the one whose result was shown; a write that it followed was the source's.
+    read = next((e for e in reversed(reads) if any(w.seq < e.seq for w in foreign)), None)
+    before = [w for w in foreign if read is None or w.seq < read.seq]
+    telling = [w for w in before if any(token in w.text.casefold() for token in candidate.tokens)] or before
+    write = telling[-1] if telling else None
+    return (
+        write.seq if write is not None else None,
+        read.seq if read is not None else None,
+        sink.seq if sink is not None else None,
+    )
+
+
+def _access(run: Run, seq: int | None) -> Access | None:
+    if seq is None:
+        return None
+    event = run.events[seq - 1]
+    return Access(event.lane, event.at or "", event.code or "")

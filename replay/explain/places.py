@@ -1,0 +1,125 @@
+"""A place: one node of the state graph, or one name in a module, class or instance. What a carrier can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..state import content
+
+if TYPE_CHECKING:
+    from ..state.graph import Node, StateGraph
+
+MISSING: Any = object()
+_NAMESPACES = ("namespace", "class", "attributes")
+_FINGERPRINT_SIZE = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`node` is an index into the graph; `key` is a name in it, or None for the whole content of a container."""
+
+    node: int
+    key: str | None = None
+
+    def name(self, graph: StateGraph) -> str:
+        node = graph.nodes[self.node]
+        return node.name if self.key is None else f"{node.name}.{self.key}"
+
+    def kind(self, graph: StateGraph) -> str:
+        node = graph.nodes[self.node]
+        if node.form == "attributes":
+            return "instance attribute"
+        return node.kind
+
+    def value(self, graph: StateGraph) -> Any:
+        """What it holds now; MISSING for a name that is not set."""
+        node = graph.nodes[self.node]
+        if self.key is None:
+            return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
+        return (content.read(node.form, node.target) or {}).get(self.key, MISSING)
+
+    def read(self, graph: StateGraph) -> Any:
+        """Its content, in the form that `write` takes."""
+        node = graph.nodes[self.node]
+        now = content.read(node.form, node.target)
+        return now if self.key is None else (now or {}).get(self.key, MISSING)
+
+    def write(self, graph: StateGraph, value: Any) -> None:
+        node = graph.nodes[self.node]
+        if self.key is None:
+            content.write(node.form, node.target, value)
+            return
+        now = content.read(node.form, node.target) or {}
+        now.pop(self.key, None)
+        if value is not MISSING:
+            now[self.key] = value
+        content.write(node.form, node.target, now)
+
+    def first(self, graph: StateGraph) -> Any:
+        first = graph.first(self.node)
+        return first if self.key is None else (first or {}).get(self.key, MISSING)
+
+
+def changed_places(graph: StateGraph) -> list[Place]:
+    """Everything that differs now from the fresh state."""
+    places: list[Place] = []
+    for index in graph.changed():
+        node = graph.nodes[index]
+        if node.form in _NAMESPACES:
+            now, first = content.read(node.form, node.target) or {}, graph.first(index) or {}
+            keys = [k for k in dict.fromkeys((*first, *now)) if now.get(k, MISSING) is not first.get(k, MISSING)]
+            places += [Place(index, key) for key in keys if not _is_bookkeeping(node, key)]
+        else:
+            places.append(Place(index))
+    return places
+
+
+def _is_bookkeeping(node: Node, key: str) -> bool:
+    """Names that the interpreter or asyncio keeps for itself."""
+    return (key.startswith("__") and key.endswith("__")) or (
+        type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters")
+    )
+
+
+def fingerprint(value: Any) -> Any:
+    """Something that is equal exactly when what `value` holds, all the way down, is unchanged."""
+    budget = [_FINGERPRINT_SIZE]
+    return _fingerprint(value, budget, 0)
+
+
+def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
+    budget[0] -= 1
+    if value is None or type(value) in (str, bytes, int, float, bool):
+        return value
+    if budget[0] <= 0 or depth > 8:
+        return id(value)
+    if isinstance(value, dict):
+        return ("dict", *((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value)))
+    for base in (list, tuple):
+        if isinstance(value, base):
+            return ("list", *(_fingerprint(item, budget, depth + 1) for item in base.__iter__(value)))
+    for base, form in content.BUILTIN_FORMS:
+        if isinstance(value, base):
+            return (form, *(_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value)))
+    if isinstance(value, type):
+        return id(value)
+    attributes = content.own_dict(value)
+    if attributes is not None:
+        return (id(value), *((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items()))
+    return id(value)
+
+
+def texts_in(value: Any) -> list[str]:
+    """Every string that `value` holds, all the way down: to look for evidence in it."""
+    found: list[str] = []
+    _collect(fingerprint(value), found)
+    return found
+
+
+def _collect(value: Any, found: list[str]) -> None:
+    if isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _collect(item, found)

@@ -1,0 +1,274 @@
+"""Observes one execution line by line and writes its timeline: who ran, where it was suspended, who touched the carrier.
+
+Lines are seen through `sys.settrace`, in the user's files only. A line is known to have read or written the carrier
+only when the next one begins, so each line is settled one late.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..run import Event
+from ..schedule.execute import error_text
+from .places import MISSING, fingerprint
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from ..handler.reply import Reply
+    from ..schedule.loop import Actor, ControlledLoop
+    from ..state.files import UserFiles
+    from ..state.graph import StateGraph
+    from ..trace.model import Request
+    from .places import Place
+
+_TEXT_LIMIT = 4_000
+
+
+class Timeline:
+    """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it."""
+
+    def __init__(self, files: UserFiles, graph: StateGraph | None, carrier: Place | None, output: Any) -> None:
+        self.events: list[Event] = []
+        self.places: list[str | None] = []
+        self._files = files
+        self._graph = graph
+        self._carrier = carrier
+        self._output = output
+        self._uses = Uses(graph, carrier) if graph is not None and carrier is not None else None
+        self._loop: ControlledLoop | None = None
+        self._lane = ""
+        self._last: dict[str, tuple[str, int] | None] = {}
+        self._requests: dict[str, Request] = {}
+        self._printed: dict[str, int] = {}
+        self._line: tuple[str, int, str] | None = None
+        self._before: Any = None
+        self._named: set[str] = set()
+
+    # ---- the engine's hooks
+
+    def begin(self, loop: ControlledLoop) -> None:
+        self._loop = loop
+        loop.before_step, loop.after_step = self._enter, self._leave
+        self._before = self._state()
+
+    def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
+        sys.settrace(None)
+
+    def started(self, request: Request, lane: str) -> None:
+        sys.settrace(None)
+        self._requests[lane] = request
+        self._named.discard(lane)
+        self._event("request", lane, request_text(request))
+        sys.settrace(self._trace)
+
+    def chunk(self, request: Request, lane: str, text: str) -> None:  # noqa: ARG002
+        self._settle()
+        self._prints(lane)
+        at, code = self._place(lane)
+        self._event("chunk", lane, text, at=at, code=code)
+
+    def answered(self, request: Request, lane: str, reply: Reply) -> None:  # noqa: ARG002
+        self._settle()
+        self._prints(lane)
+        at, code = self._place(lane)
+        if reply.error is not None:
+            self._event("error", lane, error_text(reply.error) or "", at=at, code=code, status=reply.status)
+        else:
+            self._event("response", lane, body_text(reply.body), at=at, code=code, status=reply.status)
+
+    def _enter(self, actor: Actor) -> None:
+        last = self._last.get(actor.name)
+        self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
+        self._lane = actor.name
+        sys.settrace(self._trace)
+
+    def _leave(self, actor: Actor) -> None:
+        sys.settrace(None)
+        self._settle()
+        self._prints(actor.name)
+        if actor.in_flight:
+            at, code = self._place(actor.name)
+            waits_for_others = not (actor.ready or actor.delays)
+            self._event("blocked" if waits_for_others else "await", actor.name, "", at=at, code=code)
+
+    # ---- lines
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
+        if frame.f_code.co_filename not in self._files:
+            return None
+        if event == "call":
+            return self._trace
+        self._settle()
+        if event == "line":
+            uses = self._uses.on_line(frame) if self._uses is not None else ""
+            self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
+            self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
+        return self._trace
+
+    def _settle(self) -> None:
+        """The line before this moment has run: say whether it wrote or read the carrier."""
+        if self._line is None or self._uses is None:
+            return
+        (file, number, uses), self._line = self._line, None
+        now = self._state()
+        if now != self._before:
+            self._before = now
+            self._access("write", file, number)
+        elif uses == "name" or (uses == "alias" and self._lane not in self._named):
+            # Once a lane has used the carrier by its name, what it then does with that object needs no rows of its own.
+            if uses == "name":
+                self._named.add(self._lane)
+            self._access("read", file, number)
+
+    def _access(self, kind: str, file: str, number: int) -> None:
+        assert self._carrier is not None
+        assert self._graph is not None
+        at, code = self._files.at(file, number), source_line(file, number)
+        last = self.events[-1] if self.events else None
+        # A loop or a comprehension reads many times on one line; once is enough to see it.
+        if last is not None and (last.kind, last.lane, last.at) == (kind, self._lane, at):
+            self.events.pop()
+        text = picture(self._carrier.value(self._graph))
+        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name(self._graph))
+
+    def _state(self) -> Any:
+        if self._graph is None or self._carrier is None:
+            return None
+        return fingerprint(self._carrier.value(self._graph))
+
+    # ---- rows
+
+    def _place(self, lane: str) -> tuple[str | None, str | None]:
+        last = self._last.get(lane)
+        return (None, None) if last is None else (self._files.at(*last), source_line(*last))
+
+    def _prints(self, lane: str) -> None:
+        request = self._requests.get(lane)
+        if request is None:
+            return
+        text = "".join(self._output().get(request.id, ()))
+        new = text[self._printed.get(request.id, 0) :]
+        if new.strip():
+            self._printed[request.id] = len(text)
+            at, code = self._place(lane)
+            self._event("output", lane, new.rstrip("\n"), at=at, code=code)
+
+    def _event(
+        self,
+        kind: str,
+        lane: str,
+        text: str,
+        at: str | None = None,
+        code: str | None = None,
+        carrier: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        request = self._requests.get(lane)
+        step = self._loop.steps if self._loop is not None else 0
+        session, name = (request.session, request.id) if request is not None else ("", "")
+        self.events.append(
+            Event(len(self.events) + 1, step, lane, session, name, kind, text[:_TEXT_LIMIT], at, code, carrier, status)
+        )
+
+
+class Uses:
+    """Whether a source line uses the carrier: by name where it is a name, by identity where it is an object."""
+
+    def __init__(self, graph: StateGraph, carrier: Place) -> None:
+        node = graph.nodes[carrier.node]
+        self._namespace = vars(node.target) if node.form == "namespace" else None
+        self._key = carrier.key
+        self._attribute = carrier.key or (node.name.rpartition(".")[2] if node.name[-1:] not in ")]" else None)
+        self._object = node.target if carrier.key is None else MISSING
+        self._cell = self._attribute if node.form == "cell" else None
+        # A default argument goes by the name of its parameter: `handle(history=…)`.
+        self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None
+        self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
+
+    def on_line(self, frame: FrameType) -> str:
+        """`name`, `alias`, or "" where the line does not use it."""
+        lines = self._names.get(frame.f_code)
+        if lines is None:
+            lines = self._names[frame.f_code] = _names_by_line(frame.f_code)
+        found = {self._match(how, name, frame) for how, name in lines.get(frame.f_lineno, ())}
+        return "name" if "name" in found else "alias" if "alias" in found else ""
+
+    def _match(self, how: str, name: str, frame: FrameType) -> str:
+        if how == "attribute":
+            return "name" if name == self._attribute else ""
+        if how == "cell" and name == self._cell:
+            return "name"
+        if how == "global":
+            if self._namespace is not None and frame.f_globals is self._namespace and name == self._key:
+                return "name"
+            return "name" if self._is_object(frame.f_globals.get(name)) else ""
+        if self._is_object(frame.f_locals.get(name)):
+            return "name" if name == self._parameter else "alias"
+        return ""
+
+    def _is_object(self, value: Any) -> bool:
+        return self._object is not MISSING and value is self._object
+
+
+_OPERATIONS = {
+    "LOAD_GLOBAL": "global",
+    "LOAD_NAME": "global",
+    "LOAD_DEREF": "cell",
+    "LOAD_ATTR": "attribute",
+    "LOAD_METHOD": "attribute",
+    "LOAD_SUPER_ATTR": "attribute",
+}
+
+
+def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
+    lines: dict[int, list[tuple[str, str]]] = {}
+    for instruction in dis.get_instructions(code):
+        position = instruction.positions.lineno if instruction.positions is not None else None
+        if position is None:
+            continue
+        how = _OPERATIONS.get(instruction.opname)
+        if how is None and "LOAD_FAST" in instruction.opname:
+            how = "local"  # 3.13 fuses several loads into one, whose argument is a tuple of names
+        if how is not None:
+            names: Any = instruction.argval
+            for name in names if isinstance(names, tuple) else (names,):
+                lines.setdefault(position, []).append((how, str(name)))
+    return lines
+
+
+def source_line(file: str, number: int) -> str:
+    import linecache
+
+    return linecache.getline(file, number).strip()
+
+
+def request_text(request: Request) -> str:
+    """What the user sent, on one line."""
+    if request.message is not None:
+        return request.message
+    payload = request.request
+    if isinstance(payload, dict) and "path" in payload:
+        body: Any = payload.get("json", payload.get("text", payload.get("body", "")))
+        return f"{payload.get('method', 'POST')} {payload['path']} {body_text(body)}".rstrip()
+    return body_text(payload)
+
+
+def body_text(body: Any) -> str:
+    import json
+
+    if body is None:
+        return ""
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+
+
+def picture(value: Any) -> str:
+    """A short text of a value, made without its `__repr__`."""
+    from ..handler.reply import plain
+
+    if value is MISSING:
+        return "(not set)"
+    text = body_text(plain(value))
+    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

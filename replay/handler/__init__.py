@@ -1,0 +1,1 @@
+"""How the code under test is loaded and called, one kind a file."""

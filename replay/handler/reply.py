@@ -1,0 +1,79 @@
+"""What one request observed, collected while the handler answers it.
+
+Results are turned into plain JSON values without running any code of the program: no `__repr__`, no property, no
+`__iter__` of its own classes.
+
+This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+_DEPTH = 12
+
+
+class Reply:
+    """The answer so far. `on_chunk` is called with the text of each streamed part as it is sent."""
+
+    __slots__ = ("body", "chunks", "error", "finished", "headers", "on_chunk", "status")
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.headers: list[tuple[str, str]] = []
+        self.body: Any = None
+        self.chunks: list[str] = []
+        self.error: BaseException | None = None
+        self.finished = False
+        self.on_chunk: Any = None
+
+    def chunk(self, text: str) -> None:
+        self.chunks.append(text)
+        if self.on_chunk is not None:
+            self.on_chunk(text)
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """`value` as JSON can carry it. Objects become `{"<Class>": {attributes}}`; bytes become text."""
+    kind = type(value)
+    if value is None or kind in (str, bool, int, float):
+        return value
+    if isinstance(value, (str, int, float)):  # subclasses, such as enumerations of strings
+        base: Any = next(base for base in (str, int, float) if isinstance(value, base))
+        return base.__str__(value) if base is str else base(base.__repr__(value))
+    if depth > _DEPTH:
+        return "…"
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {_key(k): plain(v, depth + 1) for k, v in dict.items(value)}
+    if isinstance(value, (list, tuple)):
+        base = list if isinstance(value, list) else tuple
+        return [plain(item, depth + 1) for item in base.__iter__(value)]
+    if isinstance(value, (set, frozenset)):
+        base = set if isinstance(value, set) else frozenset
+        return sorted((plain(item, depth + 1) for item in base.__iter__(value)), key=str)
+    attributes = instance_attributes(value)
+    if attributes:
+        return {f"<{kind.__name__}>": {name: plain(v, depth + 1) for name, v in attributes.items()}}
+    return f"<{kind.__name__}>"
+
+
+def _key(key: Any) -> str:
+    return key if type(key) is str else str(plain(key))
+
+
+def instance_attributes(value: Any) -> dict[str, Any]:
+    """The attributes that an instance holds itself, in its `__dict__` and slots, read without running its code."""
+    attributes: dict[str, Any] = {}
+    for cls in type.__dict__["__mro__"].__get__(type(value)):
+        for name, member in type.__dict__["__dict__"].__get__(cls).items():
+            if name == "__dict__" and isinstance(member, types.GetSetDescriptorType):
+                attributes = {**attributes, **member.__get__(value)}
+            elif isinstance(member, types.MemberDescriptorType):
+                try:
+                    attributes.setdefault(name, member.__get__(value))
+                except AttributeError:  # an empty slot
+                    continue
+    return attributes

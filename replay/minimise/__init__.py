@@ -1,0 +1,1 @@
+"""The smallest requests and schedule that still show the same crossing."""

@@ -1,0 +1,91 @@
+"""Fewer lanes, then fewer requests, then the schedule with the fewest switches for what is left.
+
+A smaller trace is accepted only when some schedule of it, no more switched than the first one, still shows the same
+crossing: same source, same sink, same kind of place. Switches need no pass of their own, because the search tries
+schedules in the order of their switches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..schedule.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..detect.verbatim import Candidate
+    from ..program import Program
+    from ..schedule.execute import Execution
+    from ..trace.lanes import Lane
+
+_TRIES_A_SUBSET = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Minimal:
+    """The lanes left, an execution that shows the crossing in them, and the crossing as it shows there."""
+
+    lanes: tuple[Lane, ...]
+    execution: Execution
+    candidate: Candidate
+
+
+def minimise(
+    program: Program,
+    lanes: Sequence[Lane],
+    execution: Execution,
+    candidate: Candidate,
+    max_in_flight: int | None,
+    same_crossing: Callable[[Execution, tuple[Lane, ...]], Candidate | None],
+) -> Minimal:
+    """Make the trace smaller as long as the crossing stays.
+
+    Args:
+        same_crossing: the crossing as it shows in an execution of some of the lanes, or None.
+    """
+    best = Minimal(tuple(lanes), execution, candidate)
+    switches = execution.switches
+
+    def attempt(smaller: tuple[Lane, ...]) -> Minimal | None:
+        return _simplest(program, smaller, switches, max_in_flight, same_crossing)
+
+    pair = tuple(lane for lane in best.lanes if lane.name in (candidate.source, candidate.sink))
+    if len(pair) < len(best.lanes) and (found := attempt(pair)) is not None:
+        best = found
+    else:
+        for lane in best.lanes:
+            if lane.name not in (candidate.source, candidate.sink):
+                found = attempt(tuple(other for other in best.lanes if other is not lane))
+                best = found or best
+    for request in [request for lane in best.lanes for request in lane.requests]:
+        smaller = tuple(
+            replace(lane, requests=tuple(r for r in lane.requests if r.id != request.id)) for lane in best.lanes
+        )
+        if all(lane.requests for lane in smaller) and (found := attempt(smaller)) is not None:
+            best = found
+    # Also with nothing removed: the schedule that was found first may be a random one.
+    return attempt(best.lanes) or best
+
+
+def _simplest(
+    program: Program,
+    lanes: tuple[Lane, ...],
+    switches: int,
+    max_in_flight: int | None,
+    same_crossing: Callable[[Execution, tuple[Lane, ...]], Candidate | None],
+) -> Minimal | None:
+    search = Search([lane.name for lane in lanes])
+    for _ in range(_TRIES_A_SUBSET):
+        if program.interrupted():
+            return None
+        strategy = search.next(switches)
+        if strategy is None:
+            return None
+        execution = program.execute(lanes, strategy, max_in_flight)
+        candidate = same_crossing(execution, lanes)
+        if candidate is not None:
+            return Minimal(lanes, execution, candidate)
+        search.tell(execution)
+    return None

@@ -1,0 +1,265 @@
+"""The result of `check`: verdict, coverage, crossings. The JSON form of `Report` is a contract: scripts read it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .run import Run
+
+Verdict = Literal["contaminated", "clean", "inconclusive"]
+EXIT_CODES: dict[str, int] = {"clean": 0, "contaminated": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose data it was."""
+
+    lane: str
+    session: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Who saw it, and where. `path` is like `body.reply`, `headers.x-user`, `chunks[2]`; `evidence` is the foreign text."""
+
+    lane: str
+    session: str
+    request: str
+    where: Literal["response", "upstream", "log", "exception"]
+    path: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """The shared thing: `app.current_context`, its kind in words, and where it is defined (`file:line`, or None)."""
+
+    name: str
+    kind: str
+    defined_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A line that wrote or read the carrier: who, where (`file:line`), and the source line."""
+
+    lane: str
+    at: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The least it takes: `cls` is `sequential` or `interleaved` (JSON key `class`)."""
+
+    cls: Literal["sequential", "interleaved", "cancellation", "exception"]
+    switches: int
+    sessions: int
+    requests: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"class": self.cls, "switches": self.switches, "sessions": self.sessions, "requests": self.requests}
+
+    def in_words(self) -> str:
+        """`2 users, sequential, no overlap` or `2 users, interleaved, 1 switch`."""
+        if self.cls == "sequential":
+            return f"{self.sessions} sessions, sequential, no overlap"
+        return f"{self.sessions} sessions, {self.cls}, {self.switches} switch{'' if self.switches == 1 else 'es'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Evidence that `sink.lane` observed data of `source.lane`.
+
+    `carrier`, `write` and `read` are None where the shared thing could not be named; `explained` then says why.
+    `schedule` lists the lane of every step: with `requests` (trace lines of the minimal repro) it repeats the crossing.
+    """
+
+    id: str
+    kind: Literal["verbatim", "derived"]
+    source: Source
+    sink: Sink
+    carrier: Carrier | None
+    write: Access | None
+    read: Access | None
+    needs: Needs
+    schedule: tuple[dict[str, Any], ...]
+    fix: str
+    explained: str = ""
+    evidence_all: tuple[str, ...] = ()
+    requests: tuple[dict[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data["needs"] = self.needs.to_json()
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Crossing:
+        needs = dict(data["needs"])
+        return cls(
+            id=data["id"],
+            kind=data["kind"],
+            source=Source(**data["source"]),
+            sink=Sink(**data["sink"]),
+            carrier=Carrier(**data["carrier"]) if data["carrier"] else None,
+            write=Access(**data["write"]) if data["write"] else None,
+            read=Access(**data["read"]) if data["read"] else None,
+            needs=Needs(needs["class"], needs["switches"], needs["sessions"], needs["requests"]),
+            schedule=tuple(data["schedule"]),
+            fix=data["fix"],
+            explained=data.get("explained", ""),
+            evidence_all=tuple(data.get("evidence_all", ())),
+            requests=tuple(data.get("requests", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """A lane that answered differently from when it was alone, without any foreign data in it. No contamination."""
+
+    lane: str
+    request: str
+    path: str
+    alone: str
+    together: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was searched.
+
+    Attributes:
+        statement: one sentence for people.
+        exhaustive_to_switches: every schedule with at most so many preemptions was run; None when not even serial orders.
+        interior_points: for each lane, the places inside its requests where it can be suspended.
+        uncontrolled: what escaped control.
+    """
+
+    statement: str
+    exhaustive_to_switches: int | None
+    interior_points: dict[str, int]
+    uncontrolled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole result. `warnings` are remarks that are no contamination (a session that lost its own turn)."""
+
+    verdict: Verdict
+    reason: str
+    trace: str
+    handler: str
+    executions: int
+    elapsed_s: float
+    coverage: Coverage
+    crossings: tuple[Crossing, ...]
+    influences: tuple[Influence, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of DESIGN: `check --format json` prints exactly this."""
+        return {
+            "version": 1,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "trace": self.trace,
+            "handler": self.handler,
+            "executions": self.executions,
+            "elapsed_s": round(self.elapsed_s, 4),
+            "coverage": asdict(self.coverage),
+            "crossings": [crossing.to_json() for crossing in self.crossings],
+            "influences": [asdict(influence) for influence in self.influences],
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Report:
+        coverage = data["coverage"]
+        return cls(
+            verdict=data["verdict"],
+            reason=data["reason"],
+            trace=data["trace"],
+            handler=data["handler"],
+            executions=data["executions"],
+            elapsed_s=data["elapsed_s"],
+            coverage=Coverage(
+                coverage["statement"],
+                coverage["exhaustive_to_switches"],
+                dict(coverage["interior_points"]),
+                tuple(coverage["uncontrolled"]),
+            ),
+            crossings=tuple(Crossing.from_json(c) for c in data["crossings"]),
+            influences=tuple(Influence(**i) for i in data["influences"]),
+            warnings=tuple(data.get("warnings", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A crossing with the observed run of its minimal schedule, and where in that run it happened.
+
+    `write_seq`, `read_seq` and `sink_seq` are `Event.seq` of the three ends of the drawn line (None: not located).
+    `fixed_run` is the same schedule with the carrier kept apart for each lane: the proof that it is the cause.
+    """
+
+    crossing: Crossing
+    run: Run
+    write_seq: int | None
+    read_seq: int | None
+    sink_seq: int | None
+    fixed_run: Run | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "crossing": self.crossing.to_json(),
+            "run": self.run.to_json(),
+            "write_seq": self.write_seq,
+            "read_seq": self.read_seq,
+            "sink_seq": self.sink_seq,
+            "fixed_run": self.fixed_run.to_json() if self.fixed_run else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Finding:
+        return cls(
+            Crossing.from_json(data["crossing"]),
+            Run.from_json(data["run"]),
+            data["write_seq"],
+            data["read_seq"],
+            data["sink_seq"],
+            Run.from_json(data["fixed_run"]) if data["fixed_run"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the worker hands back for one `check` or `replay`.
+
+    `run` is the run to look at first: the first finding's, else the one replayed, else the last clean one observed.
+    `solo` maps each lane to its run alone on fresh state.
+    """
+
+    report: Report
+    run: Run
+    findings: tuple[Finding, ...]
+    solo: dict[str, Run]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "report": self.report.to_json(),
+            "run": self.run.to_json(),
+            "findings": [finding.to_json() for finding in self.findings],
+            "solo": {lane: run.to_json() for lane, run in self.solo.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Result:
+        return cls(
+            Report.from_json(data["report"]),
+            Run.from_json(data["run"]),
+            tuple(Finding.from_json(f) for f in data["findings"]),
+            {lane: Run.from_json(run) for lane, run in data["solo"].items()},
+        )

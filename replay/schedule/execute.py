@@ -1,0 +1,232 @@
+"""execute(trace, handler, schedule) -> Run: the one function on which everything is built."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..handler.reply import Reply, plain
+from ..run import Decision, Outcome, Run
+from .loop import Actor, ControlledLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..handler.service import Service
+    from ..trace.lanes import Lane
+    from ..trace.model import Request
+    from .strategies import Strategy
+
+
+class Observer(Protocol):
+    """Watches one execution; see `explain.timeline`."""
+
+    def begin(self, loop: ControlledLoop) -> None: ...
+    def started(self, request: Request, lane: str) -> None: ...
+    def chunk(self, request: Request, lane: str, text: str) -> None: ...
+    def answered(self, request: Request, lane: str, reply: Reply) -> None: ...
+    def end(self, loop: ControlledLoop) -> None: ...
+
+
+@dataclass(slots=True)
+class Execution:
+    """What came out of one execution, in the raw form that the search compares. It survives a trip through JSON.
+
+    Attributes:
+        outcomes: in the order in which requests were started.
+        decisions: see `ControlledLoop.decisions`.
+    """
+
+    lanes: tuple[str, ...]
+    outcomes: list[Outcome]
+    decisions: list[tuple[str, tuple[str, ...], bool]]
+    overlapped: bool
+    stopped: str
+    escapes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "lanes": self.lanes,
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+            "decisions": self.decisions,
+            "overlapped": self.overlapped,
+            "stopped": self.stopped,
+            "escapes": self.escapes,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Execution:
+        return cls(
+            tuple(data["lanes"]),
+            [Outcome.from_json(o) for o in data["outcomes"]],
+            [(name, tuple(enabled), goes_on) for name, enabled, goes_on in data["decisions"]],
+            data["overlapped"],
+            data["stopped"],
+            tuple(data["escapes"]),
+        )
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        return tuple(name for name, _, _ in self.decisions)
+
+    @property
+    def switches(self) -> int:
+        return preemptions(self.decisions)
+
+
+def preemptions(decisions: Sequence[tuple[str, tuple[str, ...], bool]]) -> int:
+    """How often a lane that could have gone on was made to wait."""
+    count = 0
+    before = ""
+    for name, _, goes_on in decisions:
+        count += goes_on and name != before
+        before = name
+    return count
+
+
+@dataclass(slots=True)
+class Engine:
+    """Executes requests against one loaded handler. It does not restore state: that is `state.fresh`'s work.
+
+    Attributes:
+        service: made anew for each execution.
+        outputs: what the program printed, by request id.
+        escapes: called after each execution; what the worker's audit hook saw leave control.
+        begin: told of each new loop, before anything runs on it.
+        where: the user's line that an exception came from, as `file:line`.
+    """
+
+    service: Callable[[], Service]
+    outputs: Callable[[], dict[str, list[str]]]
+    escapes: Callable[[], list[str]]
+    begin: Callable[[ControlledLoop], None]
+    where: Callable[[BaseException], str | None]
+
+    def execute(
+        self,
+        lanes: Sequence[Lane],
+        strategy: Strategy,
+        max_in_flight: int | None = None,
+        observer: Observer | None = None,
+    ) -> Execution:
+        """Run the lanes' requests, asking `strategy` before every step.
+
+        Raises:
+            HandlerError: the application's start-up failed, or a request does not fit it.
+        """
+        names = [lane.name for lane in lanes]
+        loop = ControlledLoop(names, max_in_flight)
+        replies: list[tuple[Request, str, Reply]] = []
+        collecting = gc.isenabled()
+        # Finalizers would otherwise run at moments that depend on the executions before.
+        gc.disable()
+        self.begin(loop)
+        try:
+            service = self.service()
+            service.startup(loop)
+            for lane in lanes:
+                actor = loop.lanes[lane.name]
+                for request in lane.requests:
+                    call = service.call(request.to_json())
+                    actor.pending.append(_serving(loop, actor, request, call, replies, observer))
+            if observer is not None:
+                observer.begin(loop)
+            try:
+                loop.run_requests(strategy)
+            except (SystemExit, KeyboardInterrupt) as error:
+                loop.stopped = f"a background task raised {type(error).__name__}"
+            finally:
+                if observer is not None:
+                    observer.end(loop)
+            execution = Execution(
+                lanes=tuple(names),
+                outcomes=self._outcomes(replies),
+                decisions=loop.decisions,
+                overlapped=loop.overlapped,
+                stopped=loop.stopped,
+                escapes=tuple(dict.fromkeys((*loop.escapes, *self.escapes()))),
+            )
+            if not loop.stopped:
+                service.shutdown(loop)
+        finally:
+            loop.close()
+            if collecting:
+                gc.enable()
+        return execution
+
+
+    def _outcomes(self, replies: list[tuple[Request, str, Reply]]) -> list[Outcome]:
+        outputs = self.outputs()
+        return [
+            Outcome(
+                request.id,
+                lane,
+                request.session,
+                reply.status,
+                tuple(reply.headers),
+                reply.body,
+                tuple(reply.chunks),
+                error_text(reply.error),
+                None if reply.error is None else self.where(reply.error),
+                "".join(outputs.get(request.id, ())),
+                reply.finished,
+            )
+            for request, lane, reply in replies
+        ]
+
+
+def _serving(
+    loop: ControlledLoop,
+    actor: Actor,
+    request: Request,
+    call: Callable[[Reply], Any],
+    replies: list[tuple[Request, str, Reply]],
+    observer: Observer | None,
+) -> Callable[[], Any]:
+    async def serve() -> None:
+        reply = Reply()
+        actor.request = request.id
+        replies.append((request, actor.name, reply))
+        if observer is not None:
+            observer.started(request, actor.name)
+            reply.on_chunk = lambda text: observer.chunk(request, actor.name, text)
+        try:
+            await call(reply)
+        except BaseException as error:  # noqa: BLE001 - a crash of the handler is a result to show
+            reply.error = error
+            if isinstance(error, GeneratorExit) or loop.is_closing:
+                return
+        reply.finished = True
+        if observer is not None:
+            observer.answered(request, actor.name, reply)
+        loop.request_done(actor)
+
+    return serve
+
+
+def error_text(error: BaseException | None) -> str | None:
+    """`Type: message`, made without running the exception's own `__str__`."""
+    if error is None:
+        return None
+    parts = ", ".join(part if isinstance(part, str) else str(plain(part)) for part in error.args)
+    return f"{type(error).__name__}: {parts}" if parts else type(error).__name__
+
+
+def run_of(execution: Execution, events: Sequence[Any] = (), places: Sequence[str | None] = ()) -> Run:
+    """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed."""
+    decisions: list[Decision] = []
+    before = ""
+    for index, (name, enabled, goes_on) in enumerate(execution.decisions):
+        at = places[index] if index < len(places) else None
+        decisions.append(Decision(name, enabled, at, goes_on and name != before))
+        before = name
+    return Run(
+        execution.lanes,
+        tuple(decisions),
+        tuple(events),
+        tuple(execution.outcomes),
+        execution.escapes,
+        execution.stopped,
+    )

@@ -1,0 +1,511 @@
+"""An asyncio event loop on which the only choice is which lane runs next.
+
+Every handle belongs to an actor, found in the context that the handle runs in: a lane (one user's requests) or a
+background task that no request started. One step runs the chosen actor to its next suspension. Callbacks with which
+asyncio itself passes results on are no step of their own, and order inside an actor stays first in, first out.
+
+Time is virtual. An actor that waits for a timer counts as runnable, because latency is arbitrary in production;
+choosing it lets its earliest timer fire. A deadline (`asyncio.timeout`, `wait_for`, anyio's cancel scopes) keeps its
+order against the timers of its own actor, and otherwise fires only when nothing else can run.
+
+This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+ACTOR: contextvars.ContextVar[Actor] = contextvars.ContextVar("crosslane_actor")
+
+# Callbacks that implement a deadline rather than a delay. All others (asyncio.sleep, call_later of the program)
+# stand for latency, and latency is a choice.
+_DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
+_IDLE_TIMERS = 8
+MAX_STEPS = 100_000
+
+
+class Handle:
+    """A scheduled callback; also what `call_later` returns."""
+
+    __slots__ = ("actor", "args", "callback", "context", "dead", "deadline", "due")
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+        actor: Actor,
+        due: float = 0.0,
+        deadline: bool | None = None,
+    ) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.actor = actor
+        self.due = due
+        self.deadline = deadline
+        self.dead = False
+
+    def cancel(self) -> None:
+        if not self.dead:
+            self.dead = True
+            if self.deadline is False:
+                self.actor.delays -= 1
+
+    def cancelled(self) -> bool:
+        return self.dead
+
+    def when(self) -> float:
+        return self.due
+
+
+class Actor:
+    """A lane, or a background task that belongs to none.
+
+    Attributes:
+        ready: handles that can run now, in order. `timers` is a heap of (due, serial number, handle).
+        delays: how many live timers stand for latency; they make the actor runnable.
+        pending: requests not yet started; each is called to make the request's coroutine.
+        in_flight: whether a request has started and is not yet answered. `request` is the id of the latest one.
+        idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
+    """
+
+    __slots__ = (
+        *("background", "delays", "idle_timers", "in_flight", "loop", "name", "pending", "ready", "request", "timers"),
+    )
+
+    def __init__(self, name: str, loop: ControlledLoop, background: bool = False) -> None:
+        self.name = name
+        self.loop = loop
+        self.background = background
+        self.ready: deque[Handle] = deque()
+        self.timers: list[tuple[float, int, Handle]] = []
+        self.delays = 0
+        self.pending: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
+        self.in_flight = False
+        self.request = ""
+        self.idle_timers = _IDLE_TIMERS
+
+
+class ControlledLoop(asyncio.AbstractEventLoop):
+    """See the module. One loop serves one execution.
+
+    Attributes:
+        lanes: by name, in the order of the trace.
+        decisions: the schedule that was followed: `(lane, enabled lanes, whether the lane before could have gone on)` a
+            step. A choice of another lane where it could is a preemption; elsewhere it is free.
+        escapes: what left control, in words.
+        stopped: why the run ended early, or "".
+        overlapped: whether a request started while another was in flight.
+        before_step, after_step: called with the actor, for observers; None when nobody watches.
+    """
+
+    def __init__(self, lane_names: Sequence[str], max_in_flight: int | None = None) -> None:
+        self.lanes = {name: Actor(name, self) for name in lane_names}
+        self.background: list[Actor] = []
+        self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
+        self.escapes: list[str] = []
+        self.stopped = ""
+        self.overlapped = False
+        self.steps = 0
+        self.before_step: Callable[[Actor], None] | None = None
+        self.after_step: Callable[[Actor], None] | None = None
+        self.context = contextvars.copy_context()
+        self._nobody = Actor("", self, background=True)
+        self._max_in_flight = max_in_flight if max_in_flight is not None else len(self.lanes)
+        self._in_flight = 0
+        self._now = 1_000.0
+        self._serial = 0
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._closed = False
+        self.is_closing = False
+        self._foreign: deque[Handle] = deque()
+        self._foreign_arrived = threading.Event()
+        self._task_factory: Any = None
+        self._exception_handler: Any = None
+
+    # ---- running
+
+    def run_requests(self, choose: Callable[[list[Actor], Actor | None], Actor]) -> None:
+        """Run until every pending request is answered, asking `choose(enabled, previous)` before each step."""
+        previous: Actor | None = None
+        asyncio.events._set_running_loop(self)  # noqa: SLF001 - the documented way to be the running loop
+        try:
+            while self._waiting():
+                enabled = self._enabled()
+                if not enabled:
+                    if self._await_foreign_thread():
+                        continue
+                    self.stopped = "deadlock"
+                    return
+                if self.steps >= MAX_STEPS:
+                    self.stopped = f"no end after {MAX_STEPS} steps"
+                    return
+                actor = choose(enabled, previous)
+                goes_on = previous is not None and previous.in_flight and previous in enabled
+                self.decisions.append((actor.name, tuple([a.name for a in enabled]), goes_on))
+                self.step(actor)
+                previous = actor
+        finally:
+            asyncio.events._set_running_loop(None)  # noqa: SLF001
+
+    def run_alone(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        """Run start-up or shutdown of an application to its end, before or after the requests."""
+        asyncio.events._set_running_loop(self)  # noqa: SLF001
+        try:
+            task = self.context.run(self.create_task, coroutine, name=name)
+            for _ in range(MAX_STEPS):
+                if task.done():
+                    break
+                self._drain_nobody()
+                runnable = [a for a in self.background if a.ready or a.timers]
+                if not runnable:
+                    if self._await_foreign_thread():
+                        continue
+                    raise RuntimeError(f"{name} waits for something that never comes")
+                # Least recently added last: the application's own start-up task is the newest to have work.
+                self.step(next((a for a in runnable if a.ready), runnable[0]))
+            task.result()
+        finally:
+            asyncio.events._set_running_loop(None)  # noqa: SLF001
+
+    def step(self, actor: Actor) -> None:
+        """Run `actor` from one point where it could be suspended to the next."""
+        self.steps += 1
+        if self.before_step is not None:
+            self.before_step(actor)
+        ready = actor.ready
+        if not ready:
+            if actor.pending and not actor.in_flight:
+                self._start_request(actor)
+            elif actor.timers:
+                self._fire(actor)
+        while ready:
+            handle = ready.popleft()
+            if handle.dead:
+                continue
+            self._run(handle)
+            if _is_step(handle.callback):
+                break
+        while ready and (ready[0].dead or not _is_step(ready[0].callback)):
+            handle = ready.popleft()
+            if not handle.dead:
+                self._run(handle)
+        self._drain_nobody()
+        if self.after_step is not None:
+            self.after_step(actor)
+
+    def request_done(self, actor: Actor) -> None:
+        """Called by the request's own coroutine when the answer is complete."""
+        actor.in_flight = False
+        self._in_flight -= 1
+
+    def _waiting(self) -> bool:
+        return any(lane.in_flight or lane.pending for lane in self.lanes.values())
+
+    def _enabled(self) -> list[Actor]:
+        self._take_foreign()
+        room = self._in_flight < self._max_in_flight
+        enabled: list[Actor] = []
+        for lane in self.lanes.values():
+            if lane.ready:
+                enabled.append(lane)
+            elif lane.in_flight:
+                if lane.delays:
+                    enabled.append(lane)
+            elif lane.pending:
+                if room:
+                    enabled.append(lane)
+            elif lane.delays and lane.idle_timers > 0:
+                enabled.append(lane)
+        if self.background:
+            enabled += [a for a in self.background if a.ready or (a.delays and a.idle_timers > 0)]
+        # Nothing else can run, so time passes: deadlines, and heartbeats beyond their share.
+        return enabled or [a for a in (*self.lanes.values(), *self.background) if a.timers and _prune(a)]
+
+    def _start_request(self, actor: Actor) -> None:
+        actor.in_flight = True
+        self.overlapped = self.overlapped or self._in_flight > 0
+        self._in_flight += 1
+        # As in a server, each request starts in a context of its own: what an earlier one set is not seen.
+        context = self.context.copy()
+        context.run(ACTOR.set, actor)
+        coroutine = actor.pending.popleft()()
+        context.run(self.create_task, coroutine, context=context)
+
+    def _fire(self, actor: Actor) -> None:
+        while actor.timers:
+            due, _, handle = heapq.heappop(actor.timers)
+            if handle.dead:
+                continue
+            handle.dead = True
+            if not handle.deadline:
+                actor.delays -= 1
+                if not actor.in_flight:
+                    actor.idle_timers -= 1
+            self._now = max(self._now, due)
+            self._run(handle)
+            return
+
+    def _run(self, handle: Handle) -> None:
+        try:
+            handle.context.run(handle.callback, *handle.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in asyncio: a failing callback does not stop the loop
+            self.call_exception_handler({"message": "exception in callback", "exception": error})
+
+    def _drain_nobody(self) -> None:
+        """Bookkeeping that belongs to no actor runs at once."""
+        nobody = self._nobody
+        while nobody.ready or nobody.timers:
+            if not nobody.ready:
+                self._fire(nobody)
+                continue
+            handle = nobody.ready.popleft()
+            if not handle.dead:
+                self._run(handle)
+
+    # ---- scheduling, as asyncio calls it
+
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
+        if context is None:
+            context = contextvars.copy_context()
+        actor = context.get(ACTOR, self._nobody)
+        if actor.loop is not self:
+            actor = self._nobody
+        handle = Handle(callback, args, context, actor)
+        actor.ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> Any:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
+        if context is None:
+            context = contextvars.copy_context()
+        actor = context.get(ACTOR, self._nobody)
+        if actor.loop is not self:
+            actor = self._nobody
+        deadline = getattr(callback, "__name__", "") in _DEADLINES
+        handle = Handle(callback, args, context, actor, when, deadline)
+        if not deadline:
+            actor.delays += 1
+        self._serial += 1
+        heapq.heappush(actor.timers, (when, self._serial, handle))
+        return handle
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
+        if context is None:
+            context = contextvars.copy_context()
+        actor = context.get(ACTOR, self._nobody)
+        handle = Handle(callback, args, context, actor if actor.loop is self else self._nobody)
+        self._foreign.append(handle)
+        self._foreign_arrived.set()
+        return handle
+
+    def _take_foreign(self) -> None:
+        while self._foreign:
+            handle = self._foreign.popleft()
+            handle.actor.ready.append(handle)
+        self._drain_nobody()
+
+    def _await_foreign_thread(self) -> bool:
+        """Wait for a thread that we do not control to call back; False when there is none to wait for."""
+        if threading.active_count() <= 1:
+            return False
+        self._foreign_arrived.clear()
+        if not self._foreign and not self._foreign_arrived.wait(timeout=5.0):
+            return False
+        self._take_foreign()
+        return True
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """Run `func` in a thread of its own, as one step of the lane that asked for it."""
+        self.escape("a thread pool job ran in one piece: switches inside it were not tried")
+        future = self.create_future()
+        context = contextvars.copy_context()
+
+        def job() -> None:
+            try:
+                future.set_result(context.run(func, *args))
+            except BaseException as error:  # noqa: BLE001 - whatever it raised belongs to the awaiting handler
+                future.set_exception(error)
+
+        def run_job() -> None:
+            if future.cancelled():
+                return
+            thread = threading.Thread(target=job, name="crosslane-job", daemon=True)
+            thread.start()
+            thread.join()
+
+        self.call_later(0, run_job)
+        return future
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Any,
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **options: Any,
+    ) -> Any:
+        if context is None:
+            context = contextvars.copy_context()
+        actor = context.get(ACTOR, None)
+        if actor is None or actor.background or actor.loop is not self:
+            actor = Actor(name or getattr(coro, "__qualname__", "task"), self, background=True)
+            self.background.append(actor)
+            context = context.copy()
+            context.run(ACTOR.set, actor)
+        # asyncio counts task names over the whole process, which would make the second run differ from the first.
+        name = name or f"Task-{len(self._tasks) + 1}"
+        if self._task_factory is not None:
+            task = self._task_factory(self, coro, context=context, **options)
+        else:
+            task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+        self._tasks.append(task)
+        return task
+
+    # ---- the rest of the interface
+
+    def time(self) -> float:
+        return self._now
+
+    def pass_time(self, seconds: float) -> None:
+        self._now += max(0.0, seconds)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        pass
+
+    def is_running(self) -> bool:
+        return not self._closed
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def get_task_factory(self) -> Any:
+        return self._task_factory
+
+    def set_task_factory(self, factory: Any) -> None:
+        self._task_factory = factory
+
+    def get_exception_handler(self) -> Any:
+        return self._exception_handler
+
+    def set_exception_handler(self, handler: Any) -> None:
+        self._exception_handler = handler
+
+    def default_exception_handler(self, context: Any) -> None:
+        pass
+
+    def call_exception_handler(self, context: Any) -> None:
+        # A failing background callback concerns the program, not the loop.
+        if self._exception_handler is not None:
+            self._exception_handler(self, context)
+
+    def set_default_executor(self, executor: Any) -> None:
+        pass
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        pass
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return False
+
+    async def shutdown_asyncgens(self) -> None:
+        pass
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        pass
+
+    def close(self) -> None:
+        """Cancel what is still running, let it clean up, and stop."""
+        self.is_closing = True
+        unfinished = [task for task in self._tasks if not task.done()]
+        if unfinished:
+            self.before_step = self.after_step = None
+            asyncio.events._set_running_loop(self)  # noqa: SLF001
+            try:
+                for task in unfinished:
+                    task.cancel()
+                self._run_out(limit=1_000)
+            finally:
+                asyncio.events._set_running_loop(None)  # noqa: SLF001
+            for task in unfinished:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self._closed = True
+
+    def _run_out(self, limit: int) -> None:
+        actors = [self._nobody, *self.lanes.values(), *self.background]
+        for _ in range(limit):
+            actor = next((a for a in actors if a.ready), None)
+            if actor is None:
+                return
+            handle = actor.ready.popleft()
+            if not handle.dead:
+                self._run(handle)
+
+    # ---- what a replay does not have
+
+    def escape(self, what: str) -> None:
+        """Note, once, that something left control; the verdict says so."""
+        if what not in self.escapes:
+            self.escapes.append(what)
+
+    def _no_network(self, target: object) -> ConnectionError:
+        self.escape(f"network call to {target}")
+        return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+        raise self._no_network(f"{host}:{port}")
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
+        raise self._no_network(f"{host}:{port}")
+
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
+        raise self._no_network(path)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        raise self._no_network(address)
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **_: Any) -> Any:
+        self.escape(f"subprocess {args[0] if args else ''}")
+        raise PermissionError("no subprocess in a replay")
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **_: Any) -> Any:
+        self.escape("subprocess")
+        raise PermissionError("no subprocess in a replay")
+
+
+def _prune(actor: Actor) -> bool:
+    """Drop cancelled timers from the head; True when a live one remains."""
+    while actor.timers and actor.timers[0][2].dead:
+        heapq.heappop(actor.timers)
+    return bool(actor.timers)
+
+
+def _is_step(callback: Any) -> bool:
+    """Whether running `callback` is a step: a task's step, or a callback of the program itself."""
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return True
+    function = getattr(callback, "func", callback)
+    module = getattr(function, "__module__", None)
+    return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))

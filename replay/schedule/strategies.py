@@ -1,0 +1,137 @@
+"""Who runs next: the strategies that answer the loop's one question. Each is a callable `(enabled, previous) -> Actor`.
+
+`enabled` is never empty and is in the order of the trace, background tasks last.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .loop import Actor
+
+
+class Strategy(Protocol):
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor: ...
+
+
+class Serial:
+    """One lane after another in the given order, each to its end: the simplest schedule there is.
+
+    A lane that cannot go on hands over to what it may be waiting for: background tasks first, then requests that have
+    already started, and only then to a request that would newly overlap with it.
+    """
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self._rank = {name: rank for rank, name in enumerate(order)}
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        if len(enabled) == 1:
+            return enabled[0]
+        if previous is not None and (previous.in_flight or previous.ready) and previous in enabled:
+            return previous
+        if previous is not None and previous.pending and previous in enabled:
+            return previous
+        return min(enabled, key=self._key)
+
+    def _key(self, actor: Actor) -> tuple[int, int]:
+        rank = self._rank.get(actor.name, len(self._rank))
+        if actor.background:
+            return (0 if actor.ready else 4, rank)
+        if actor.in_flight or actor.ready:
+            return (1, rank)
+        return (2 if actor.pending else 3, rank)
+
+
+class Recorded(Serial):
+    """Serial, but request by request in the order in which the trace has them."""
+
+    def __init__(self, lanes_of_requests: Sequence[str]) -> None:
+        super().__init__(list(dict.fromkeys(lanes_of_requests)))
+        self._waiting = list(lanes_of_requests)
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        if previous is not None and (previous.in_flight or previous.ready) and previous in enabled:
+            return previous
+        starting = {a.name: a for a in enabled if a.pending and not a.in_flight and not a.ready}
+        if len(starting) < len(enabled):
+            return super().__call__([a for a in enabled if a.name not in starting], None)
+        for index, name in enumerate(self._waiting):
+            if name in starting:
+                del self._waiting[index]
+                return starting[name]
+        return enabled[0]
+
+
+class Lockstep:
+    """Each lane one step in turn, as `asyncio.gather` over all of them would run."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._count = 0
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:  # noqa: ARG002
+        # Background tasks have priority, because on a plain loop they run in the same turn.
+        actor = min(enabled, key=lambda a: (a.background and not a.ready, self._last.get(a.name, -1)))
+        self._count += 1
+        self._last[actor.name] = self._count
+        return actor
+
+
+class RandomWalk:
+    """Uniform over the enabled lanes at each step; the same seed gives the same walk on every machine."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(f"crosslane:{seed}")
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:  # noqa: ARG002
+        return enabled[int(self._random.random() * len(enabled))]
+
+
+class Replayed:
+    """Follow a list of lane names, then go on with `rest`. `diverged` says where it could first not be followed."""
+
+    def __init__(self, names: Sequence[str], rest: Strategy) -> None:
+        self._names = names
+        self._rest = rest
+        self._next = 0
+        self.diverged: str | None = None
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        while self._next < len(self._names):
+            name = self._names[self._next]
+            self._next += 1
+            for actor in enabled:
+                if actor.name == name:
+                    return actor
+            if self.diverged is None:
+                able = ", ".join(a.name for a in enabled)
+                self.diverged = f"step {self._next}: the schedule says {name}, but only {able} can run"
+        return self._rest(enabled, previous)
+
+
+class Forced:
+    """For the search: the first `len(prefix)` choices are given, the last of them by `choice`; then serial."""
+
+    __slots__ = ("_choice", "_length", "_prefix", "_rest", "_step")
+
+    def __init__(self, prefix: Sequence[str], length: int, choice: str, rest: Strategy) -> None:
+        self._prefix = prefix
+        self._length = length
+        self._choice = choice
+        self._rest = rest
+        self._step = 0
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        step = self._step
+        if step > self._length:
+            return self._rest(enabled, previous)
+        self._step = step + 1
+        wanted = self._prefix[step] if step < self._length else self._choice
+        for actor in enabled:
+            if actor.name == wanted:
+                return actor
+        return enabled[0]  # a program that is not deterministic; the double run will tell

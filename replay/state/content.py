@@ -1,0 +1,201 @@
+"""Reading and writing the content of one mutable thing, one level deep, without running code of the program."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUILTIN_FORMS: tuple[tuple[type, str], ...] = (
+    (OrderedDict, "ordered"),
+    (dict, "dict"),
+    (list, "list"),
+    (set, "set"),
+    (deque, "deque"),
+    (bytearray, "bytearray"),
+)
+_MISSING: Any = object()
+_CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
+
+
+def read(form: str, target: Any) -> Any:  # noqa: PLR0911, PLR0912
+    """A shallow copy of the content; None for `attributes` of something that has none."""
+    match form:
+        case "namespace":
+            return dict(vars(target))
+        case "class":
+            members = type.__dict__["__dict__"].__get__(target)
+            return {k: v for k, v in members.items() if k not in _CLASS_INTERNALS}
+        case "attributes":
+            return _attributes(target)
+        case "dict":
+            return dict.copy(target)
+        case "ordered":
+            return dict(OrderedDict.items(target))
+        case "list":
+            return list.copy(target)
+        case "set":
+            return set.copy(target)
+        case "deque":
+            return deque.copy(target)
+        case "bytearray":
+            return bytes(target)
+        case "defaults":
+            return (target.__defaults__, dict(target.__kwdefaults__ or {}))
+        case "cell":
+            try:
+                return (target.cell_contents,)
+            except ValueError:
+                return ()
+        case "random":
+            return target.getstate()
+        case _:  # cache
+            return target.cache_info().currsize
+
+
+def write(form: str, target: Any, content: Any) -> None:  # noqa: PLR0912
+    """Make the content what `read` gave; members that are still the same are left alone."""
+    match form:
+        case "namespace":
+            _assign(vars(target), content)
+        case "class":
+            _assign_class(target, content)
+        case "attributes":
+            _assign_attributes(target, content)
+        case "dict":
+            dict.clear(target)
+            dict.update(target, content)
+        case "ordered":
+            OrderedDict.clear(target)
+            OrderedDict.update(target, content)
+        case "list":
+            list.__setitem__(target, slice(None), content)
+        case "set":
+            set.clear(target)
+            set.update(target, content)
+        case "deque":
+            deque.clear(target)
+            deque.extend(target, content)
+        case "bytearray":
+            bytearray.__setitem__(target, slice(None), content)
+        case "defaults":
+            defaults, keyword = content
+            if target.__defaults__ is not defaults:
+                target.__defaults__ = defaults
+            if target.__kwdefaults__:
+                _assign(target.__kwdefaults__, keyword)
+        case "cell":
+            if content:
+                target.cell_contents = content[0]
+        case "random":
+            target.setstate(content)
+        case _:  # cache
+            if target.cache_info().currsize:
+                target.cache_clear()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two contents hold the same members, by identity: `==` would run code of the program."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return len(one) == len(other) and all(other.get(k, _MISSING) is v for k, v in one.items())
+    if isinstance(one, (list, tuple, deque)):
+        if len(one) == 2 and isinstance(one, tuple) and isinstance(one[1], dict):
+            return one[0] is other[0] and same(one[1], other[1])
+        return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+    if isinstance(one, set):
+        return len(one) == len(other) and {id(item) for item in one} == {id(item) for item in other}
+    return bool(one == other)  # bytes, numbers: nothing of the program's
+
+
+def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
+    """The members of a builtin container with the text that goes between the brackets of their name."""
+    if form in ("dict", "ordered"):
+        for key, value in dict.items(target):
+            yield (repr(key) if type(key) in (str, int, bool, float) else f"<{type(key).__name__}>"), value
+    elif form in ("list", "deque", "set"):
+        base: Any = {"list": list, "deque": deque, "set": set}[form]
+        for index, value in enumerate(base.__iter__(target)):
+            yield str(index), value
+
+
+def has_slots(cls: type) -> bool:
+    return any(
+        isinstance(member, types.MemberDescriptorType)
+        for base in type.__dict__["__mro__"].__get__(cls)
+        for member in type.__dict__["__dict__"].__get__(base).values()
+        if not base.__module__ == "builtins"
+    )
+
+
+def own_dict(target: Any) -> dict[str, Any] | None:
+    """The instance's `__dict__` itself, or None. Reached by descriptor, so that no code of the program runs."""
+    if type(target) is threading.local:
+        return target.__dict__
+    for base in type.__dict__["__mro__"].__get__(type(target)):
+        member = type.__dict__["__dict__"].__get__(base).get("__dict__")
+        if isinstance(member, types.GetSetDescriptorType):
+            return member.__get__(target)
+    return None
+
+
+def _slots(target: Any) -> Iterator[tuple[str, types.MemberDescriptorType]]:
+    for base in type.__dict__["__mro__"].__get__(type(target)):
+        if base.__module__ == "builtins":
+            continue
+        for name, member in type.__dict__["__dict__"].__get__(base).items():
+            if isinstance(member, types.MemberDescriptorType):
+                yield name, member
+
+
+def _attributes(target: Any) -> dict[str, Any] | None:
+    mine = own_dict(target)
+    found = dict(mine) if mine is not None else None
+    for name, member in _slots(target):
+        try:
+            value = member.__get__(target)
+        except AttributeError:
+            continue
+        found = found if found is not None else {}
+        found.setdefault(name, value)
+    return found
+
+
+def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:
+    for key, value in content.items():
+        if namespace.get(key, _MISSING) is not value:
+            namespace[key] = value
+    if len(namespace) != len(content):
+        for key in [k for k in namespace if k not in content]:
+            del namespace[key]
+
+
+def _assign_class(cls: type, content: dict[str, Any]) -> None:
+    members = type.__dict__["__dict__"].__get__(cls)
+    for key, value in content.items():
+        if members.get(key, _MISSING) is not value:
+            type.__setattr__(cls, key, value)
+    for key in [k for k in members if k not in content and k not in _CLASS_INTERNALS]:
+        type.__delattr__(cls, key)
+
+
+def _assign_attributes(target: Any, content: dict[str, Any] | None) -> None:
+    mine = own_dict(target)
+    slots = dict(_slots(target))
+    for name, member in slots.items():
+        if content is not None and name in content:
+            member.__set__(target, content[name])
+        else:
+            try:
+                member.__delete__(target)
+            except (AttributeError, TypeError):
+                continue
+    if mine is not None:
+        _assign(mine, {k: v for k, v in (content or {}).items() if k not in slots})
+
+

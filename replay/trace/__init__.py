@@ -1,0 +1,1 @@
+"""What was recorded: the model, the JSONL store, and which lane each request belongs to."""

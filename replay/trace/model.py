@@ -1,0 +1,110 @@
+"""The trace: recorded requests and responses in time order. Pure data, and its JSON shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json: TypeAlias = Any
+"""What `json.loads` returns: dict, list, str, int, float, bool or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One recorded request.
+
+    Attributes:
+        id: unique in the trace (`r1`, `r2`, … when the record had none).
+        session: the conversation it belongs to; equal to `user` when the record named only a user.
+        user: who sent it, or None when the record did not say.
+        at_ns: nanoseconds since the header's clock; hand-written lines count up by one.
+        message: the text of a hand-written line, None when the record has `request`.
+        request: the `request` object as recorded, None when the record has `message`.
+        line: the line of the file it stands on, from 1.
+    """
+
+    id: str
+    session: str
+    user: str | None
+    at_ns: int
+    message: str | None
+    request: Json
+    line: int
+
+    def to_json(self) -> dict[str, Json]:
+        """The `req` event of a trace file that loads as this request."""
+        record: dict[str, Json] = {"k": "req", "id": self.id, "t": self.at_ns, "session": self.session}
+        if self.user is not None:
+            record["user"] = self.user
+        if self.message is not None:
+            record["message"] = self.message
+        else:
+            record["request"] = self.request
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What was answered when the trace was recorded.
+
+    Attributes:
+        status: the HTTP status, None for functions.
+        headers: ordered pairs.
+        body: decoded JSON, or text; base64 stays as recorded under `{"b64": …}`.
+        chunks: the text of each streamed part, in order.
+        end: `ok`, `error`, `cancelled` or `timeout`.
+    """
+
+    at_ns: int
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    body: Json
+    chunks: tuple[str, ...]
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One recorded call to an LLM or tool, made while a request was in flight."""
+
+    at_ns: int
+    duration_ns: int
+    name: str
+    sent: Json
+    answered: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request with what came back. `response` is None when the recording ended while it was in flight."""
+
+    request: Request
+    response: Response | None = None
+    upstream: tuple[Upstream, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing the store had to pass over, so that nothing is lost in silence. `line` is 0 for the whole file."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A loaded trace: exchanges in time order, and everything the store could not use."""
+
+    path: str
+    exchanges: tuple[Exchange, ...]
+    problems: tuple[Problem, ...] = ()
+    header: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    closed: bool = False
+    """Whether an `end` event was there: the recording closed in order."""
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(exchange.request for exchange in self.exchanges)

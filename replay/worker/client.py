@@ -1,0 +1,190 @@
+"""The client's side of the pipe: starts the worker under the user's interpreter and asks it to run jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import errors
+from ..errors import CrosslaneError, HandlerError, WorkerError
+from ..report import Result
+from .job import Job, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_STDERR_KEPT = 64_000
+_LINE_LIMIT = 1 << 30
+_DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory."""
+
+    python: str | None = None
+    cwd: Path = field(default_factory=Path.cwd)
+
+
+class Worker:
+    """One worker process, started with the first job. It keeps the handler loaded between jobs on the same one."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+        self._handler: tuple[str, str | None] | None = None
+        self._stderr = b""
+        self._reading: asyncio.Task[None] | None = None
+        self._cancelled = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """Run one job to its end. Jobs of one worker run one at a time.
+
+        Raises:
+            HandlerError: the handler cannot be loaded or called, blocks in C code, or ended its process.
+            ScheduleError, CrosslaneError: as the job's stages raise them.
+            WorkerError: the worker cannot be started, or died for another reason.
+        """
+        self._cancelled = False
+        if self._handler is not None and self._handler != (job.handler, job.kind):
+            await self.close()
+        process = await self._started()
+        self._handler = (job.handler, job.kind)
+        assert process.stdin is not None
+        process.stdin.write((json.dumps({"do": "run", "job": job.to_json()}) + "\n").encode())
+        dying = ""
+        try:
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+            while True:
+                message = await self._next(process, job)
+                if message is None:
+                    raise await self._death(process, dying)
+                if "result" in message:
+                    return Result.from_json(message["result"])
+                if "error" in message:
+                    raise _error(message["error"])
+                if "progress" in message and on_progress is not None:
+                    on_progress(Progress(**message["progress"]))
+                dying = message.get("dying", dying)
+        except BaseException:
+            # After an error the handler's modules may be half imported, and a cancelled task leaves an answer behind:
+            # the next job starts a new process.
+            await self.close()
+            raise
+
+    async def cancel(self) -> None:
+        """Ask the running job to stop; its `run` then returns what was found so far."""
+        self._cancelled = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGINT)
+
+    async def close(self) -> None:
+        process, self._process, self._handler = self._process, None, None
+        if process is None:
+            return
+        if process.returncode is None:
+            # Its whole group: forked executions and whatever the handler started.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        if self._reading is not None:
+            await self._reading
+            self._reading = None
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        python = self._options.python or sys.executable
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        if not self._options.cwd.is_dir():
+            raise WorkerError("no such directory", str(self._options.cwd), "give --cwd a directory that exists")
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                python,
+                str(_LAUNCH),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=self._options.cwd,
+                env=environment,
+                limit=_LINE_LIMIT,
+                # The terminal's ctrl-c is for us: we pass it on when it is the job that should stop.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WorkerError(
+                f"cannot start the interpreter ({error.strerror})", python, "give --python an interpreter that exists"
+            ) from None
+        self._stderr = b""
+        self._reading = asyncio.create_task(self._read_stderr(self._process))
+        return self._process
+
+    async def _read_stderr(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while piece := await process.stderr.read(1 << 16):
+            self._stderr = (self._stderr + piece)[-_STDERR_KEPT:]
+
+    async def _next(self, process: asyncio.subprocess.Process, job: Job) -> dict[str, Any] | None:
+        """The next message; None when the process has ended or was ended because it no longer answers."""
+        assert process.stdout is not None
+        # The worker beats four times a second, unless C code holds it.
+        silence_s = job.blocked_after_s + 6.0
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), timeout=silence_s)
+        except TimeoutError:
+            frames = _DUMP_FRAME.findall(self._stderr.decode("utf-8", "replace"))
+            own = [(file, number) for file, number in frames if str(_LAUNCH.parent.parent) not in file]
+            at = _shown(*own[0], self._options.cwd) if own else ""
+            raise HandlerError(
+                f"the handler blocks inside C code and never gives control back (no sign of life for {silence_s:.0f} s)",
+                at,
+                "replace the blocking call, or raise --blocked-after",
+            ) from None
+        return json.loads(line) if line else None
+
+    async def _death(self, process: asyncio.subprocess.Process, dying: str) -> CrosslaneError:
+        status = await process.wait()
+        if self._reading is not None:
+            await self._reading
+        said = self._stderr.decode("utf-8", "replace").strip().splitlines()
+        if dying:
+            return HandlerError(f"the handler {dying}, and caught the exception that should have stopped it")
+        if said and said[-1].startswith("crosslane: "):
+            return WorkerError(said[-1].removeprefix("crosslane: "), remedy="use --python with a newer interpreter")
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        frames = _DUMP_FRAME.findall("\n".join(said))
+        own = [(file, number) for file, number in frames if str(_LAUNCH.parent.parent) not in file]
+        at = _shown(*own[0], self._options.cwd) if own else ""
+        last = f"; it last said: {said[-1][:300]}" if said and not frames else ""
+        return WorkerError(f"the process that holds the handler {how}{last}", at, "the handler ended its own process")
+
+
+def _error(data: dict[str, str]) -> CrosslaneError:
+    kind = getattr(errors, data["type"], CrosslaneError)
+    return kind(data["what"], data["where"], data["remedy"])
+
+
+def _shown(file: str, number: str, cwd: Path) -> str:
+    with contextlib.suppress(ValueError):
+        file = str(Path(file).relative_to(cwd))
+    return f"{file}:{number}"

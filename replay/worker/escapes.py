@@ -1,0 +1,88 @@
+"""Notices what leaves control while the handler runs: threads, sockets, subprocesses, files written.
+
+An audit hook (PEP 578) sees these whatever library they come through. It only watches; it cannot be removed again, so
+it asks first whether an execution is under way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ..state.files import UserFiles
+
+_WATCHED = {
+    "_thread.start_new_thread": "thread started",
+    "_thread.start_joinable_thread": "thread started",
+    "socket.connect": "connection opened",
+    "socket.sendto": "datagram sent",
+    "subprocess.Popen": "subprocess started",
+    "os.system": "subprocess started",
+    "os.posix_spawn": "subprocess started",
+    "os.fork": "process forked",
+    "sqlite3.connect": "database opened",
+}
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT
+
+
+class Escapes:
+    """Collects one line for each kind and place, in order of appearance."""
+
+    def __init__(self, files: UserFiles) -> None:
+        self._files = files
+        self._seen: list[str] = []
+        self.active = False
+
+    def install(self) -> None:
+        sys.addaudithook(self._hook)
+
+    def begin(self) -> None:
+        if self._seen:
+            self._seen = []
+        self.active = True
+
+    def end(self) -> list[str]:
+        self.active = False
+        return self._seen
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.active:
+            return
+        what = _WATCHED.get(event)
+        if what is None:
+            if event != "open" or not isinstance(arguments[0], str) or not arguments[2] & _WRITES:
+                return
+            what = f"file opened for writing ({os.path.basename(arguments[0])})"
+        if what == "sqlite3.connect" and arguments and arguments[0] == ":memory:":
+            return
+        self.active = False  # finding the place raises audit events of its own
+        try:
+            if not (what == "thread started" and _is_our_thread()):
+                at = self.place(sys._getframe(1))  # noqa: SLF001
+                line = f"{what} at {at}" if at else what
+                if line not in self._seen:
+                    self._seen.append(line)
+        finally:
+            self.active = True
+
+    def place(self, frame: FrameType | None) -> str | None:
+        """The innermost line of the user's code on the stack."""
+        while frame is not None:
+            if frame.f_code.co_filename in self._files:
+                return self._files.at(frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        return None
+
+
+def _is_our_thread() -> bool:
+    """Whether the loop itself starts the thread, for a job that it then waits for."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code.co_name == "run_job":
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,59 @@
+"""What a client can ask of the worker, and what it hears while it waits. Plain data on both sides of the pipe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ..trace.model import Exchange
+
+DEFAULT_BUDGET_S = 30.0
+DEFAULT_SWITCHES = 2
+DEFAULT_BLOCKED_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        action: `check` searches, `replay` executes once.
+        trace: the path, for messages. `exchanges` are what is executed.
+        handler: `file.py:attr`, `package.module:attr` or `package.module:factory()`.
+        kind: `function`, `asgi`, … or None to detect it.
+        boundary: see `lanes_of`.
+        concurrency: how many requests may be in flight; None for no limit, 1 is serial.
+        budget_s: wall seconds the search may take.
+        switches: the preemption bound of the search.
+        schedule: lane names, one a step, to be followed exactly (replay only).
+        order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
+        blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
+    """
+
+    action: Literal["check", "replay"]
+    trace: str
+    exchanges: tuple[Exchange, ...]
+    handler: str
+    kind: str | None = None
+    boundary: str = "user"
+    concurrency: int | None = None
+    budget_s: float = DEFAULT_BUDGET_S
+    switches: int = DEFAULT_SWITCHES
+    schedule: tuple[str, ...] | None = None
+    order: Literal["lockstep", "serial", "random"] = "lockstep"
+    seed: int = 0
+    blocked_after_s: float = DEFAULT_BLOCKED_AFTER_S
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …"""
+
+    phase: str
+    executions: int
+    per_second: float
+    findings: int

@@ -1,0 +1,165 @@
+"""The worker's side of the pipe: one JSON object a line in, one a line out.
+
+In:  {"do": "run", "job": {…}}
+Out: {"beat": true} · {"progress": {…}} · {"result": {…}} · {"error": {"type", "what", "where", "remedy"}} ·
+     {"dying": "…"} before the process has to end itself
+
+An interrupt signal asks the running job to stop; end of input ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import warnings
+from typing import Any
+
+from .. import check as checking
+from ..errors import CrosslaneError
+from ..handler.load import load, locate
+from ..handler.service import Service
+from ..program import Program
+from ..schedule.execute import Engine
+from ..state.files import UserFiles
+from ..state.fresh import Fresh
+from ..state.graph import StateGraph
+from ..trace.model import Exchange, Request, Response, Upstream
+from .capture import Capture
+from .determinism import Determinism
+from .escapes import Escapes
+from .job import Job, Progress
+from .watchdog import Watchdog
+
+_PROGRESS_EVERY_S = 0.1
+_clock = time.monotonic
+
+
+class Channel:
+    """The pipe to the client, on descriptors of its own: what the program prints to 0, 1 and 2 cannot disturb it."""
+
+    def __init__(self) -> None:
+        self._in = os.fdopen(os.dup(0), "r", encoding="utf-8", errors="surrogatepass")
+        self._out = os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        self._heard = 0.0
+
+    def lines(self) -> Any:
+        return self._in
+
+    def send(self, message: dict[str, Any]) -> None:
+        data = (json.dumps(message) + "\n").encode("ascii")
+        try:
+            while data:
+                data = data[os.write(self._out, data) :]
+        except BrokenPipeError:
+            os._exit(0)
+
+    def progress(self, progress: Progress) -> None:
+        now = _clock()
+        if now - self._heard >= _PROGRESS_EVERY_S:
+            self._heard = now
+            self.send(
+                {
+                    "progress": {
+                        "phase": progress.phase,
+                        "executions": progress.executions,
+                        "per_second": progress.per_second,
+                        "findings": progress.findings,
+                    }
+                }
+            )
+
+
+def main() -> None:
+    channel = Channel()
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
+    capture, determinism = Capture(), Determinism()
+    capture.install()
+    determinism.install()
+    program: Program | None = None
+    for line in channel.lines():
+        job = _job(json.loads(line)["job"])
+        try:
+            if program is None:
+                channel.progress(Progress("loading the handler", 0, 0.0, 0))
+                program, watchdog = assemble(job, channel, capture, determinism)
+            watchdog.stop_asked = False
+            program.executions = 0
+            run = checking.check if job.action == "check" else checking.replay
+            channel.send({"result": run(program, job, channel.progress).to_json()})
+        except CrosslaneError as error:
+            kind = type(error).__name__
+            channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
+    os._exit(0)  # threads that the program left behind must not keep the process
+
+
+def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determinism) -> tuple[Program, Watchdog]:
+    """Import the handler and build what executes it.
+
+    Raises:
+        HandlerError: see `load`.
+    """
+    cwd = os.path.realpath(os.getcwd())
+    location = locate(job.handler, cwd)
+    roots = dict.fromkeys((location.import_root, cwd))
+    files = UserFiles(cwd, tuple(os.path.realpath(root) for root in roots))
+    escapes = Escapes(files)
+    escapes.install()
+    watchdog = Watchdog(
+        escapes, lambda: channel.send({"beat": True}), lambda what: channel.send({"dying": what}), sys.__stderr__
+    )
+    watchdog.limit_s = job.blocked_after_s
+    watchdog.start()
+
+    def interrupt(signum: int, frame: Any) -> None:  # noqa: ARG001
+        watchdog.stop_asked = True
+
+    signal.signal(signal.SIGINT, interrupt)
+    with watchdog:
+        handler = load(location, job.handler, job.kind, files)
+    graph = StateGraph(files)
+
+    def begin(loop: Any) -> None:
+        capture.begin()
+        determinism.begin(loop)
+        escapes.begin()
+        watchdog.loop = loop
+        watchdog.watching = True
+
+    def ended() -> list[str]:
+        watchdog.watching = False
+        determinism.end()
+        return escapes.end()
+
+    def where(error: BaseException) -> str | None:
+        at, step = None, error.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code.co_filename in files:
+                at = files.at(step.tb_frame.f_code.co_filename, step.tb_lineno)
+            step = step.tb_next
+        return at
+
+    engine = Engine(lambda: Service(handler), capture.outputs, ended, begin, where)
+    fresh = Fresh(graph, watchdog.restart_in_child, lambda: watchdog.stop_asked)
+    return Program(handler, files, graph, fresh, engine, lambda: watchdog.stop_asked), watchdog
+
+
+def _job(data: dict[str, Any]) -> Job:
+    exchanges = tuple(_exchange(exchange) for exchange in data["exchanges"])
+    schedule = None if data["schedule"] is None else tuple(data["schedule"])
+    return Job(**{**data, "exchanges": exchanges, "schedule": schedule})
+
+
+def _exchange(data: dict[str, Any]) -> Exchange:
+    response = data["response"]
+    if response is not None:
+        headers = tuple((name, value) for name, value in response["headers"])
+        response = Response(**{**response, "headers": headers, "chunks": tuple(response["chunks"])})
+    return Exchange(Request(**data["request"]), response, tuple(Upstream(**call) for call in data["upstream"]))
+
+

@@ -1,0 +1,97 @@
+"""Notices a handler that does not give control back, and names the line it stands on.
+
+A timer signal looks four times a second whether the loop has made a step. Where it has not for too long, an exception
+is raised in the handler, so that one blocked request does not cost the others. A handler that is stuck inside C code
+never sees the signal: for that case the interpreter is asked to dump its stack a little later, and the client, which
+hears nothing more, ends the process and reads the dump.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from ..schedule.loop import ControlledLoop
+    from .escapes import Escapes
+
+TICK_S = 0.25
+_GRACE_S = 2.0
+_RAISES = 12
+
+
+class HandlerBlocked(BaseException):
+    """Raised inside a handler that blocks the loop. No Exception, so that few handlers catch it by accident."""
+
+
+class Watchdog:
+    """Attributes:
+    loop: the loop whose steps are counted; None while a module is imported.
+    beat: called at every tick: the client hears that the worker lives.
+    """
+
+    def __init__(self, escapes: Escapes, beat: Callable[[], None], dying: Callable[[str], None], dump: TextIO) -> None:
+        self.loop: ControlledLoop | None = None
+        self.limit_s = 5.0
+        self.watching = False
+        self.stop_asked = False
+        self._escapes = escapes
+        self._beat = beat
+        self._dying = dying
+        self._dump = dump
+        self._parent = os.getppid()
+        self._seen: tuple[int, int] | None = None
+        self._stuck_s = 0.0
+        self._raised = 0
+
+    def start(self) -> None:
+        signal.signal(signal.SIGALRM, self._tick)
+        signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+
+    def restart_in_child(self) -> None:
+        """Timers are not inherited by a fork; the client hears of the child through its parent."""
+        self._parent = os.getppid()
+        self._beat = lambda: None
+        self._dying = lambda _: None
+        self.start()
+
+    def _tick(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._beat()
+        if os.getppid() != self._parent:
+            os._exit(0)
+        if not self.watching:
+            self._seen = None
+            return
+        faulthandler.dump_traceback_later(self.limit_s + _GRACE_S, exit=False, file=self._dump)
+        now = (id(self.loop), self.loop.steps if self.loop is not None else 0)
+        if now != self._seen:
+            self._seen, self._stuck_s, self._raised = now, 0.0, 0
+            return
+        self._stuck_s += TICK_S
+        if self._stuck_s < (TICK_S if self.stop_asked else self.limit_s):
+            return
+        at = self._escapes.place(frame)
+        what = f"did not give control back for {self._stuck_s:.0f} s at {at}" if at else "blocked outside the user's code"
+        if at is None and self._stuck_s < 4 * self.limit_s:
+            return  # ours, or between two lines of the user's
+        self._raised += 1
+        if self._raised > _RAISES:
+            self._dying(what)
+            os._exit(70)
+        if self.loop is not None:
+            self.loop.stopped = self.loop.stopped or what
+        raise HandlerBlocked(what)
+
+    def __enter__(self) -> Watchdog:
+        self._seen = None
+        self.watching = True
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.watching = False
+        faulthandler.cancel_dump_traceback_later()
