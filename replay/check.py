@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import factorial
 from typing import TYPE_CHECKING
 
 from .detect.confirm import with_identity, with_stand_ins
 from .detect.forgotten import lost_turns
 from .detect.influence import differences, influence
-from .detect.values import Material, foreign_tokens, material_of, observations, tokens
+from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import ScheduleError
 from .explain.advice import fix_for
@@ -143,20 +143,9 @@ class Investigation:
         kept = tuple(token for token in candidate.tokens if token in proven)
         if not kept:
             return None
-        if tokens(candidate.evidence) & proven or any(token in candidate.evidence.casefold() for token in kept):
-            evidence = candidate.evidence
-        else:
-            evidence = kept[0]
-        return Candidate(
-            candidate.source,
-            candidate.sink,
-            candidate.request,
-            candidate.session,
-            candidate.where,
-            candidate.path,
-            evidence,
-            kept,
-        )
+        here = tuple(token for token in kept if token in candidate.text.casefold()) or kept
+        evidence = phrase_around(candidate.text, here, self.materials[candidate.source].texts)
+        return replace(candidate, evidence=evidence, tokens=kept)
 
     def _following(self, schedule: Iterable[str], lanes: Iterable[Lane]) -> Replayed:
         return Replayed(tuple(schedule), Serial([lane.name for lane in lanes]))
@@ -164,7 +153,7 @@ class Investigation:
     def same_crossing(self, candidate: Candidate, execution: Execution) -> Candidate | None:
         """The candidate's crossing as it shows in another execution, by source, sink, kind of place and value."""
         for found in candidates(execution, self.solo, self.materials):
-            if found.signature == candidate.signature and set(found.tokens) & set(candidate.tokens):
+            if found.signature == candidate.signature and candidate.tokens[0] in found.tokens:
                 return found
         return None
 

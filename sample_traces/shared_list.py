@@ -1,4 +1,4 @@
-"""A support agent. Every request appends to one module-level list, and the whole list is the model's context."""
+"""The bug: every request appends to one module-level list, and the whole list is the model's context."""
 
 import asyncio
 
@@ -16,6 +16,6 @@ class EchoLLM:
 llm = EchoLLM()
 
 
-async def handle_message(user, message):
+async def handle_message(session_id, user, message):
     current_context.append(f"{user}: {message}")
     return await llm.complete(current_context)

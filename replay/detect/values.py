@@ -103,22 +103,27 @@ def foreign_tokens(text: str, private: frozenset[str]) -> set[str]:
     return found
 
 
-def phrase_around(text: str, token: str, sources: tuple[str, ...]) -> str:
-    """The longest piece of `text` around `token` that stands in one of `sources` too, cut at words."""
+def phrase_around(text: str, found: tuple[str, ...], sources: tuple[str, ...]) -> str:
+    """The evidence as a reader wants it: the longest piece of `text` around the first token of `found` that stands in
+    one of `sources` too, from the first to the last foreign token in it."""
+    token = found[0]
     start = text.casefold().find(token)
     if start < 0 or len(text.casefold()) != len(text):
         return token
-    best = text[start : start + len(token)]
+    end = start + len(token)
+    best = (start, end)
     for source in sources:
-        at = source.find(best)
+        at = source.find(text[start:end])
         while at >= 0:
-            left, right = 0, len(text[start : start + len(token)])
+            left, right = 0, end - start
             while left < min(start, at) and text[start - left - 1] == source[at - left - 1]:
                 left += 1
             while start + right < len(text) and at + right < len(source) and text[start + right] == source[at + right]:
                 right += 1
-            piece = text[start - left : start + right].strip()
-            if len(piece) > len(best):
-                best = piece
-            at = source.find(text[start : start + len(token)], at + 1)
-    return best
+            if left + right > best[1] - best[0]:
+                best = (start - left, start + right)
+            at = source.find(text[start:end], at + 1)
+    piece = text[best[0] : best[1]]
+    spans = [(i, i + len(t)) for t in found if (i := piece.casefold().find(t)) >= 0]
+    spans += [(i, i + len(t)) for t in found if (i := piece.casefold().rfind(t)) >= 0]
+    return piece[min(a for a, _ in spans) : max(b for _, b in spans)] if spans else token

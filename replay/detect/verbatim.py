@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A foreign value in an answer, not yet confirmed. `tokens` are all of the source's found there, best first."""
+    """A foreign value in an answer, not yet confirmed.
+
+    `tokens` are all of the source's that were found in the request's answer, best first; `text` is what stands at `path`.
+    """
 
     source: str
     sink: str
@@ -30,6 +33,7 @@ class Candidate:
     path: str
     evidence: str
     tokens: tuple[str, ...]
+    text: str
 
     @property
     def signature(self) -> tuple[str, str, str]:
@@ -80,8 +84,9 @@ def candidates(
                 outcome.session,
                 where,
                 path,
-                phrase_around(text, best[0], material.texts),
+                phrase_around(text, tuple(best), material.texts),
                 tuple(everything),
+                text,
             )
 
 

@@ -99,10 +99,16 @@ class Timeline:
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
         if frame.f_code.co_filename not in self._files:
             return None
-        if event == "call":
-            return self._trace
         self._settle()
-        if event == "line":
+        if event in ("call", "exception"):
+            # A coroutine goes on in the middle of a line, and no event says so. It ends the wait for another with an
+            # exception (StopIteration) on the line that waited, which goes on too.
+            self._line = _resumed(frame)
+        elif event == "return":
+            # So does the caller, when this frame is left.
+            caller = frame.f_back
+            self._line = _resumed(caller) if caller is not None and caller.f_code.co_filename in self._files else None
+        elif event == "line":
             uses = self._uses.on_line(frame) if self._uses is not None else ""
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
             self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
@@ -167,11 +173,17 @@ class Timeline:
         status: int | None = None,
     ) -> None:
         request = self._requests.get(lane)
-        step = self._loop.steps if self._loop is not None else 0
+        step = len(self._loop.decisions) if self._loop is not None else 0
         session, name = (request.session, request.id) if request is not None else ("", "")
         self.events.append(
             Event(len(self.events) + 1, step, lane, session, name, kind, text[:_TEXT_LIMIT], at, code, carrier, status)
         )
+
+
+def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
+    """The line that `frame` is in the middle of; None when it has only been entered."""
+    code = frame.f_code
+    return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
 class Uses:
