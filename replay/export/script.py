@@ -1,0 +1,102 @@
+"""`export --as script`: a finding as one Python file that needs the standard library and the handler, nothing else."""
+
+from __future__ import annotations
+
+import ast
+import pprint
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..report import Crossing
+    from .findings import ExportSource
+
+_ENGINE = Path(__file__).parent.parent
+_CARRIED = (
+    "schedule/loop.py",
+    "handler/reply.py",
+    "handler/bind.py",
+    "handler/function.py",
+    "handler/asgi.py",
+    "export/standalone.py",
+)
+
+
+def script(source: ExportSource) -> str:
+    """The source text of the repro. Content of the trace is in it as literals, never as code."""
+    crossing = source.crossing
+    imports, bodies = _carried()
+    requests = [dict(request) for request in crossing.requests]
+    schedule = [step["lane"] for step in crossing.schedule]
+    sink = {"request": crossing.sink.request, "source": crossing.source.lane}
+    parts = [
+        "#!/usr/bin/env python3",
+        _headline(crossing),
+        "from __future__ import annotations\n",
+        imports,
+        f"HANDLER = {source.handler!r}",
+        f"FOLDER = {source.cwd!r}  # where that path was valid when this was exported",
+        f"REQUESTS = {_literal(requests)}",
+        "# The lane that runs at each step, from one await to the next.",
+        f"SCHEDULE = {_literal(schedule)}",
+        f"FOREIGN = {_literal(list(crossing.evidence_all))}  # values of {_comment(crossing.source.lane)}",
+        f"SINK = {_literal(sink)}",
+        "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
+        *bodies,
+        '\n\nif __name__ == "__main__":',
+        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FOREIGN, SINK))",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _headline(crossing: Crossing) -> str:
+    lines = [f"{crossing.sink.lane} was answered with {crossing.source.lane}'s data: {crossing.sink.evidence}"]
+    if crossing.carrier is not None:
+        lines.append(f"through {crossing.carrier.name}, a {crossing.carrier.kind} ({crossing.carrier.defined_at})")
+    for verb, access in (("written", crossing.write), ("read", crossing.read)):
+        if access is not None:
+            lines.append(f"{verb} by {access.lane} at {access.at}: {access.code}")
+    lines.append(f"needs {crossing.needs.in_words()}")
+    usage = (
+        "python THIS_FILE                      exit 1 while the bug is there, 0 once it is fixed\n"
+        "python THIS_FILE other.py:handler     the same for another handler"
+    )
+    return f"{_comments(lines)}\n#\n{textwrap.indent(usage, '# ')}\n"
+
+
+def _comments(lines: list[str]) -> str:
+    return "\n".join(f"# {_comment(line)}" for line in lines)
+
+
+def _comment(text: str) -> str:
+    """One line of a comment: control characters, newlines among them, are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)[:300]
+
+
+def _literal(value: object) -> str:
+    return pprint.pformat(value, width=110, sort_dicts=False)
+
+
+def _carried() -> tuple[str, list[str]]:
+    """The standard-library imports and the bodies of the carried modules, with their imports of each other left out."""
+    imports: dict[str, None] = {}
+    bodies: list[str] = []
+    for name in _CARRIED:
+        text = (_ENGINE / name).read_text(encoding="utf-8")
+        lines = text.splitlines()
+        dropped: set[int] = set()
+        for position, statement in enumerate(ast.parse(text).body):
+            is_docstring = position == 0 and isinstance(statement, ast.Expr)
+            is_typing = isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+            if not (is_docstring or is_typing or isinstance(statement, (ast.Import, ast.ImportFrom))):
+                continue
+            dropped.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+            if isinstance(statement, ast.ImportFrom) and (statement.level or statement.module == "__future__"):
+                continue
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                imports.setdefault(ast.unparse(statement))
+        kept = "\n".join(line for number, line in enumerate(lines, 1) if number not in dropped)
+        bodies.append(kept.strip("\n") + "\n\n")
+    ordered = sorted(line.replace("TYPE_CHECKING, ", "") for line in imports)
+    return "\n".join(dict.fromkeys(ordered)) + "\n", bodies

@@ -1,0 +1,162 @@
+"""The part of an exported script that loads the handler, forces the schedule and says what crossed.
+
+Exported scripts carry this module, the loop and the calling code as they stand, with their imports of each other taken
+out: what a script runs is what Crosslane ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..handler.asgi import Lifespan, call_asgi, http_scope
+from ..handler.bind import arguments, roles_of
+from ..handler.function import call_function
+from ..handler.reply import Reply, plain
+from ..schedule.loop import Actor, ControlledLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def load_handler(spec: str, folders: list[str]) -> Any:
+    """Import `file.py:attr` or `package.module:attr`, looked for in each of the folders.
+
+    Raises:
+        LookupError: no folder has the file, or the module has no such attribute.
+    """
+    place, _, attribute = spec.rpartition(":")
+    factory, attribute = attribute.endswith("()"), attribute.removesuffix("()")
+    if place.endswith(".py"):
+        file = next((f for folder in folders if os.path.isfile(f := os.path.join(folder, place))), None)
+        if file is None:
+            raise LookupError(f"{place} is not in {' or '.join(dict.fromkeys(folders))}")
+        root, parts = os.path.dirname(os.path.abspath(file)), [os.path.basename(file).removesuffix(".py")]
+        while os.path.isfile(os.path.join(root, "__init__.py")):
+            parts.insert(0, os.path.basename(root))
+            root = os.path.dirname(root)
+        sys.path[:0] = [root, *folders]
+        name = ".".join(parts)
+        if "." in name:
+            target: Any = importlib.import_module(name)
+        else:
+            # By its file: another module of that name may be imported already.
+            module_spec = importlib.util.spec_from_file_location(name, file)
+            assert module_spec is not None
+            assert module_spec.loader is not None
+            target = importlib.util.module_from_spec(module_spec)
+            sys.modules.setdefault(name, target)
+            module_spec.loader.exec_module(target)
+    else:
+        sys.path[:0] = folders
+        target = importlib.import_module(place)
+    for part in attribute.split("."):
+        if not hasattr(target, part):
+            raise LookupError(f"{place} has no {attribute}")
+        target = getattr(target, part)
+    bare = inspect.isfunction(target) and not inspect.signature(target).parameters
+    return target() if factory or bare else target
+
+
+def is_application(handler: Any) -> bool:
+    call = handler if inspect.isroutine(handler) else type(handler).__call__
+    return [p for p in inspect.signature(call).parameters if p != "self"][:3] == ["scope", "receive", "send"]
+
+
+def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> list[tuple[dict[str, Any], Reply]]:
+    """Run the requests in exactly this interleaving; once the schedule no longer fits, one lane after another."""
+    loop = ControlledLoop(list(dict.fromkeys(request["lane"] for request in requests)))
+    replies: list[tuple[dict[str, Any], Reply]] = []
+    state: dict[str, Any] = {}
+    if is_application(handler):
+        lifespan = Lifespan(handler)
+        loop.run_alone(lifespan.startup(), "startup")
+        state = lifespan.state
+
+    def call_of(request: dict[str, Any]) -> Callable[[Reply], Any]:
+        if is_application(handler):
+            scope, body = http_scope(request, state)
+            return lambda reply: call_asgi(handler, scope, body, reply)
+        keywords = arguments(roles_of(handler), request)
+        return lambda reply: call_function(handler, keywords, reply, plain)
+
+    def serving(request: dict[str, Any], actor: Actor) -> Callable[[], Any]:
+        call = call_of(request)
+
+        async def serve() -> None:
+            reply = Reply()
+            replies.append((request, reply))
+            try:
+                await call(reply)
+            except BaseException as error:  # noqa: BLE001 - a crash of the handler is a result to show
+                reply.error = error
+                if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+                    return
+            reply.finished = True
+            loop.request_done(actor)
+
+        return serve
+
+    for request in requests:
+        actor = loop.lanes[request["lane"]]
+        actor.pending.append(serving(request, actor))
+    steps = iter(schedule)
+
+    def choose(enabled: list[Actor], previous: Actor | None) -> Actor:
+        for name in steps:
+            for actor in enabled:
+                if actor.name == name:
+                    return actor
+        return previous if previous in enabled else enabled[0]
+
+    loop.run_requests(choose)
+    loop.close()
+    return replies
+
+
+def shown_by(reply: Reply) -> str:
+    """Everything that the request's user could see, as one text."""
+    parts = [json.dumps(reply.body, ensure_ascii=False), *(value for _, value in reply.headers), *reply.chunks]
+    if reply.error is not None:
+        parts.append(f"{type(reply.error).__name__}: {reply.error}")
+    return "\n".join(parts)
+
+
+def main(
+    handler: str,
+    folder: str,
+    requests: list[dict[str, Any]],
+    schedule: list[str],
+    foreign: list[str],
+    sink: dict[str, str],
+) -> int:
+    """The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
+    request of the sink is not answered and so shows nothing."""
+    spec = sys.argv[1] if len(sys.argv) > 1 else handler
+    folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
+    try:
+        loaded = load_handler(spec, folders)
+        replies = force(loaded, requests, schedule)
+    except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:
+        print(f"cannot run {spec}: {type(error).__name__}: {error}")
+        return 2
+    status = 3
+    for request, reply in replies:
+        answer = f"{type(reply.error).__name__}: {reply.error}" if reply.error is not None else reply.body
+        crossed: list[str] = []
+        if request["id"] == sink["request"]:
+            shown = shown_by(reply).casefold()
+            crossed = [value for value in foreign if value in shown]
+            status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
+        print(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400])
+        if crossed:
+            print(f"  {request['lane']} was shown {sink['source']}'s data: {', '.join(crossed)}")
+    words = {0: "fixed: nothing crossed", 1: "contaminated", 3: "could not tell: the request was not answered"}
+    print(words[status])
+    return status
