@@ -160,7 +160,7 @@ class Investigation:
     # ---- a new finding
 
     def find(self, execution: Execution, candidate: Candidate, kind: str) -> None:
-        """Minimise and explain a confirmed crossing, execute it twice, and keep it unless its cause is known already."""
+        """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
         for place, name in self._carriers:
             fixed, _ = isolated(
                 self.program, self.lanes, self._following(execution.schedule, self.lanes), self.max_in_flight, [place]
@@ -209,8 +209,8 @@ class Investigation:
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):
             self.stopped = (
-                f"{candidate.sink} was once answered with {candidate.source}'s data, but the same schedule does not show it "
-                "again: something outside control decides"
+                f"{candidate.sink} was once answered with {candidate.source}'s data, but the same schedule does not "
+                "show it again: something outside control decides"
             )
             return None, None
         run = explanation.run
@@ -477,7 +477,10 @@ def _verdict(
     if failing:
         return "inconclusive", failing
     if not any(coverage.interior_points.values()):
-        return "inconclusive", "no request has a point inside it where it could be suspended, so nothing was interleaved"
+        return (
+            "inconclusive",
+            "no request has a point inside it where it could be suspended, so nothing was interleaved",
+        )
     if reached.replaying:
         return "clean", "no crossing in this one execution; `check` searches the others"
     if coverage.exhaustive_to_switches is None and not reached.random:
@@ -488,12 +491,14 @@ def _verdict(
 def _failing_alone(investigation: Investigation) -> str:
     """A handler that fails whatever it is asked shows nothing; say so rather than call it clean."""
     outcomes = list(investigation.solo.values())
-    if outcomes and all(outcome.error is not None for outcome in outcomes):
-        first = outcomes[0]
+    if not outcomes:
+        return ""
+    first = outcomes[0]
+    if all(outcome.error is not None for outcome in outcomes):
         at = f" at {first.error_at}" if first.error_at else ""
         return f"every request fails even alone: {first.error}{at}"
     statuses = {outcome.status for outcome in outcomes}
-    if outcomes and all(status is not None and status >= 400 for status in statuses):
+    if all(status is not None and status >= 400 for status in statuses):
         return f"every request is refused even alone (status {', '.join(str(s) for s in sorted(statuses, key=str))})"
     return ""
 
@@ -565,5 +570,3 @@ def _identity(candidate: Candidate, carrier: str, needs: Needs) -> str:
     """Short, and the same for the same crossing on every machine."""
     text = "\0".join((candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-
-

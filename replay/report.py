@@ -22,7 +22,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Who saw it, and where. `path` is like `body.reply`, `headers.x-user`, `chunks[2]`; `evidence` is the foreign text."""
+    """Who saw it, and where. `path` is like `body.reply` or `headers.x-user`; `evidence` is the foreign text."""
 
     lane: str
     session: str
@@ -133,7 +133,7 @@ class Coverage:
 
     Attributes:
         statement: one sentence for people.
-        exhaustive_to_switches: every schedule with at most so many preemptions was run; None when not even serial orders.
+        exhaustive_to_switches: every schedule with at most so many preemptions was run; None: not even serial orders.
         interior_points: for each lane, the places inside its requests where it can be suspended.
         uncontrolled: what escaped control.
     """

@@ -82,7 +82,12 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Outcome:
-        return cls(**{**data, "headers": tuple((k, v) for k, v in data["headers"]), "chunks": tuple(data["chunks"])})
+        fields: dict[str, Any] = {
+            **data,
+            "headers": tuple((k, v) for k, v in data["headers"]),
+            "chunks": tuple(data["chunks"]),
+        }
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,9 @@ class Run:
         """The inverse of `to_json`, also after a trip through `json.dumps`."""
         return cls(
             lanes=tuple(data["lanes"]),
-            decisions=tuple(Decision(**{**d, "enabled": tuple(d["enabled"])}) for d in data["decisions"]),
+            decisions=tuple(
+                Decision(d["lane"], tuple(d["enabled"]), d["at"], d["preempted"]) for d in data["decisions"]
+            ),
             events=tuple(Event(**e) for e in data["events"]),
             outcomes=tuple(Outcome.from_json(o) for o in data["outcomes"]),
             uncontrolled=tuple(data["uncontrolled"]),

@@ -14,6 +14,6 @@ class EchoLLM:
 llm = EchoLLM()
 
 
-async def handle_message(session_id, user, message, history=[]):  # noqa: B006 - this is the bug
+async def handle_message(session_id, user, message, history=[]):
     history.append(f"{user}: {message}")
     return await llm.complete(history)

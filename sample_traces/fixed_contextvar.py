@@ -1,4 +1,4 @@
-"""Fixed, with a catch: a ContextVar isolates users, but each request starts in a new context and forgets the last one."""
+"""Fixed, with a catch: a ContextVar isolates users, but each request starts in a new context and forgets the last."""
 
 import asyncio
 from contextvars import ContextVar

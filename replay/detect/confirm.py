@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..trace.lanes import Lane
     from ..trace.model import Request
@@ -46,7 +46,11 @@ def with_stand_ins(lane: Lane, tokens: Iterable[str]) -> Lane:
     """The lane with each of the tokens replaced throughout its requests, in whatever case they stand."""
     ordered = sorted(tokens, key=len, reverse=True)
     pattern = re.compile("|".join(re.escape(token) for token in ordered), re.IGNORECASE)
-    return rewritten(lane, lambda text: pattern.sub(lambda match: stand_in(match.group()), text))
+
+    def replaced(text: str) -> str:
+        return pattern.sub(lambda match: stand_in(match.group()), text)
+
+    return rewritten(lane, replaced)
 
 
 def with_identity(lane: Lane, other: Lane) -> Lane:
@@ -58,15 +62,19 @@ def with_identity(lane: Lane, other: Lane) -> Lane:
         if request.user is not None and first.user is not None:
             pairs[request.user] = first.user
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in sorted(pairs, key=len, reverse=True)))
-    return rewritten(lane, lambda text: pattern.sub(lambda match: pairs[match.group()], text))
+
+    def replaced(text: str) -> str:
+        return pattern.sub(lambda match: pairs[match.group()], text)
+
+    return rewritten(lane, replaced)
 
 
-def rewritten(lane: Lane, change: Any) -> Lane:
+def rewritten(lane: Lane, change: Callable[[str], str]) -> Lane:
     """The lane with `change` applied to every string value of its requests; keys stay."""
     return replace(lane, requests=tuple(_rewritten(request, change) for request in lane.requests))
 
 
-def _rewritten(request: Request, change: Any) -> Request:
+def _rewritten(request: Request, change: Callable[[str], str]) -> Request:
     return replace(
         request,
         session=change(request.session),
@@ -76,7 +84,7 @@ def _rewritten(request: Request, change: Any) -> Request:
     )
 
 
-def _in_values(value: Any, change: Any) -> Any:
+def _in_values(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Candidate:
     """A foreign value in an answer, not yet confirmed.
 
-    `tokens` are all of the source's that were found in the request's answer, best first; `text` is what stands at `path`.
+    `tokens` are all of the source's that were found in that answer, best first; `text` is what stands at `path`.
     """
 
     source: str
@@ -66,9 +66,7 @@ def candidates(
             if source == outcome.lane:
                 continue
             private = material.all - mine
-            found = [
-                (foreign_tokens(text, private), where, path, text) for where, path, text in observations(outcome)
-            ]
+            found = [(foreign_tokens(text, private), where, path, text) for where, path, text in observations(outcome)]
             hits = [hit for hit in found if hit[0]]
             if not hits:
                 continue

@@ -29,5 +29,7 @@ def fix_for(name: str, kind: str, interleaved: bool) -> str:
     """One sentence. A scalar that is overwritten between two awaits has a nearer remedy than a store."""
     advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
     if interleaved and kind in ("module global", "class attribute", "instance attribute"):
-        return f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
+        return (
+            f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
+        )
     return advice

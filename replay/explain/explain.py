@@ -80,7 +80,9 @@ def explain(
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
                 place, fixed = held[0], run
     if place is None:
-        remark = "the shared thing was not found in the program's own modules: look for state in a library, file or service"
+        remark = (
+            "the shared thing was not found in the program's own modules: look for state in a library, file or service"
+        )
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
     write, read, sink = _ends(timeline, candidate)
     return Explanation(
@@ -101,9 +103,7 @@ def explain(
 def carrier_of(program: Program, place: Place) -> Carrier:
     graph = program.graph
     definition = defined_at(graph.nodes[place.node], place.key)
-    return Carrier(
-        place.name(graph), place.kind(graph), None if definition is None else program.files.at(*definition)
-    )
+    return Carrier(place.name(graph), place.kind(graph), None if definition is None else program.files.at(*definition))
 
 
 def observed(

@@ -1,5 +1,8 @@
 """A place: one node of the state graph, or one name in a module, class or instance. What a carrier can be."""
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -95,10 +98,12 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
     if budget[0] <= 0 or depth > 8:
         return id(value)
     if isinstance(value, dict):
-        return ("dict", *((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value)))
-    for base in (list, tuple):
-        if isinstance(value, base):
-            return ("list", *(_fingerprint(item, budget, depth + 1) for item in base.__iter__(value)))
+        return (
+            "dict",
+            *((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value)),
+        )
+    if isinstance(value, tuple):
+        return ("tuple", *(_fingerprint(item, budget, depth + 1) for item in tuple.__iter__(value)))
     for base, form in content.BUILTIN_FORMS:
         if isinstance(value, base):
             return (form, *(_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value)))

@@ -1,8 +1,11 @@
-"""Observes one execution line by line and writes its timeline: who ran, where it was suspended, who touched the carrier.
+"""Observes one execution line by line and writes its timeline: who ran, who waited where, who touched the carrier.
 
 Lines are seen through `sys.settrace`, in the user's files only. A line is known to have read or written the carrier
 only when the next one begins, so each line is settled one late.
 """
+
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 

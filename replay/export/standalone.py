@@ -94,7 +94,7 @@ def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> 
             replies.append((request, reply))
             try:
                 await call(reply)
-            except BaseException as error:  # noqa: BLE001 - a crash of the handler is a result to show
+            except BaseException as error:
                 reply.error = error
                 if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
                     return

@@ -5,6 +5,9 @@ Implements the application side of https://asgi.readthedocs.io/en/latest/specs/w
 This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
 """
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -96,7 +99,9 @@ def http_scope(record: dict[str, Any], state: dict[str, Any]) -> tuple[dict[str,
     if "host" not in names:
         headers.append(("host", "127.0.0.1"))
     url = urlsplit(str(request["path"]))
-    query = urlencode(_pairs(request["query"])) if isinstance(request.get("query"), (dict, list)) else request.get("query")
+    query = (
+        urlencode(_pairs(request["query"])) if isinstance(request.get("query"), (dict, list)) else request.get("query")
+    )
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -167,7 +172,11 @@ def take_over_anyio_threads() -> None:
         return
 
     async def run_sync_in_worker_thread(
-        cls: Any, func: Any, args: Any, abandon_on_cancel: bool = False, limiter: Any = None
+        cls: Any,  # noqa: ARG001
+        func: Any,
+        args: Any,
+        abandon_on_cancel: bool = False,  # noqa: ARG001
+        limiter: Any = None,  # noqa: ARG001
     ) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, lambda: func(*args))
 
@@ -187,7 +196,9 @@ def _body(request: dict[str, Any]) -> tuple[bytes, str]:
     if "b64" in request:
         return base64.b64decode(request["b64"]), ""
     text = request.get("text", request.get("body"))
-    return ("" if text is None else str(text)).encode("utf-8", "surrogatepass"), "text/plain; charset=utf-8" if text else ""
+    return ("" if text is None else str(text)).encode(
+        "utf-8", "surrogatepass"
+    ), "text/plain; charset=utf-8" if text else ""
 
 
 def _decoded(body: bytes, content_type: str) -> Any:

@@ -3,6 +3,9 @@
 This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
 """
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import inspect

@@ -28,11 +28,11 @@ async def call_function(function: Any, keywords: dict[str, Any], reply: Reply, p
         reply.body = "".join(reply.chunks)
     elif inspect.isgenerator(result):
         for part in result:
-            reply.chunk(_text(plain(part)))
+            reply.chunk(_text(plain(part)))  # pyright: ignore[reportUnknownArgumentType]
             await asyncio.sleep(0)
         reply.body = "".join(reply.chunks)
     else:
-        reply.body = plain(result)
+        reply.body = plain(result)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _text(part: Any) -> str:

@@ -1,4 +1,4 @@
-"""Finding and importing the handler that a command names, with errors that say what was looked for and what is there."""
+"""Finding and importing the handler that a command names. Errors say what was looked for and what is there."""
 
 from __future__ import annotations
 
@@ -116,13 +116,17 @@ def load(location: Location, spec: str, kind: str | None, files: UserFiles) -> H
             raise HandlerError(f"is a {type(target).__name__}, not an ASGI application", spec)
         return Handler(spec, settled, target, file, {})
     if inspect.isclass(target):
-        raise HandlerError("is a class", spec, f"point at an instance or a method of one, such as {target.__name__}().…")
+        raise HandlerError(
+            "is a class", spec, f"point at an instance or a method of one, such as {target.__name__}().…"
+        )
     if not callable(target):
         raise HandlerError(f"is a {type(target).__name__}, which cannot be called", spec, _callables(module))
     try:
         roles = roles_of(target)
     except (TypeError, ValueError) as error:
-        raise HandlerError(str(error), spec, "rename the parameters, or wrap the function in one with those names") from None
+        raise HandlerError(
+            str(error), spec, "rename the parameters, or wrap the function in one with those names"
+        ) from None
     if not roles:
         raise HandlerError("takes no parameters that a request could fill", spec, "give it one such as message")
     return Handler(spec, settled, target, file, roles)
@@ -238,7 +242,7 @@ def _looks_like_asgi(target: Any) -> bool:
     """An object or function that takes (scope, receive, send)."""
     if inspect.isclass(target):
         return False
-    call = target if inspect.isroutine(target) else getattr(type(target), "__call__", None)
+    call = target if inspect.isroutine(target) else type(target).__call__ if callable(target) else None
     try:
         names = [p for p in inspect.signature(call).parameters if p != "self"] if call else []
     except (TypeError, ValueError):

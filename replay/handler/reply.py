@@ -6,6 +6,9 @@ Results are turned into plain JSON values without running any code of the progra
 This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
 """
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import types
@@ -40,8 +43,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if value is None or kind in (str, bool, int, float):
         return value
     if isinstance(value, (str, int, float)):  # subclasses, such as enumerations of strings
-        base: Any = next(base for base in (str, int, float) if isinstance(value, base))
-        return base.__str__(value) if base is str else base(base.__repr__(value))
+        return _unwrapped(value)
     if depth > _DEPTH:
         return "…"
     if isinstance(value, (bytes, bytearray)):
@@ -49,15 +51,22 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {_key(k): plain(v, depth + 1) for k, v in dict.items(value)}
     if isinstance(value, (list, tuple)):
-        base = list if isinstance(value, list) else tuple
+        base: Any = list if isinstance(value, list) else tuple
         return [plain(item, depth + 1) for item in base.__iter__(value)]
     if isinstance(value, (set, frozenset)):
-        base = set if isinstance(value, set) else frozenset
+        base: Any = set if isinstance(value, set) else frozenset
         return sorted((plain(item, depth + 1) for item in base.__iter__(value)), key=str)
     attributes = instance_attributes(value)
     if attributes:
         return {f"<{kind.__name__}>": {name: plain(v, depth + 1) for name, v in attributes.items()}}
     return f"<{kind.__name__}>"
+
+
+def _unwrapped(value: Any) -> Any:
+    """The plain value of an instance of a subclass of a builtin, by the builtin's own methods."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(int.__repr__(value)) if isinstance(value, int) else float(float.__repr__(value))
 
 
 def _key(key: Any) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .load import Handler
 
 
-
 class Service:
     """A handler, for the length of one execution."""
 

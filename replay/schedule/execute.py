@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..handler.reply import Reply, plain
@@ -12,7 +12,7 @@ from ..run import Decision, Outcome, Run
 from .loop import Actor, ControlledLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..handler.service import Service
     from ..trace.lanes import Lane
@@ -156,7 +156,6 @@ class Engine:
                 gc.enable()
         return execution
 
-
     def _outcomes(self, replies: list[tuple[Request, str, Reply]]) -> list[Outcome]:
         outputs = self.outputs()
         return [
@@ -191,10 +190,10 @@ def _serving(
         replies.append((request, actor.name, reply))
         if observer is not None:
             observer.started(request, actor.name)
-            reply.on_chunk = lambda text: observer.chunk(request, actor.name, text)
+            reply.on_chunk = partial(observer.chunk, request, actor.name)
         try:
             await call(reply)
-        except BaseException as error:  # noqa: BLE001 - a crash of the handler is a result to show
+        except BaseException as error:
             reply.error = error
             if isinstance(error, GeneratorExit) or loop.is_closing:
                 return

@@ -260,7 +260,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
             handle.context.run(handle.callback, *handle.args)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except Exception as error:  # noqa: BLE001 - as in asyncio: a failing callback does not stop the loop
+        except Exception as error:
             self.call_exception_handler({"message": "exception in callback", "exception": error})
 
     def _drain_nobody(self) -> None:
@@ -286,9 +286,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         actor.ready.append(handle)
         return handle
 
-    def call_later(
-        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
-    ) -> Any:
+    def call_later(self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
@@ -339,7 +337,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         def job() -> None:
             try:
                 future.set_result(context.run(func, *args))
-            except BaseException as error:  # noqa: BLE001 - whatever it raised belongs to the awaiting handler
+            except BaseException as error:
                 future.set_exception(error)
 
         def run_job() -> None:
@@ -432,7 +430,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
     async def shutdown_asyncgens(self) -> None:
         pass
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         pass
 
     def close(self) -> None:

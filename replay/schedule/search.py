@@ -1,9 +1,9 @@
 """Iterative preemption bounding: every schedule with 0 switches, then with 1, then with 2 …
 
 Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", PLDI 2007. A switch
-away from a lane that could have gone on costs one; a choice where no lane could is free. Each schedule is the choices of
-an earlier one up to some step, another choice there, and from then on serial: so no schedule is executed twice, the
-first one to fail has the fewest switches, and when nothing is left for the next bound, every interleaving was covered.
+away from a lane that could have gone on costs one; a choice where no lane could is free. Each schedule is the choices
+of an earlier one up to some step, another choice there, and from then on serial: so no schedule is executed twice, the
+first one to fail has the fewest switches, and when nothing is left for the next bound, all interleavings were covered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Search:
 
     Attributes:
         bound: the number of switches that the schedules now handed out have.
-        completed: every schedule with at most so many switches was handed out and told; -1 before the first bound is done.
+        completed: every schedule with at most so many switches was run; -1 before the first bound is done.
         exhausted: there is no schedule left at any bound.
     """
 

@@ -1,5 +1,8 @@
 """Reading and writing the content of one mutable thing, one level deep, without running code of the program."""
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import threading
@@ -22,7 +25,7 @@ _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
 
 
-def read(form: str, target: Any) -> Any:  # noqa: PLR0911, PLR0912
+def read(form: str, target: Any) -> Any:
     """A shallow copy of the content; None for `attributes` of something that has none."""
     match form:
         case "namespace":
@@ -57,7 +60,7 @@ def read(form: str, target: Any) -> Any:  # noqa: PLR0911, PLR0912
             return target.cache_info().currsize
 
 
-def write(form: str, target: Any, content: Any) -> None:  # noqa: PLR0912
+def write(form: str, target: Any, content: Any) -> None:
     """Make the content what `read` gave; members that are still the same are left alone."""
     match form:
         case "namespace":
@@ -129,7 +132,7 @@ def has_slots(cls: type) -> bool:
         isinstance(member, types.MemberDescriptorType)
         for base in type.__dict__["__mro__"].__get__(cls)
         for member in type.__dict__["__dict__"].__get__(base).values()
-        if not base.__module__ == "builtins"
+        if base.__module__ != "builtins"
     )
 
 
@@ -197,5 +200,3 @@ def _assign_attributes(target: Any, content: dict[str, Any] | None) -> None:
                 continue
     if mine is not None:
         _assign(mine, {k: v for k, v in (content or {}).items() if k not in slots})
-
-

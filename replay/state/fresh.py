@@ -110,7 +110,7 @@ def _answer(writer: int, job: Callable[[], Any], after_fork: Callable[[], None])
         data = json.dumps(answer).encode("utf-8", "surrogatepass")
         while data:
             data = data[os.write(writer, data) :]
-    except BaseException:  # noqa: BLE001 - the parent sees an empty answer and reports it
+    except BaseException:
         status = 70
     finally:
         os._exit(status)

@@ -5,6 +5,9 @@ Objects are looked at through the base types' own methods and descriptors: no `_
 an open file) is listed in `unproven`, and then a fork keeps executions apart instead.
 """
 
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import contextvars
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from .files import UserFiles
 
 MAX_NODES = 50_000
+_CACHE = type(functools.lru_cache(lambda: None))
 
 _ATOMS: frozenset[type] = frozenset(
     {
@@ -38,7 +42,18 @@ _ATOMS: frozenset[type] = frozenset(
 _INERT_MODULES = frozenset(
     {
         *("re", "datetime", "decimal", "fractions", "uuid", "pathlib", "zoneinfo", "logging", "_thread", "typing"),
-        *("abc", "_abc", "ipaddress", "string", "inspect", "weakref", "importlib", "__future__", "operator", "_operator"),
+        *(
+            "abc",
+            "_abc",
+            "ipaddress",
+            "string",
+            "inspect",
+            "weakref",
+            "importlib",
+            "__future__",
+            "operator",
+            "_operator",
+        ),
     }
 )
 
@@ -76,7 +91,7 @@ class StateGraph:
         self._user_modules = {
             name: module
             for name, module in list(sys.modules.items())
-            if isinstance(getattr(module, "__file__", None), str) and module.__file__ in files
+            if isinstance(file := getattr(module, "__file__", None), str) and file in files
         }
         for name, module in self._user_modules.items():
             self._module(name, module)
@@ -122,7 +137,7 @@ class StateGraph:
             if not (key.startswith("__") and key.endswith("__")):
                 self._later(value, f"{short}.{key}", "module global", "", file)
 
-    def _visit(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:  # noqa: PLR0911, PLR0912
+    def _visit(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:
         cls = type(value)
         if isinstance(value, types.ModuleType):
             self._library(getattr(value, "__name__", ""), name)
@@ -140,7 +155,7 @@ class StateGraph:
         elif cls is functools.partial:
             for part in (value.func, value.args, value.keywords):
                 self._later(part, name, kind, owner, file)
-        elif isinstance(value, functools._lru_cache_wrapper):  # noqa: SLF001
+        elif cls is _CACHE:
             self._add(name, "functools cache", "cache", value, owner, file)
             if value.cache_info().currsize:
                 self.unproven.append(f"{name} is a cache that was filled during import")
@@ -152,7 +167,7 @@ class StateGraph:
         elif cls is random.Random:
             self._add(name, kind, "random", value, owner, file)
         elif isinstance(value, (tuple, frozenset)):
-            base = tuple if isinstance(value, tuple) else frozenset
+            base: Any = tuple if isinstance(value, tuple) else frozenset
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
         elif isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in _INERT_MODULES:
@@ -231,5 +246,3 @@ class StateGraph:
 def _top(cls: type) -> str:
     module: str = cls.__module__
     return module.partition(".")[0]
-
-

@@ -1,5 +1,6 @@
 """Which requests belong together: a lane is the isolation boundary, one user's timeline."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ def _at_path(value: Json, path: list[str]) -> Json:
             value = next((v for k, v in members.items() if k.lower() == key.lower()), None)
         elif isinstance(value, list):
             pairs = cast("list[Json]", value)
-            value = next((p[1] for p in pairs if isinstance(p, list) and str(p[0]).lower() == key.lower()), None)
+            value = next(
+                (p[1] for p in pairs if isinstance(p, (list, tuple)) and str(p[0]).lower() == key.lower()), None
+            )
         else:
             return None
     return value

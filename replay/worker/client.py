@@ -156,7 +156,7 @@ class Worker:
             own = [(file, number) for file, number in frames if str(_LAUNCH.parent.parent) not in file]
             at = _shown(*own[0], self._options.cwd) if own else ""
             raise HandlerError(
-                f"the handler blocks inside C code and never gives control back (no sign of life for {silence_s:.0f} s)",
+                f"the handler blocks inside C code and never gives control back (no sign of life in {silence_s:.0f} s)",
                 at,
                 "replace the blocking call, or raise --blocked-after",
             ) from None

@@ -62,7 +62,7 @@ class Escapes:
         self.active = False  # finding the place raises audit events of its own
         try:
             if not (what == "thread started" and _is_our_thread()):
-                at = self.place(sys._getframe(1))  # noqa: SLF001
+                at = self.place(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
                 line = f"{what} at {at}" if at else what
                 if line not in self._seen:
                     self._seen.append(line)
@@ -80,7 +80,7 @@ class Escapes:
 
 def _is_our_thread() -> bool:
     """Whether the loop itself starts the thread, for a job that it then waits for."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
     while frame is not None:
         if frame.f_code.co_name == "run_job":
             return True

@@ -28,12 +28,12 @@ def _make_importable(folder: str) -> None:
 
 if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - it is the user's interpreter
         sys.stderr.write(f"crosslane: needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}\n")
         sys.exit(2)
     # The folder of a script is put first on the path; `job`, `client` … must not hide the user's modules.
     sys.path = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != here]
     _make_importable(os.path.dirname(here))
-    from crosslane.replay.worker.serve import main
+    from crosslane.replay.worker.serve import main  # pyright: ignore
 
     main()

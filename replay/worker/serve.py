@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 import warnings
 from typing import Any
@@ -82,10 +81,11 @@ def main() -> None:
     capture.install()
     determinism.install()
     program: Program | None = None
+    watchdog: Watchdog | None = None
     for line in channel.lines():
         job = _job(json.loads(line)["job"])
         try:
-            if program is None:
+            if program is None or watchdog is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
                 program, watchdog = assemble(job, channel, capture, determinism)
             watchdog.stop_asked = False
@@ -111,7 +111,10 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     escapes = Escapes(files)
     escapes.install()
     watchdog = Watchdog(
-        escapes, lambda: channel.send({"beat": True}), lambda what: channel.send({"dying": what}), sys.__stderr__
+        escapes,
+        lambda: channel.send({"beat": True}),
+        lambda what: channel.send({"dying": what}),
+        os.fdopen(2, "w", closefd=False),
     )
     watchdog.limit_s = job.blocked_after_s
     watchdog.start()
@@ -152,14 +155,14 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
 def _job(data: dict[str, Any]) -> Job:
     exchanges = tuple(_exchange(exchange) for exchange in data["exchanges"])
     schedule = None if data["schedule"] is None else tuple(data["schedule"])
-    return Job(**{**data, "exchanges": exchanges, "schedule": schedule})
+    fields: dict[str, Any] = {**data, "exchanges": exchanges, "schedule": schedule}
+    return Job(**fields)
 
 
 def _exchange(data: dict[str, Any]) -> Exchange:
     response = data["response"]
     if response is not None:
         headers = tuple((name, value) for name, value in response["headers"])
-        response = Response(**{**response, "headers": headers, "chunks": tuple(response["chunks"])})
+        fields: dict[str, Any] = {**response, "headers": headers, "chunks": tuple(response["chunks"])}
+        response = Response(**fields)
     return Exchange(Request(**data["request"]), response, tuple(Upstream(**call) for call in data["upstream"]))
-
-

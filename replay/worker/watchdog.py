@@ -29,6 +29,10 @@ class HandlerBlocked(BaseException):
     """Raised inside a handler that blocks the loop. No Exception, so that few handlers catch it by accident."""
 
 
+def _nobody_hears(what: str) -> None:
+    pass
+
+
 class Watchdog:
     """Attributes:
     loop: the loop whose steps are counted; None while a module is imported.
@@ -57,7 +61,7 @@ class Watchdog:
         """Timers are not inherited by a fork; the client hears of the child through its parent."""
         self._parent = os.getppid()
         self._beat = lambda: None
-        self._dying = lambda _: None
+        self._dying = _nobody_hears
         self.start()
 
     def _tick(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -76,7 +80,9 @@ class Watchdog:
         if self._stuck_s < (TICK_S if self.stop_asked else self.limit_s):
             return
         at = self._escapes.place(frame)
-        what = f"did not give control back for {self._stuck_s:.0f} s at {at}" if at else "blocked outside the user's code"
+        what = (
+            f"did not give control back for {self._stuck_s:.0f} s at {at}" if at else "blocked outside the user's code"
+        )
         if at is None and self._stuck_s < 4 * self.limit_s:
             return  # ours, or between two lines of the user's
         self._raised += 1
