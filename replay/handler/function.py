@@ -23,7 +23,7 @@ async def call_function(function: Any, keywords: dict[str, Any], reply: Reply, p
         result = await result
     if inspect.isasyncgen(result) or hasattr(type(result), "__anext__"):
         async for part in result:
-            reply.chunk(_text(plain(part)))
+            reply.chunk(_text(plain(part)))  # pyright: ignore[reportUnknownArgumentType]
             await asyncio.sleep(0)
         reply.body = "".join(reply.chunks)
     elif inspect.isgenerator(result):

@@ -54,8 +54,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         base: Any = list if isinstance(value, list) else tuple
         return [plain(item, depth + 1) for item in base.__iter__(value)]
     if isinstance(value, (set, frozenset)):
-        base: Any = set if isinstance(value, set) else frozenset
-        return sorted((plain(item, depth + 1) for item in base.__iter__(value)), key=str)
+        kept: Any = set if isinstance(value, set) else frozenset
+        return sorted((plain(item, depth + 1) for item in kept.__iter__(value)), key=str)
     attributes = instance_attributes(value)
     if attributes:
         return {f"<{kind.__name__}>": {name: plain(v, depth + 1) for name, v in attributes.items()}}

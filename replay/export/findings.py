@@ -1,0 +1,96 @@
+"""Findings as files: what `check` found is kept under its id, so that `export ID` needs no second search."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import ExportError
+from ..report import Crossing
+
+KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """A crossing with what is needed to show it again. `cwd` is the directory that `handler` is relative to."""
+
+    crossing: Crossing
+    handler: str
+    kind: str | None
+    cwd: str
+
+
+def save(crossings: tuple[Crossing, ...], handler: str, kind: str | None, cwd: Path, folder: Path) -> None:
+    """Write one file a crossing, readable by its owner alone, and drop the oldest beyond `KEPT`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for crossing in crossings:
+        data = {"handler": handler, "kind": kind, "cwd": str(cwd), "crossings": [crossing.to_json()]}
+        target = folder / f"{crossing.id}.json"
+        draft = folder / f".{crossing.id}.{os.getpid()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(data, stream)
+        draft.replace(target)
+    kept = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in kept[KEPT:]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+
+
+def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
+    """The finding that `report.json`, `report.json#ID`, or an id (or its beginning) names.
+
+    Raises:
+        ExportError: there is none, or more than one.
+    """
+    file, _, wanted = reference.partition("#")
+    path = Path(file)
+    if path.is_file():
+        data = _read(path)
+    else:
+        if path.suffix == ".json" or os.sep in file:
+            raise ExportError("no such report", file, "make one with: crosslane check TRACE HANDLER --format json > FILE")
+        found = sorted(folder.glob(f"{_plain(file)}*.json")) if _plain(file) else []
+        if not found:
+            raise ExportError(
+                f"no finding {file!r} is kept", remedy="name a report made with check --format json, or run check again"
+            )
+        if len(found) > 1:
+            raise ExportError(f"{len(found)} findings begin with {file!r}", remedy="give more of the id")
+        data, wanted = _read(found[0]), found[0].stem
+    try:
+        crossings = [Crossing.from_json(crossing) for crossing in data["crossings"]]
+        handler = str(data["handler"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ExportError(f"is not a report of `check --format json` ({type(error).__name__} {error})", file) from None
+    matching = [crossing for crossing in crossings if crossing.id.startswith(wanted)]
+    if not crossings:
+        raise ExportError("the report has no crossing in it: there is nothing to reproduce", file)
+    if not matching:
+        raise ExportError(f"the report has no finding {wanted!r}", file, f"it has {', '.join(c.id for c in crossings)}")
+    if wanted and len(matching) > 1:
+        raise ExportError(f"{len(matching)} findings begin with {wanted!r}", file, "give more of the id")
+    return ExportSource(matching[0], handler, data.get("kind"), str(data.get("cwd") or cwd))
+
+
+def _plain(text: str) -> str:
+    return text if text.isalnum() else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"cannot be read: {error}", str(path)) from None
+    if not isinstance(data, dict):
+        raise ExportError("is not a report of `check --format json`", str(path))
+    return cast("dict[str, Any]", data)

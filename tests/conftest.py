@@ -1,0 +1,66 @@
+"""Shared by all tests: a worker's insides without the process, and small handlers written to a temporary folder."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosslane.replay.report import Result
+from crosslane.replay.trace.model import Exchange, Request
+from crosslane.replay.worker.client import Worker, WorkerOptions
+from crosslane.replay.worker.job import Job
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "sample_traces"
+
+
+def turns(*lines: tuple[str, str, str]) -> tuple[Exchange, ...]:
+    """Exchanges from (session, user, message)."""
+    return tuple(
+        Exchange(Request(f"r{n}", session, user, n, message, None, n)) for n, (session, user, message) in enumerate(lines, 1)
+    )
+
+
+TWO_USERS = turns(("s1", "alice", "My name is Alice Ferrante"), ("s2", "bob", "My name is Bob Okafor"))
+
+
+@dataclass
+class Bench:
+    """Writes agents into a folder and runs jobs against them in a real worker process."""
+
+    folder: Path
+
+    def write(self, source: str, name: str = "agent.py") -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(source), encoding="utf-8")
+        return path
+
+    async def run(
+        self,
+        source: str | None = None,
+        exchanges: tuple[Exchange, ...] = TWO_USERS,
+        handler: str = "agent.py:handle",
+        action: Any = "check",
+        python: str | None = None,
+        **options: Any,
+    ) -> Result:
+        if source is not None:
+            self.write(source)
+        async with Worker(WorkerOptions(python, self.folder)) as worker:
+            return await worker.run(Job(action, "trace.jsonl", exchanges, handler, **options))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def write(bench: Bench) -> Callable[..., Path]:
+    return bench.write

@@ -1,0 +1,369 @@
+"""The whole road in the worker: each way of sharing is found and named, each way of keeping apart is cleared."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import SAMPLES, TWO_USERS, Bench, turns
+from crosslane.replay.report import Report, Result
+from crosslane.replay.trace.store import load
+from crosslane.replay.worker.client import Worker, WorkerOptions
+from crosslane.replay.worker.job import Job
+
+
+async def check_sample(trace: str, agent: str) -> Result:
+    async with Worker(WorkerOptions(cwd=SAMPLES)) as worker:
+        return await worker.run(Job("check", trace, load(SAMPLES / trace).exchanges, agent))
+
+
+def line_of(agent: str, text: str) -> str:
+    lines = (SAMPLES / agent).read_text().splitlines()
+    return f"{agent}:{next(n for n, line in enumerate(lines, 1) if text in line)}"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name", "kind", "defined", "written", "read"),
+    [
+        ("shared_list.py", "shared_list.current_context", "module global", "current_context = []",
+         "current_context.append", "complete(current_context)"),
+        ("wrong_key.py", "wrong_key.histories", "module global", "histories = {}", "history.append", "histories.setdefault"),
+        ("class_attribute.py", "Assistant.preferences", "class attribute", "preferences = []",
+         "self.preferences.append", "complete(self.preferences)"),
+        ("default_argument.py", "handle_message(history=…)", "default argument", "history=[]",
+         "history.append", "complete(history)"),
+    ],
+)  # fmt: skip
+async def test_a_shared_thing_is_named_with_the_lines_that_wrote_and_read_it(
+    agent: str, name: str, kind: str, defined: str, written: str, read: str
+) -> None:
+    result = await check_sample("shared_list.jsonl", f"{agent}:handle_message")
+    assert result.report.verdict == "contaminated"
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == (name, kind)
+    assert crossing.carrier.defined_at == line_of(agent, defined)
+    assert (crossing.write.lane, crossing.write.at) == ("alice", line_of(agent, written))
+    assert (crossing.read.lane, crossing.read.at) == ("bob", line_of(agent, read))
+    assert (crossing.source.lane, crossing.sink.lane) == ("alice", "bob")
+    assert crossing.needs.cls == "sequential"
+    assert (crossing.needs.switches, crossing.needs.requests) == (0, 2)
+    assert "Alice Ferrante" in crossing.sink.evidence
+
+
+async def test_a_fastapi_application_is_checked_through_its_real_routing() -> None:
+    pytest.importorskip("fastapi")
+    result = await check_sample("fastapi_app.jsonl", "fastapi_app.py:app")
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "fastapi_app.current_context"
+    assert crossing.sink.path == "body.reply"
+
+
+async def test_state_that_is_read_after_an_await_needs_an_overlap_of_one_switch() -> None:
+    result = await check_sample("overlap.jsonl", "overlap.py:handle_message")
+    (crossing,) = result.report.crossings
+    assert (crossing.needs.cls, crossing.needs.switches) == ("interleaved", 1)
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "overlap.current_profile"
+    assert crossing.write is not None
+    assert crossing.write.at == line_of("overlap.py", "await load_profile(user)")
+    finding = result.findings[0]
+    assert finding.run.switches == 1
+
+
+@pytest.mark.parametrize("agent", ["fixed_lock", "fixed_contextvar", "fixed_session"])
+async def test_each_fix_of_the_shared_list_is_judged_clean(agent: str) -> None:
+    result = await check_sample("shared_list.jsonl", f"{agent}.py:handle_message")
+    assert result.report.verdict == "clean"
+    assert result.report.coverage.exhaustive_to_switches == 2
+    assert "every schedule with at most 2 switches" in result.report.coverage.statement
+
+
+async def test_a_contextvar_that_forgets_the_conversation_is_a_warning_and_no_contamination() -> None:
+    forgetful = await check_sample("shared_list.jsonl", "fixed_contextvar.py:handle_message")
+    assert forgetful.report.warnings == ("isolated, but session s1 lost its own turn 1",)
+    remembers = await check_sample("shared_list.jsonl", "fixed_session.py:handle_message")
+    assert remembers.report.warnings == ()
+
+
+async def test_when_nothing_is_left_to_try_the_statement_counts_all_interleavings(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            return message
+        """
+    )
+    assert result.report.verdict == "clean"
+    assert result.report.coverage.statement.startswith("all 6 interleavings")
+    assert result.report.coverage.interior_points == {"alice": 1, "bob": 1}
+
+
+async def test_the_fixed_run_of_a_finding_shows_that_keeping_the_carrier_apart_heals_it() -> None:
+    result = await check_sample("shared_list.jsonl", "shared_list.py:handle_message")
+    fixed = result.findings[0].fixed_run
+    assert fixed is not None
+    assert {o.lane: o.body for o in fixed.outcomes} == {
+        "alice": "You told me: alice: My name is Alice Ferrante",
+        "bob": "You told me: bob: My name is Bob Okafor",
+    }
+
+
+async def test_the_same_inputs_give_the_same_run_event_for_event_in_two_processes() -> None:
+    first = await check_sample("overlap.jsonl", "overlap.py:handle_message")
+    second = await check_sample("overlap.jsonl", "overlap.py:handle_message")
+    assert first.findings == second.findings
+    assert first.solo == second.solo
+
+
+async def test_a_result_survives_the_trip_through_json() -> None:
+    result = await check_sample("shared_list.jsonl", "shared_list.py:handle_message")
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+    report = Report.from_json(json.loads(json.dumps(result.report.to_json())))
+    assert report.crossings == result.report.crossings
+
+
+# ---- what must not be accused
+
+
+async def test_a_phrase_of_the_program_that_a_user_happens_to_use_is_an_influence(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        seen = 0
+        async def handle(user, message):
+            global seen
+            seen += 1
+            await asyncio.sleep(0)
+            return "limit exceeded, please wait" if seen > 1 else "welcome"
+        """,
+        turns(("s1", "alice", "please wait for me"), ("s2", "bob", "hello there")),
+    )
+    assert result.report.verdict == "clean"
+    assert result.report.influences[0].path == "body"
+
+
+async def test_an_answer_that_the_source_sees_alone_but_anyone_would_see_is_no_evidence(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        calls = 0
+        async def handle(user, message):
+            global calls
+            calls += 1
+            await asyncio.sleep(0)
+            return "quota exhausted today" if calls > 1 else "welcome"
+        """,
+        turns(("s1", "alice", "hi"), ("s1", "alice", "hi"), ("s2", "bob", "yo")),
+    )
+    assert result.report.verdict == "clean"
+
+
+async def test_the_same_first_name_in_two_lanes_is_no_evidence(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        last = None
+        async def handle(user, message):
+            global last
+            mine, last = last, message
+            await asyncio.sleep(0)
+            return f"{message} after {'somebody' if mine else 'nobody'}"
+        """,
+        turns(("s1", "u1", "I am Sam"), ("s2", "u2", "I am Sam too")),
+    )
+    assert result.report.verdict == "clean"
+
+
+async def test_a_user_who_quotes_another_is_not_contaminated(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            return "You said: " + message
+        """,
+        turns(("s1", "alice", "I am Alice Ferrante"), ("s2", "bob", "Alice Ferrante told me to ask")),
+    )
+    assert result.report.verdict == "clean"
+
+
+async def test_a_global_behind_a_lock_for_the_whole_turn_is_clean(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        lock, current = asyncio.Lock(), None
+        async def handle(user, message):
+            global current
+            async with lock:
+                current = message
+                await asyncio.sleep(0)
+                return current
+        """
+    )
+    assert result.report.verdict == "clean"
+
+
+async def test_a_global_that_is_written_and_never_read_is_clean(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        audit = []
+        async def handle(user, message):
+            audit.append(message)
+            await asyncio.sleep(0)
+            return "thanks"
+        """
+    )
+    assert result.report.verdict == "clean"
+
+
+async def test_the_decoy_dict_per_session_is_not_named_and_the_shared_list_beside_it_is(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        sessions = {}
+        class Memory:
+            notes = []
+        async def handle(session_id, message):
+            sessions.setdefault(session_id, []).append(message)
+            Memory.notes.append(message)
+            await asyncio.sleep(0)
+            return {"own": sessions[session_id], "all": Memory.notes}
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "Memory.notes"
+    assert crossing.sink.path.startswith("body.all")
+
+
+async def test_two_causes_are_two_findings(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        names = []
+        current = None
+        async def handle(user, message):
+            global current
+            names.append(user)
+            current = message
+            await asyncio.sleep(0)
+            answer, current = current, None
+            return {"names": list(names), "answer": answer}
+        """
+    )
+    found = {(c.carrier.name if c.carrier else None, c.needs.cls) for c in result.report.crossings}
+    assert ("agent.names", "sequential") in found
+
+
+# ---- honest verdicts
+
+
+async def test_a_handler_without_a_switch_point_inside_is_inconclusive(bench: Bench) -> None:
+    result = await bench.run("def handle(message):\n    return message\n")
+    assert result.report.verdict == "inconclusive"
+    assert "suspended" in result.report.reason
+
+
+async def test_a_trace_of_one_lane_is_inconclusive(bench: Bench) -> None:
+    result = await bench.run(
+        "import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    return message\n",
+        turns(("s1", "alice", "hello")),
+    )
+    assert result.report.verdict == "inconclusive"
+    assert "one lane" in result.report.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("await asyncio.to_thread(len, message)", "thread pool"),
+        ("open(__file__ + '.log', 'a').close()", "file opened for writing"),
+        ("await asyncio.open_connection('127.0.0.1', 9)", "network call"),
+        ("__import__('subprocess').run(['true'])", "subprocess started at agent.py"),
+    ],
+)
+async def test_what_escapes_control_makes_a_clean_search_inconclusive(bench: Bench, body: str, said: str) -> None:
+    result = await bench.run(
+        f"""
+        import asyncio
+        async def handle(message):
+            await asyncio.sleep(0)
+            try:
+                {body}
+            except OSError:
+                pass
+            return message
+        """
+    )
+    assert result.report.verdict == "inconclusive"
+    assert said in " ".join(result.report.coverage.uncontrolled)
+
+
+async def test_a_handler_that_fails_at_everything_is_not_called_clean(bench: Bench) -> None:
+    result = await bench.run("import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    raise KeyError('model')\n")
+    assert result.report.verdict == "inconclusive"
+    assert "KeyError: model at agent.py:4" in result.report.reason
+
+
+async def test_a_deadlock_is_named_with_who_waits(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        ready = {}
+        async def handle(user, message):
+            other = {"alice": "bob", "bob": "alice"}[user]
+            ready.setdefault(user, asyncio.Event())
+            if other in ready:
+                await ready[user].wait()
+            return message
+        """
+    )
+    assert result.report.verdict == "inconclusive"
+    assert result.report.reason.startswith("deadlock: bob")
+
+
+async def test_an_exception_that_carries_foreign_data_is_a_crossing(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        log = []
+        async def handle(message):
+            log.append(message)
+            await asyncio.sleep(0)
+            if len(log) > 1:
+                raise RuntimeError("context too long: " + " ".join(log))
+            return "ok"
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.sink.where == "exception"
+
+
+async def test_state_that_is_not_cleaned_up_gives_the_same_verdict_after_many_executions(bench: Bench) -> None:
+    source = """
+        import asyncio, itertools
+        counter = itertools.count() if {forked} else None
+        class Bot:
+            memory = {{}}
+        def remember(key, value, store={{}}):
+            store[key] = value
+            return len(store)
+        async def handle(session_id, user, message):
+            Bot.memory.setdefault(session_id, []).append(message)
+            setattr(Bot, "last_" + user, message)
+            size = remember(message, user)
+            globals()["made_up_" + user] = message
+            await asyncio.sleep(0)
+            return {{"turns": Bot.memory[session_id], "mine": getattr(Bot, "last_" + user)}}
+        """
+    for forked in (False, True):
+        result = await bench.run(source.format(forked=forked), TWO_USERS + turns(("s1", "alice", "again"))[:0])
+        assert result.report.verdict == "clean", result.report.reason
+        assert result.report.executions > 5
