@@ -490,7 +490,7 @@ def _verdict(
 
 def _failing_alone(investigation: Investigation) -> str:
     """A handler that fails whatever it is asked shows nothing; say so rather than call it clean."""
-    outcomes = list(investigation.solo.values())
+    outcomes: list[Outcome] = list(investigation.solo.values())
     if not outcomes:
         return ""
     first = outcomes[0]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from crosslane.replay.report import Result
 from crosslane.replay.trace.model import Exchange, Request
 from crosslane.replay.worker.client import Worker, WorkerOptions
@@ -22,7 +21,8 @@ SAMPLES = ROOT / "sample_traces"
 def turns(*lines: tuple[str, str, str]) -> tuple[Exchange, ...]:
     """Exchanges from (session, user, message)."""
     return tuple(
-        Exchange(Request(f"r{n}", session, user, n, message, None, n)) for n, (session, user, message) in enumerate(lines, 1)
+        Exchange(Request(f"r{n}", session, user, n, message, None, n))
+        for n, (session, user, message) in enumerate(lines, 1)
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from .conftest import SAMPLES, TWO_USERS, Bench, turns
 from crosslane.replay.report import Report, Result
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job
+
+from .conftest import SAMPLES, TWO_USERS, Bench, turns
 
 
 async def check_sample(trace: str, agent: str) -> Result:
@@ -307,7 +307,9 @@ async def test_what_escapes_control_makes_a_clean_search_inconclusive(bench: Ben
 
 
 async def test_a_handler_that_fails_at_everything_is_not_called_clean(bench: Bench) -> None:
-    result = await bench.run("import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    raise KeyError('model')\n")
+    result = await bench.run(
+        "import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    raise KeyError('model')\n"
+    )
     assert result.report.verdict == "inconclusive"
     assert "KeyError: model at agent.py:4" in result.report.reason
 

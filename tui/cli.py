@@ -1,5 +1,349 @@
-"""The command line."""
+"""The command line. Exit codes: 0 clean, 1 contaminated, 2 bad input or usage, 3 inconclusive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ..replay.errors import CrosslaneError, ScheduleError
+from ..replay.report import EXIT_CODES
+from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
+from .safe_text import safe
+
+if TYPE_CHECKING:
+    from ..replay.report import Result
+    from ..replay.trace.model import Trace
+    from ..replay.worker.client import WorkerOptions
+    from ..replay.worker.job import Progress
+
+app = typer.Typer(
+    name="crosslane",
+    help="Find where one user's data reached another: replay recorded requests under controlled concurrency.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+TraceArgument = Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)]
+HandlerArgument = Annotated[
+    str, typer.Argument(help="file.py:attribute, package.module:attribute or …:factory()", show_default=False)
+]
+PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
+CwdOption = Annotated[Path | None, typer.Option(help="Directory to run the handler in; default: the current one.")]
+KindOption = Annotated[str | None, typer.Option(help="function or asgi; default: detected.")]
+BoundaryOption = Annotated[str, typer.Option(help="What must be isolated: user, session, or a field of the request.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Most requests in flight; 1 is serial.")]
+BlockedOption = Annotated[float, typer.Option(min=0.1, help="Seconds after which a step counts as blocking the loop.")]
+
+
+@app.command()
+def demo() -> None:
+    """Open the interface on a bundled trace and the buggy agent that it came from."""
+    from . import samples
+
+    folder = samples.folder()
+    _open_app(folder / samples.DEMO_TRACE, samples.DEMO_HANDLER, _options(None, folder), None, "user", None)
+
+
+@app.command("open")
+def open_(
+    trace: Annotated[Path | None, typer.Argument(help="A trace file.", show_default=False)] = None,
+    handler: Annotated[str | None, typer.Argument(help="The handler to replay it on.", show_default=False)] = None,
+    python: PythonOption = None,
+    cwd: CwdOption = None,
+    kind: KindOption = None,
+    boundary: BoundaryOption = "user",
+    concurrency: ConcurrencyOption = None,
+) -> None:
+    """Open the interface on a trace and a handler; without them, a start screen."""
+    _open_app(trace, handler, _options(python, cwd), kind, boundary, concurrency)
+
+
+@app.command()
+def check(
+    trace: TraceArgument,
+    handler: HandlerArgument,
+    concurrency: ConcurrencyOption = None,
+    budget: Annotated[str, typer.Option(help="How long the search may take: 30s, 500ms, 2m.")] = "30s",
+    switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
+    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    python: PythonOption = None,
+    cwd: CwdOption = None,
+    kind: KindOption = None,
+    boundary: BoundaryOption = "user",
+    blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
+) -> None:
+    """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
+    loaded = _load(trace)
+    job = Job(
+        "check",
+        str(trace),
+        loaded.exchanges,
+        handler,
+        kind,
+        boundary,
+        concurrency,
+        _seconds(budget),
+        switches,
+        blocked_after_s=blocked_after,
+    )
+    options = _options(python, cwd)
+    result = _run(job, options)
+    kept = _keep(result, job, options.cwd)
+    if format == "json":
+        _print_json(result.report.to_json())
+    else:
+        _print_text(result, kept)
+    raise typer.Exit(EXIT_CODES[result.report.verdict])
+
+
+@app.command()
+def replay(
+    trace: TraceArgument,
+    handler: HandlerArgument,
+    concurrency: ConcurrencyOption = None,
+    schedule: Annotated[Path | None, typer.Option(help="Follow the schedule in this file exactly.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Choose at random, repeatably.")] = None,
+    serial: Annotated[bool, typer.Option("--serial", help="One lane after another.")] = False,
+    save_schedule: Annotated[Path | None, typer.Option(help="Write the schedule that was followed.")] = None,
+    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    python: PythonOption = None,
+    cwd: CwdOption = None,
+    kind: KindOption = None,
+    boundary: BoundaryOption = "user",
+    blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
+) -> None:
+    """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
+    if sum((schedule is not None, seed is not None, serial)) > 1:
+        raise CrosslaneError("--schedule, --seed and --serial exclude each other", remedy="give one of them")
+    loaded = _load(trace)
+    followed = None if schedule is None else read_schedule(schedule)
+    job = Job(
+        "replay",
+        str(trace),
+        loaded.exchanges,
+        handler,
+        kind,
+        boundary,
+        concurrency,
+        schedule=followed,
+        order="random" if seed is not None else "serial" if serial or concurrency == 1 else "lockstep",
+        seed=seed or 0,
+        blocked_after_s=blocked_after,
+    )
+    options = _options(python, cwd)
+    result = _run(job, options)
+    if save_schedule is not None:
+        decisions = [{"lane": d.lane, "enabled": d.enabled, "at": d.at} for d in result.run.decisions]
+        _write(save_schedule, json.dumps({"version": 1, "decisions": decisions}, indent=1) + "\n")
+    kept = _keep(result, job, options.cwd)
+    if format == "json":
+        _print_json({**result.report.to_json(), "run": result.run.to_json()})
+    else:
+        _print_text(result, kept)
+    raise typer.Exit(EXIT_CODES[result.report.verdict])
+
+
+@app.command()
+def export(
+    finding: Annotated[str, typer.Argument(help="report.json, report.json#ID, or the id of a finding.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; - for standard output.")],
+    as_: Annotated[Literal["script"], typer.Option("--as", help="script")] = "script",  # noqa: ARG001
+) -> None:
+    """Write the repro of a finding: a script that needs Python and your handler, nothing else."""
+    from ..replay.export.findings import load_finding
+    from ..replay.export.script import script
+
+    text = script(load_finding(finding, findings_folder(), Path.cwd()))
+    if str(output) == "-":
+        sys.stdout.write(text)
+        return
+    _write(output, text)
+    Console(stderr=True).print(
+        Text(f"wrote {safe(str(output))}; run it with: python {safe(str(output))}"), soft_wrap=True
+    )
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+    if show:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"crosslane {installed('crosslane')}\n")
+        raise typer.Exit
 
 
 def main() -> None:
-    """Placeholder until the commands land."""
+    """Entry point: errors become one line and exit code 2, and a closed pipe is no error."""
+    try:
+        # Without its standalone mode, click returns the code of an Exit instead of raising it.
+        status = int(app(standalone_mode=False) or 0)
+    except CrosslaneError as error:
+        status = _fail(str(error))
+    except typer.Abort:
+        status = 130
+    except BrokenPipeError:
+        # Python would complain again while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except Exception as error:
+        # Usage errors of click, which typer carries along under changing names; anything else is ours and must be seen.
+        if not hasattr(error, "format_message"):
+            raise
+        message = cast("Any", error).format_message()
+        status = _fail(" ".join(message.split()) + "; see crosslane --help") if message else 2
+    sys.exit(status)
+
+
+def findings_folder() -> Path:
+    """Where findings are kept; `CROSSLANE_STATE_DIR` overrides the platform's own place."""
+    import platformdirs
+
+    own = os.environ.get("CROSSLANE_STATE_DIR")
+    return (Path(own) if own else platformdirs.user_state_path("crosslane")) / "findings"
+
+
+def read_schedule(path: Path) -> tuple[str, ...]:
+    """Lane names from a JSON file: a list of them, a list of decisions, or an object that has either.
+
+    Raises:
+        ScheduleError: there is none in it.
+    """
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScheduleError(f"cannot be read: {error.strerror}", str(path)) from None
+    except ValueError as error:
+        raise ScheduleError(f"is not JSON: {error}", str(path)) from None
+    if isinstance(data, dict):
+        members = cast("dict[str, Any]", data)
+        crossings = members.get("crossings")
+        if isinstance(crossings, list) and crossings:
+            members = cast("dict[str, Any]", crossings[0])
+        data = members.get("decisions", members.get("schedule"))
+    names: list[str] = []
+    for item in cast("list[Any]", data) if isinstance(data, list) else ():
+        name = cast("dict[str, Any]", item).get("lane") if isinstance(item, dict) else item
+        if not isinstance(name, str):
+            raise ScheduleError("has a step without a lane", str(path), 'a schedule is ["alice", "alice", "bob"]')
+        names.append(name)
+    if not names:
+        raise ScheduleError("has no schedule in it", str(path), 'a schedule is ["alice", "alice", "bob"]')
+    return tuple(names)
+
+
+def _options(python: str | None, cwd: Path | None) -> WorkerOptions:
+    from ..replay.worker.client import WorkerOptions
+
+    return WorkerOptions(python, (cwd or Path.cwd()).absolute())
+
+
+def _load(path: Path) -> Trace:
+    from ..replay.trace.store import load
+
+    trace = load(path)
+    console = Console(stderr=True)
+    for problem in trace.problems[:10]:
+        console.print(Text(f"{safe(trace.path)}:{problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
+    if len(trace.problems) > 10:
+        console.print(Text(f"{safe(trace.path)}: and {len(trace.problems) - 10} more lines like that", "yellow"))
+    return trace
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
+    if match is None:
+        raise CrosslaneError(f"cannot read the budget {text!r}", remedy="write it like 30s, 500ms or 2m")
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}[match[2]]
+
+
+def _run(job: Job, options: WorkerOptions) -> Result:
+    """Run a job with a line of progress on a terminal; ctrl-c asks it to stop and keeps what it found."""
+    from ..replay.worker.client import Worker
+
+    console = Console(stderr=True)
+
+    async def work() -> Result:
+        async with Worker(options) as worker:
+            stopping: set[asyncio.Task[None]] = set()
+
+            def interrupt() -> None:
+                stopping.add(asyncio.ensure_future(worker.cancel()))
+
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+            if not console.is_terminal:
+                return await worker.run(job)
+            with console.status("starting") as status:
+
+                def show(progress: Progress) -> None:
+                    found = f", {progress.findings} found" if progress.findings else ""
+                    status.update(
+                        Text(f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s{found}")
+                    )
+
+                return await worker.run(job, show)
+
+    return asyncio.run(work())
+
+
+def _keep(result: Result, job: Job, cwd: Path) -> bool:
+    """Keep the findings for `export ID`; a place that cannot be written is no reason to fail."""
+    from ..replay.export.findings import save
+
+    try:
+        save(result.report.crossings, job.handler, job.kind, cwd, findings_folder())
+    except OSError:
+        return False
+    return True
+
+
+def _print_text(result: Result, kept: bool) -> None:
+    from .report_text import print_result
+
+    console = Console(highlight=False)
+    print_result(console, result, kept)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    # ASCII, so that neither a lone surrogate nor a terminal escape of a trace gets out raw.
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CrosslaneError(f"cannot be written: {error.strerror}", str(path)) from None
+
+
+def _fail(line: str) -> int:
+    Console(stderr=True).print(Text(f"crosslane: {safe(line)}"), soft_wrap=True)
+    return 2
+
+
+def _open_app(
+    path: Path | None,
+    handler: str | None,
+    options: WorkerOptions,
+    kind: str | None,
+    boundary: str,
+    concurrency: int | None,
+) -> None:
+    from .app import CrosslaneApp
+    from .session import OpenSession
+
+    trace = None if path is None else _load(path)
+    CrosslaneApp(OpenSession(trace, handler, options, kind, boundary, concurrency)).run()

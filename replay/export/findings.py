@@ -58,7 +58,9 @@ def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
         data = _read(path)
     else:
         if path.suffix == ".json" or os.sep in file:
-            raise ExportError("no such report", file, "make one with: crosslane check TRACE HANDLER --format json > FILE")
+            raise ExportError(
+                "no such report", file, "make one with: crosslane check TRACE HANDLER --format json > FILE"
+            )
         found = sorted(folder.glob(f"{_plain(file)}*.json")) if _plain(file) else []
         if not found:
             raise ExportError(

@@ -150,7 +150,9 @@ class _Reading:
             event = json.loads(raw.decode("utf-8", "strict"), parse_constant=_refuse, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             if not whole:
-                self._problem(number, f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept")
+                self._problem(
+                    number, f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept"
+                )
             else:
                 self._problem(number, _why(error, raw))
             return
@@ -173,9 +175,7 @@ class _Reading:
                 raise TraceError("is empty", self.path, f"a line of a trace looks like {EXAMPLE}")
             first = self.problems[0] if self.problems else None
             why = f"line {first.line}: {first.message}" if first else "it has no request"
-            raise TraceError(
-                f"holds no usable request ({why})", self.path, f"a line of a trace looks like {EXAMPLE}"
-            )
+            raise TraceError(f"holds no usable request ({why})", self.path, f"a line of a trace looks like {EXAMPLE}")
         finished = [self._finished(exchange) for exchange in self.exchanges.values()]
         finished.sort(key=lambda exchange: exchange.request.at_ns)
         return Trace(self.path, tuple(finished), tuple(self.problems), self.header, self.closed)
@@ -255,7 +255,12 @@ class _Reading:
         elif fields:
             body = next(iter(fields.values()))
         exchange.response = Response(
-            _ns(event.get("t", exchange.request.at_ns)), status, _pairs(event.get("headers")), body, (), str(event.get("end", "ok"))
+            _ns(event.get("t", exchange.request.at_ns)),
+            status,
+            _pairs(event.get("headers")),
+            body,
+            (),
+            str(event.get("end", "ok")),
         )
 
     def _of(self, event: dict[str, Json], key: str = "id") -> _Open:

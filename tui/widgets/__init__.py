@@ -1,1 +1,1 @@
-"""."""
+"""The parts of the screens, one a file."""

@@ -1,0 +1,104 @@
+"""The small questions: how to replay, where to export to, and the page of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+
+_CLOSE: list[BindingType] = [Binding("escape", "cancel", "Close")]
+
+
+class ReplayDialog(ModalScreen["tuple[str, int, int | None] | None"]):
+    """Answers (`check`, `lockstep`, `serial`, `random` or `finding`; seed; concurrency), or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
+
+    def __init__(self, has_finding: bool, concurrency: int | None) -> None:
+        super().__init__()
+        self._has_finding = has_finding
+        self._concurrency = concurrency
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "replay"
+            yield OptionList(
+                Option("check: search the interleavings again", id="check"),
+                Option("lockstep: every lane one step in turn", id="lockstep"),
+                Option("serial: one lane after another", id="serial"),
+                Option("random, with the seed below", id="random"),
+                Option("the schedule of this finding", id="finding", disabled=not self._has_finding),
+                id="orders",
+            )
+            yield Label("seed")
+            yield Input("0", type="integer", id="seed")
+            yield Label("requests in flight at most (empty: no limit)")
+            yield Input(str(self._concurrency or ""), type="integer", id="concurrency")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        seed = self.query_one("#seed", Input).value
+        most = self.query_one("#concurrency", Input).value
+        concurrency = int(most) if most.isdigit() and int(most) > 0 else None
+        self.dismiss((event.option.id or "check", int(seed) if seed.lstrip("-").isdigit() else 0, concurrency))
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class ExportDialog(ModalScreen["str | None"]):
+    """Answers the file name, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
+
+    def __init__(self, suggestion: str) -> None:
+        super().__init__()
+        self._suggestion = suggestion
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "export the repro as a script"
+            yield Label("file, relative to the current directory; enter writes it")
+            yield Input(self._suggestion, id="file")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() or None)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every key of the main screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "Close")]
+
+    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self._keys = list(keys)
+
+    def compose(self) -> ComposeResult:
+        text = Text()
+        for key, meaning in self._keys:
+            text.append(f"{key:>14}  ", "bold")
+            text.append(f"{meaning}\n")
+        text.append(
+            "\n▶ request  ◇ await  ⧖ waits for another lane  ◆ write  ▷ read  ▪ chunk  ≡ printed\n"
+            "● response  ✖ exception  ✗ answered with another lane's data",
+            "dim",
+        )
+        with VerticalScroll(classes="dialog") as dialog:
+            dialog.border_title = "keys"
+            yield Static(text)
+
+    def action_close(self) -> None:
+        self.dismiss()

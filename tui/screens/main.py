@@ -1,0 +1,307 @@
+"""The main screen: the lanes, the finding, the source, and the job that runs behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from ...replay.errors import CrosslaneError
+from ..grid import Grid, lay_out
+from ..safe_text import safe
+from ..session import OpenSession, Runner, recorded_run
+from ..widgets.finding import FindingPanel
+from ..widgets.lanes import LanesView
+from ..widgets.source import SourcePanel
+from ..words import facts, headline
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.events import Resize
+
+    from ...replay.report import Finding, Result
+    from ...replay.run import Run
+    from ...replay.worker.job import Job, Progress
+
+NARROW = 110
+
+
+class MainScreen(Screen[None]):
+    """Shows the recorded traffic at once, checks it, and then shows the first finding with the cursor on it.
+
+    Attributes:
+        settled: no job is under way. Screenshots and tests wait for it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "crossing(1)", "Crossing", key_display="n/N"),
+        Binding("N", "crossing(-1)", "Crossing back", show=False),
+        Binding("enter", "open", "Open"),
+        Binding("i", "inspect", "Inspect", show=False),
+        Binding("r", "replay", "Replay"),
+        Binding("e", "export", "Export"),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("x", "cancel", "Cancel", show=False),
+        Binding("escape", "back", "Back", show=False),
+        Binding("tab", "app.focus_next", "Next panel", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def __init__(self, session: OpenSession) -> None:
+        super().__init__()
+        self.session = session
+        self.result: Result | None = None
+        self.settled = False
+        self._runner: Runner = session.runner(session.options)
+        self._run: Run | None = None
+        self._finding: Finding | None = None
+        self._grid: Grid | None = None
+        self._busy = False
+        self._progress = ""
+        self._schedule = "recorded"
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        with Horizontal(id="body"):
+            yield LanesView()
+            with Vertical(id="side"):
+                yield FindingPanel(id="finding")
+                yield SourcePanel(self.session.options.cwd)
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        assert self.session.trace is not None
+        lanes = self.query_one(LanesView)
+        lanes.border_title = "lanes, as recorded"
+        try:
+            self._show(recorded_run(self.session.trace, self.session.boundary), None)
+        except CrosslaneError as error:
+            self.query_one(FindingPanel).error(str(error))
+            self.settled = True
+            return
+        lanes.focus()
+        self.start(self.session.job("check"))
+
+    async def on_unmount(self) -> None:
+        await self._runner.close()
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width < NARROW, "-narrow")
+        self._title()
+
+    # ---- jobs
+
+    def start(self, job: Job) -> None:
+        """Run a job in the worker; the interface goes on meanwhile."""
+        if self._busy:
+            self.notify("a replay is under way; x cancels it")
+            return
+        self._busy, self.settled = True, False
+        self.query_one(FindingPanel).border_title = "starting"
+        self._work(job)
+
+    @work(exit_on_error=False)
+    async def _work(self, job: Job) -> None:
+        try:
+            result = await self._runner.run(job, self._on_progress)
+        except CrosslaneError as error:
+            self.query_one(FindingPanel).error(str(error))
+            self.set_class(True, "-drawer")
+        else:
+            self._on_result(result, job)
+        finally:
+            self._busy, self._progress, self.settled = False, "", True
+            self._title()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
+        if self.is_mounted:
+            self._title()
+            if self._finding is None:
+                self.query_one(FindingPanel).progress(progress)
+
+    def _on_result(self, result: Result, job: Job) -> None:
+        self.result = result
+        if job.action == "replay":
+            self._schedule = "the finding's" if job.schedule is not None else job.order
+            if job.order == "random" and job.schedule is None:
+                self._schedule += f" {job.seed}"
+            self._select(result.findings[0] if result.findings else None, result.run)
+        elif result.findings:
+            self._schedule = "of the finding"
+            self._select(result.findings[0], result.findings[0].run)
+        else:
+            self._schedule = "lockstep"
+            self._select(None, result.run)
+
+    # ---- what is shown
+
+    def _select(self, finding: Finding | None, run: Run) -> None:
+        panel = self.query_one(FindingPanel)
+        if self.result is not None and finding is not None:
+            findings = self.result.findings
+            panel.finding(finding.crossing, findings.index(finding) + 1, len(findings))
+        elif self.result is not None:
+            panel.verdict(self.result.report)
+            self.set_class(True, "-drawer")
+        self.query_one(LanesView).border_title = "lanes"
+        self._show(run, finding)
+
+    def _show(self, run: Run, finding: Finding | None) -> None:
+        self._run, self._finding = run, finding
+        self._grid = lay_out(run, finding)
+        evidence = finding.crossing.sink.evidence if finding is not None else ""
+        cursor = self._grid.sink_row if self._grid.sink_row is not None else 0
+        self.query_one(LanesView).show(self._grid, evidence, cursor)
+        self._title()
+
+    def on_lanes_view_moved(self, message: LanesView.Moved) -> None:
+        if self._grid is None or not 0 <= message.row < len(self._grid.events):
+            return
+        event = self._grid.events[message.row]
+        marks: dict[str, str] = {}
+        if self._finding is not None:
+            for kind, access in (("write", self._finding.crossing.write), ("read", self._finding.crossing.read)):
+                if access is not None:
+                    marks[access.at] = kind
+        at = event.at
+        if message.row == self._grid.sink_row and self._finding is not None and self._finding.crossing.read is not None:
+            # On the crossing itself, the line that read the foreign value says more than the return statement.
+            at = self._finding.crossing.read.at
+        self.call_after_refresh(self.query_one(SourcePanel).show, at, marks)
+
+    def _title(self) -> None:
+        if not self.is_mounted or self.session.trace is None:
+            return
+        handler = self.session.handler or ""
+        parts = [f" crosslane  {safe(Path(self.session.trace.path).name)} > {safe(handler)}"]
+        if self.size.width >= NARROW:
+            parts.append(f"concurrency {self.session.concurrency or 'all'}")
+            parts.append(f"schedule {self._schedule}")
+        if self._progress:
+            parts.append(safe(self._progress))
+        elif self.result is not None:
+            report = self.result.report
+            count = len(report.crossings)
+            parts.append(f"{report.executions} executions")
+            parts.append(f"{count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
+        self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
+
+    # ---- keys
+
+    def action_crossing(self, by: int) -> None:
+        """To the crossing of the next finding; with one finding, back to its crossing."""
+        if self.result is None or not self.result.findings:
+            self.notify("no crossing was found")
+            return
+        findings = self.result.findings
+        if self._finding is None:
+            target = findings[0]
+        else:
+            row = self._grid.sink_row if self._grid is not None else None
+            on_it = row is not None and self.query_one(LanesView).cursor == row
+            target = findings[(findings.index(self._finding) + (by if on_it else 0)) % len(findings)]
+        self._select(target, target.run)
+
+    def action_open(self) -> None:
+        """The drawer where the panel has no room, else the inspector."""
+        if self.has_class("-narrow"):
+            self.toggle_class("-drawer")
+        else:
+            self.action_inspect()
+
+    def action_inspect(self) -> None:
+        from .inspector import Inspector
+
+        row = self.query_one(LanesView).cursor
+        if self._grid is None or self._run is None or not 0 <= row < len(self._grid.events):
+            return
+        event = self._grid.events[row]
+        assert self.session.trace is not None
+        exchange = next((e for e in self.session.trace.exchanges if e.request.id == event.request), None)
+        if exchange is None:
+            self.notify("this step belongs to no request")
+            return
+        solo = self.result.solo.get(event.lane) if self.result is not None else None
+        self.app.push_screen(Inspector(exchange, self._run, solo, self._finding))
+
+    def action_replay(self) -> None:
+        from .dialogs import ReplayDialog
+
+        def answered(answer: tuple[str, int, int | None] | None) -> None:
+            if answer is None:
+                return
+            order, seed, concurrency = answer
+            if order == "check":
+                self.start(self.session.job("check", concurrency=concurrency))
+            elif order == "finding" and self._finding is not None:
+                steps = tuple(step["lane"] for step in self._finding.crossing.schedule)
+                self.start(self.session.job("replay", schedule=steps, concurrency=concurrency))
+            else:
+                self.start(self.session.job("replay", order=order, seed=seed, concurrency=concurrency))
+
+        self.app.push_screen(ReplayDialog(self._finding is not None, self.session.concurrency), answered)
+
+    def action_export(self) -> None:
+        from .dialogs import ExportDialog
+
+        if self._finding is None:
+            self.notify("there is no finding to export")
+            return
+        crossing = self._finding.crossing
+        self.app.push_screen(ExportDialog(f"repro_{crossing.id}.py"), self._write_export)
+
+    def _write_export(self, name: str | None) -> None:
+        from ...replay.export.findings import ExportSource
+        from ...replay.export.script import script
+
+        if name is None or self._finding is None or self.session.handler is None:
+            return
+        cwd = str(self.session.options.cwd)
+        text = script(ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd))
+        path = Path(name).expanduser().absolute()
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.notify(f"{safe(str(path))} cannot be written: {error.strerror}", severity="error", markup=False)
+            return
+        self.notify(f"wrote {safe(str(path))}\nrun it with: python {safe(name)}", title="exported", markup=False)
+
+    def action_copy(self) -> None:
+        if self._finding is None:
+            self.notify("there is no finding to copy")
+            return
+        crossing = self._finding.crossing
+        rows = "\n".join(f"{label:<8} {value}" for label, value in facts(crossing))
+        self.app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")
+        self.notify("the finding is on the clipboard")
+
+    async def action_cancel(self) -> None:
+        if self._busy:
+            await self._runner.cancel()
+        else:
+            self.notify("nothing is running")
+
+    async def action_back(self) -> None:
+        if self.has_class("-drawer") and self.has_class("-narrow"):
+            self.remove_class("-drawer")
+        elif self._busy:
+            await self._runner.cancel()
+
+    def action_help(self) -> None:
+        from .dialogs import HelpScreen
+
+        keys = [binding for binding in (*LanesView.BINDINGS, *self.BINDINGS) if isinstance(binding, Binding)]
+        self.app.push_screen(HelpScreen((_keys(binding), binding.description) for binding in keys))
+
+
+def _keys(binding: Binding) -> str:
+    names = {"question_mark": "?", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc"}
+    return " ".join(names.get(key, key) for key in binding.key.split(","))

@@ -1,0 +1,77 @@
+"""How things are said, the same in the text report and in the interface: glyphs, headlines, lines of the finding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .safe_text import safe
+
+if TYPE_CHECKING:
+    from ..replay.report import Crossing
+    from ..replay.run import Event
+
+GLYPHS = {
+    "request": "▶",
+    "await": "◇",
+    "blocked": "⧖",
+    "write": "◆",
+    "read": "▷",
+    "chunk": "▪",
+    "output": "≡",
+    "response": "●",
+    "error": "✖",
+}
+CROSSING = "✗"
+VERDICTS = {"contaminated": "✗", "clean": "●", "inconclusive": "◐"}
+
+
+def headline(crossing: Crossing) -> str:
+    verb = "was shown" if crossing.sink.where == "exception" else "was answered with"
+    return f"{safe(crossing.sink.lane, 40)} {verb} {safe(crossing.source.lane, 40)}'s data"
+
+
+def short_name(name: str) -> str:
+    """The last part of a carrier's name, for a narrow cell."""
+    return safe(name.rpartition(".")[2] if not name.endswith(")") else name)
+
+
+def cell(event: Event, crossed: bool = False) -> str:
+    """What a row of a lane says, on one line."""
+    glyph = CROSSING if crossed else GLYPHS.get(event.kind, "·")
+    match event.kind:
+        case "request":
+            body = safe(event.text, 400)
+        case "await" | "blocked":
+            body = f"{'waits at' if event.kind == 'blocked' else 'await'} {call_of(event.code or '')}"
+        case "write" | "read":
+            body = f"{event.kind} {short_name(event.carrier or '')}"
+        case "response":
+            status = f"{event.status} " if event.status is not None else ""
+            body = f"{status}{safe(event.text, 400)}"
+        case _:
+            body = safe(event.text, 400)
+    return f"{glyph} {body}".rstrip()
+
+
+def call_of(code: str) -> str:
+    """The awaited expression of a source line, else the line itself."""
+    _, found, call = code.partition("await ")
+    return safe(call if found else code, 200)
+
+
+def facts(crossing: Crossing) -> list[tuple[str, str]]:
+    """The lines of a finding: label and text, all of it safe to show."""
+    rows = [("sink", f"{crossing.sink.path} of {crossing.sink.request}: “{safe(crossing.sink.evidence, 300)}”")]
+    if crossing.carrier is not None:
+        rows.append(("carrier", safe(crossing.carrier.name)))
+        where = f", {safe(crossing.carrier.defined_at)}" if crossing.carrier.defined_at else ""
+        rows.append(("", f"{crossing.carrier.kind}{where}"))
+    for label, access in (("write", crossing.write), ("read", crossing.read)):
+        if access is not None:
+            rows.append((label, f"{safe(access.lane, 40)}  {safe(access.at)}"))
+    rows.append(("needs", crossing.needs.in_words()))
+    if crossing.fix:
+        rows.append(("fix", safe(crossing.fix)))
+    if crossing.explained:
+        rows.append(("note", safe(crossing.explained)))
+    return rows
