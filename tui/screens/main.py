@@ -190,8 +190,8 @@ class MainScreen(Screen[None]):
         elif self.result is not None:
             report = self.result.report
             count = len(report.crossings)
+            parts.append(f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
             parts.append(f"{report.executions} executions")
-            parts.append(f"{count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
         self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     # ---- keys

@@ -81,12 +81,11 @@ class LanesView(ScrollView, can_focus=True):
             return self._strip(-1, width).apply_style(base)
         if index >= len(self._grid.events):
             return Strip.blank(width, base)
-        strip = self._strip(index, width).apply_style(base)
+        strip = self._strip(index, width)
         if index == self.cursor:
-            return Strip([Segment("▌", base), *strip.crop(1)]).apply_style(
-                _CURSOR if self.has_focus else Style(bold=True)
-            )
-        return strip
+            cursor = self.get_component_rich_style("lanes--cursor", partial=True)
+            return Strip([Segment("▌"), *strip.crop(1)]).apply_style(base + cursor)
+        return strip.apply_style(base)
 
     def _strip(self, index: int, width: int) -> Strip:
         key = (index, width, self.first_lane)

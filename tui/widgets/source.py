@@ -47,7 +47,7 @@ class SourcePanel(VerticalScroll):
             text.update(Text(lines))
             return
         current = int(number)
-        room = max(5, self.size.height)
+        room = max(5, self.size.height - 1)  # one row for a scrollbar
         first = max(1, min(current - room // 2, len(lines) - room + 1))
         shown = Text(no_wrap=True)
         for line in range(first, min(first + room, len(lines) + 1)):
