@@ -23,7 +23,7 @@ from .explain.explain import explain, isolated, observed
 from .minimise.minimise import Minimal, minimise
 from .report import Coverage, Crossing, Finding, Influence, Needs, Report, Result, Sink, Source, Verdict
 from .run import Run
-from .schedule import schedule as schedules
+from .schedule.schedule import to_json as schedule_to_json
 from .schedule.execute import Execution, run_of
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Recorded, Replayed, Serial, Strategy
@@ -242,7 +242,7 @@ class Investigation:
             write=explanation.write,
             read=explanation.read,
             needs=needs,
-            schedule=schedules.to_json(run.decisions),
+            schedule=schedule_to_json(run.decisions),
             fix=fix_for(carrier.name, carrier.kind, overlapped) if carrier else "",
             explained=explanation.remark,
             evidence_all=candidate.tokens,
@@ -292,7 +292,9 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
     try:
         _announce(report, "each lane alone", program, investigation, started)
         investigation.run_alone()
-        for phase, strategy in _schedules(investigation, search, job, reached):
+        # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
+        schedules = () if investigation.stopped else _schedules(investigation, search, job, reached)
+        for phase, strategy in schedules:
             execution = program.execute(investigation.lanes, strategy, job.concurrency)
             reached.phase, reached.schedules = phase, reached.schedules + 1
             if isinstance(strategy, RandomWalk):
@@ -307,7 +309,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
             if _REAL_CLOCK() - started > job.budget_s:
                 reached.out_of_budget = True
                 break
-        if not investigation.findings and not program.fresh.forking and not investigation.still_fresh():
+        if not (investigation.findings or investigation.stopped or program.fresh.forking or investigation.still_fresh()):
             # Something outlives putting back. Nothing seen so far counts; a fork forgets everything.
             program.fresh.forking = True
             return check(program, job, report)

@@ -73,6 +73,9 @@ class Lifespan:
             # The specification: an exception here means that the application does not do lifespan. Starlette reports
             # a failing start-up itself, so what arrives here without an answer is a refusal of the scope.
             self._answers.put_nowait({"type": "lifespan.unsupported", "message": str(error)})
+        else:
+            if not started:  # it returned without a word: no support either
+                self._answers.put_nowait({"type": "lifespan.unsupported"})
 
 
 def http_scope(record: dict[str, Any], state: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

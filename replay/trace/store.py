@@ -161,7 +161,7 @@ class _Reading:
             return
         try:
             self._event(number, cast("dict[str, Json]", event))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             self._problem(number, f"{error}; skipped")
 
     def trace(self) -> Trace:
@@ -302,8 +302,7 @@ def _why(error: Exception, raw: bytes) -> str:
     if isinstance(error, RecursionError):
         return f"is nested too deeply{size}; skipped"
     if isinstance(error, UnicodeDecodeError):
-        what = "is binary, not a trace" if b"\0" in raw else "is not UTF-8"
-        return f"{what} (byte {error.start}){size}; skipped"
+        return f"is binary or not UTF-8 (byte {error.start}){size}; skipped"
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON: {error.msg.lower()} at column {error.colno}{size}; skipped"
     return f"is not usable: {re.sub(r'[^ -~]', '?', str(error))[:80]}{size}; skipped"

@@ -81,7 +81,7 @@ class Watchdog:
             return
         at = self._escapes.place(frame)
         what = (
-            f"did not give control back for {self._stuck_s:.0f} s at {at}" if at else "blocked outside the user's code"
+            f"did not give control back for {self._stuck_s:.1f} s at {at}" if at else "blocked outside the user's code"
         )
         if at is None and self._stuck_s < 4 * self.limit_s:
             return  # ours, or between two lines of the user's
