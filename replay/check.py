@@ -511,6 +511,8 @@ def _statement(investigation: Investigation, search: Search, reached: _Reached) 
     where = f"{len(investigation.lanes)} lanes with {inside} interior switch point{'' if inside == '1' else 's'} each"
     if reached.replaying:
         return f"one execution; {where}"
+    if not reached.schedules:
+        return f"each lane alone, and nothing together; {where}"
     if search.exhausted:
         what = f"all {reached.schedules - _extra(investigation)} interleavings"
     elif search.completed >= 0:

@@ -75,11 +75,13 @@ class Actor:
         delays: how many live timers stand for latency; they make the actor runnable.
         pending: requests not yet started; each is called to make the request's coroutine.
         in_flight: whether a request has started and is not yet answered. `request` is the id of the latest one.
+        clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use up
+            the deadlines of another.
         idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
     """
 
     __slots__ = (
-        *("background", "delays", "idle_timers", "in_flight", "loop", "name", "pending", "ready", "request", "timers"),
+        *("background", "clock", "delays", "idle_timers", "in_flight", "loop", "name", "pending", "ready", "request", "timers"),
     )
 
     def __init__(self, name: str, loop: ControlledLoop, background: bool = False) -> None:
@@ -92,6 +94,7 @@ class Actor:
         self.pending: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self.in_flight = False
         self.request = ""
+        self.clock = loop.now
         self.idle_timers = _IDLE_TIMERS
 
 
@@ -104,12 +107,15 @@ class ControlledLoop(asyncio.AbstractEventLoop):
             step. A choice of another lane where it could is a preemption; elsewhere it is free.
         escapes: what left control, in words.
         stopped: why the run ended early, or "".
+        now: the latest time of any actor, in seconds; it never goes back.
         overlapped: whether a request started while another was in flight.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
     """
 
     def __init__(self, lane_names: Sequence[str], max_in_flight: int | None = None) -> None:
+        self.now = 1_000.0
         self.lanes = {name: Actor(name, self) for name in lane_names}
+        self._nobody = Actor("", self, background=True)
         self.background: list[Actor] = []
         self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
         self.escapes: list[str] = []
@@ -119,10 +125,8 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
         self.context = contextvars.copy_context()
-        self._nobody = Actor("", self, background=True)
         self._max_in_flight = max_in_flight if max_in_flight is not None else len(self.lanes)
         self._in_flight = 0
-        self._now = 1_000.0
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._closed = False
@@ -233,6 +237,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
 
     def _start_request(self, actor: Actor) -> None:
         actor.in_flight = True
+        actor.clock = self.now
         self.overlapped = self.overlapped or self._in_flight > 0
         self._in_flight += 1
         # As in a server, each request starts in a context of its own: what an earlier one set is not seen.
@@ -251,7 +256,8 @@ class ControlledLoop(asyncio.AbstractEventLoop):
                 actor.delays -= 1
                 if not actor.in_flight:
                     actor.idle_timers -= 1
-            self._now = max(self._now, due)
+            actor.clock = max(actor.clock, due)
+            self.now = max(self.now, actor.clock)
             self._run(handle)
             return
 
@@ -287,7 +293,11 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         return handle
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self.call_at(self._actor_in(context).clock + delay, callback, *args, context=context)
+
+    def _actor_in(self, context: contextvars.Context | None) -> Actor:
+        actor = ACTOR.get(self._nobody) if context is None else context.get(ACTOR, self._nobody)
+        return actor if actor.loop is self else self._nobody
 
     def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
         if context is None:
@@ -381,10 +391,14 @@ class ControlledLoop(asyncio.AbstractEventLoop):
     # ---- the rest of the interface
 
     def time(self) -> float:
-        return self._now
+        """The time of the lane that asks."""
+        return self._actor_in(None).clock
 
     def pass_time(self, seconds: float) -> None:
-        self._now += max(0.0, seconds)
+        """What a blocking sleep of the lane that runs does."""
+        actor = self._actor_in(None)
+        actor.clock += max(0.0, seconds)
+        self.now = max(self.now, actor.clock)
 
     def get_debug(self) -> bool:
         return False

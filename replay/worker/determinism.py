@@ -1,7 +1,8 @@
 """Time and randomness of the program, made repeatable and kept apart for each lane.
 
 A random stream shared by all lanes would itself couple them: what one draws, another would miss. So each lane draws
-from a stream of its own, seeded by its name. Time is the loop's virtual time. Both are patched before the program is
+from a stream of its own, seeded by its name. Time is the loop's virtual time,
+and never goes back. Both are patched before the program is
 imported, so that `from time import time` is covered; `datetime.now()` is not, and what differs because of it shows up
 as unstable between two solo runs.
 """
@@ -55,7 +56,7 @@ class Determinism:
             def now() -> Any:
                 if self._loop is None:
                     return real()
-                seconds = epoch_s + self._loop.time()
+                seconds = epoch_s + self._loop.now
                 return int(seconds * 1_000_000_000) if in_ns else seconds
 
             now.__name__ = real.__name__

@@ -1,0 +1,269 @@
+"""The controlled loop does what asyncio does, but for who runs next and what time it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from crosslane.replay.schedule.loop import ControlledLoop
+from crosslane.replay.schedule.strategies import Lockstep, Serial, Strategy
+
+Body = Callable[[str], Coroutine[Any, Any, None]]
+
+
+def run(body: Body, strategy: Strategy | None = None, lanes: tuple[str, ...] = ("a", "b"), most: int | None = None) -> ControlledLoop:
+    loop = ControlledLoop(lanes, most)
+
+    def start(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def request() -> None:
+            await body(name)
+            loop.request_done(loop.lanes[name])
+
+        return request
+
+    for name in lanes:
+        loop.lanes[name].pending.append(start(name))
+    loop.run_requests(strategy or Serial(lanes))
+    loop.close()
+    return loop
+
+
+def test_a_lane_that_sleeps_may_go_on_so_that_a_serial_order_can_be_expressed() -> None:
+    seen: list[str] = []
+
+    async def body(name: str) -> None:
+        for n in range(3):
+            seen.append(f"{name}{n}")
+            await asyncio.sleep(10)
+
+    run(body)
+    assert seen == ["a0", "a1", "a2", "b0", "b1", "b2"]
+
+
+def test_lockstep_is_what_gather_does() -> None:
+    seen: list[str] = []
+
+    async def body(name: str) -> None:
+        for n in range(3):
+            seen.append(f"{name}{n}")
+            await asyncio.sleep(0)
+
+    run(body, Lockstep())
+    assert seen == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+def test_time_is_virtual_and_moves_with_the_timers() -> None:
+    times: list[float] = []
+
+    async def body(name: str) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.sleep(3600)
+        times.append(loop.time() - start)
+
+    run(body, lanes=("a",))
+    assert times == [3600]
+
+
+def test_a_deadline_keeps_its_order_against_the_timers_of_its_own_lane() -> None:
+    async def body(name: str) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(5), 1)
+        await asyncio.wait_for(asyncio.sleep(1), 5)
+        async with asyncio.timeout(3):
+            await asyncio.sleep(2)
+
+    run(body)
+
+
+def test_a_deadline_does_not_fire_while_the_lane_waited_for_can_go_on() -> None:
+    lock = asyncio.Lock()
+    waited: list[str] = []
+
+    async def body(name: str) -> None:
+        async with asyncio.timeout(5):
+            async with lock:
+                await asyncio.sleep(4)
+                waited.append(name)
+
+    loop = run(body, Lockstep())
+    assert waited == ["a", "b"]
+    assert loop.stopped == ""
+
+
+def test_the_latency_of_one_lane_does_not_use_up_the_deadline_of_another() -> None:
+    async def body(name: str) -> None:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+            await asyncio.sleep(1)
+        await asyncio.sleep(3600)
+
+    assert run(body, Lockstep()).stopped == ""
+
+
+def test_a_lane_blocked_by_another_is_no_choice_until_it_is_released() -> None:
+    event = asyncio.Event()
+    order: list[str] = []
+
+    async def body(name: str) -> None:
+        if name == "a":
+            await event.wait()
+        else:
+            await asyncio.sleep(0)
+            event.set()
+        order.append(name)
+
+    loop = run(body)
+    assert order == ["b", "a"]
+    assert [enabled for _, enabled, _ in loop.decisions][1] == ("b",)
+
+
+def test_a_deadlock_stops_the_run() -> None:
+    async def body(name: str) -> None:
+        await asyncio.Event().wait()
+
+    assert run(body).stopped == "deadlock"
+
+
+def test_child_tasks_groups_and_gather_belong_to_their_lane() -> None:
+    seen: list[str] = []
+
+    async def child(name: str, n: int) -> str:
+        await asyncio.sleep(0)
+        seen.append(name)
+        return f"{name}{n}"
+
+    async def body(name: str) -> None:
+        assert await asyncio.gather(child(name, 1), child(name, 2)) == [f"{name}1", f"{name}2"]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(child(name, n)) for n in range(2)]
+        assert [task.result() for task in tasks] == [f"{name}0", f"{name}1"]
+        assert {t.result() for t in (await asyncio.wait([asyncio.ensure_future(child(name, 9))]))[0]} == {f"{name}9"}
+
+    loop = run(body)
+    assert seen == ["a"] * 5 + ["b"] * 5
+    assert {name for name, _, _ in loop.decisions} == {"a", "b"}
+
+
+def test_a_worker_that_no_request_started_is_an_actor_of_its_own() -> None:
+    queue: asyncio.Queue[tuple[str, asyncio.Future[str]]] = asyncio.Queue()
+
+    async def drain() -> None:
+        while True:
+            name, answer = await queue.get()
+            answer.set_result(f"done {name}")
+
+    loop = ControlledLoop(("a", "b"))
+    answers: list[str] = []
+
+    def start(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def request() -> None:
+            future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            queue.put_nowait((name, future))
+            answers.append(await future)
+            loop.request_done(loop.lanes[name])
+
+        return request
+
+    async def startup() -> None:
+        asyncio.create_task(drain(), name="drain")
+
+    loop.run_alone(startup(), "startup")
+    for name in ("a", "b"):
+        loop.lanes[name].pending.append(start(name))
+    loop.run_requests(Serial(("a", "b")))
+    loop.close()
+    assert answers == ["done a", "done b"]
+    assert [name.rpartition(".")[2] for name, _, _ in loop.decisions] == ["drain", "a", "drain", "a", "b", "drain", "b"]
+
+
+def test_a_heartbeat_does_not_run_for_ever() -> None:
+    beats: list[int] = []
+
+    async def heartbeat() -> None:
+        while True:
+            await asyncio.sleep(1)
+            beats.append(1)
+
+    async def body(name: str) -> None:
+        asyncio.create_task(heartbeat())
+        await asyncio.sleep(0)
+
+    loop = run(body)
+    assert loop.stopped == ""
+    assert len(beats) < 100
+
+
+def test_most_in_flight_is_kept() -> None:
+    now, most = 0, 0
+
+    async def body(name: str) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+
+    run(body, Lockstep(), ("a", "b", "c", "d"), 2)
+    assert most == 2
+    loop = run(body, Lockstep(), ("a", "b"), 1)
+    assert not loop.overlapped
+
+
+def test_each_request_starts_in_a_context_of_its_own() -> None:
+    import contextvars
+
+    var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="clean")
+    seen: list[str] = []
+
+    async def body(name: str) -> None:
+        seen.append(var.get())
+        var.set(name)
+        await asyncio.sleep(0)
+        seen.append(var.get())
+
+    run(body)
+    assert seen == ["clean", "a", "clean", "b"]
+
+
+def test_a_thread_job_runs_as_one_step_of_its_lane_and_is_noted() -> None:
+    import threading
+
+    async def body(name: str) -> None:
+        inside = await asyncio.to_thread(threading.get_ident)
+        assert inside != threading.get_ident()
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 / 0)
+
+    loop = run(body)
+    assert [name for name, _, _ in loop.decisions] == ["a"] * 3 + ["b"] * 3
+    assert "thread pool" in loop.escapes[0]
+
+
+def test_the_network_is_refused_and_noted() -> None:
+    async def body(name: str) -> None:
+        with pytest.raises(ConnectionError, match="no network in a replay"):
+            await asyncio.open_connection("llm.example", 443)
+
+    assert run(body).escapes == ["network call to llm.example:443"]
+
+
+def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up() -> None:
+    cleaned: list[str] = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append("up")
+
+    async def body(name: str) -> None:
+        asyncio.create_task(forever())
+        await asyncio.sleep(0)
+
+    run(body, lanes=("a",))
+    assert cleaned == ["up"]
