@@ -40,7 +40,7 @@ class MainScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "crossing(1)", "Crossing", key_display="n/N"),
+        Binding("n", "crossing(1)", "Crossing", key_display="n"),
         Binding("N", "crossing(-1)", "Crossing back", show=False),
         Binding("enter", "open", "Open"),
         Binding("i", "inspect", "Inspect", show=False),

@@ -125,10 +125,19 @@ class LanesView(ScrollView, can_focus=True):
 
     def _bring_lane_into_sight(self, index: int) -> None:
         assert self._grid is not None
+        if not self.size.width:
+            return  # not laid out yet; `on_resize` comes back to it
         column = self._grid.columns[index]
         fitting, _ = lane_width(self.size.width - STEP_WIDTH, len(self._grid.lanes))
         if column >= 0 and not self.first_lane <= column < self.first_lane + fitting:
             self.first_lane = max(0, min(column, len(self._grid.lanes) - fitting))
+
+    def on_resize(self) -> None:
+        if self._grid is not None and 0 <= self.cursor < len(self._grid.events):
+            fitting, _ = lane_width(self.size.width - STEP_WIDTH, len(self._grid.lanes))
+            self.first_lane = max(0, min(self.first_lane, len(self._grid.lanes) - fitting))
+            self._bring_lane_into_sight(self.cursor)
+            self.scroll_to_region(Region(0, self.cursor, 1, 2), animate=False, force=True)
 
     def action_step(self, by: int) -> None:
         self.cursor = max(0, self.cursor + by)

@@ -1,0 +1,181 @@
+"""The exported script: needs no Crosslane, fails while the bug is there, passes once it is fixed, carries data as data."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ..conftest import SAMPLES, Bench, turns
+from crosslane.replay.errors import ExportError
+from crosslane.replay.export.findings import ExportSource, load_finding, save
+from crosslane.replay.export.script import script
+from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
+from crosslane.replay.trace.store import load
+from crosslane.replay.worker.client import Worker, WorkerOptions
+from crosslane.replay.worker.job import Job
+
+
+async def found(trace: str, handler: str) -> Result:
+    async with Worker(WorkerOptions(cwd=SAMPLES)) as worker:
+        return await worker.run(Job("check", trace, load(SAMPLES / trace).exchanges, handler))
+
+
+def run(path: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """In a process that cannot see Crosslane (isolated), with a hash seed of its own."""
+    environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, str(path), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("trace", "agent", "fixed"),
+    [
+        ("shared_list.jsonl", "shared_list.py", "fixed_lock.py"),
+        ("shared_list.jsonl", "class_attribute.py", "fixed_session.py"),
+        ("overlap.jsonl", "overlap.py", "overlap_fixed.py"),
+    ],
+)
+async def test_the_script_fails_ten_times_of_ten_and_passes_on_the_fix(
+    tmp_path: Path, trace: str, agent: str, fixed: str
+) -> None:
+    result = await found(trace, f"{agent}:handle_message")
+    path = tmp_path / "repro.py"
+    source = ExportSource(result.report.crossings[0], f"{agent}:handle_message", None, str(SAMPLES))
+    path.write_text(script(source), encoding="utf-8")
+    for _ in range(10):
+        done = run(path, cwd=tmp_path)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "bob was shown alice's data" in done.stdout
+    done = run(path, f"{fixed}:handle_message", cwd=SAMPLES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fixed: nothing crossed" in done.stdout
+
+
+async def test_the_script_runs_applications_too(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    result = await found("fastapi_app.jsonl", "fastapi_app.py:app")
+    path = tmp_path / "repro.py"
+    path.write_text(script(ExportSource(result.report.crossings[0], "fastapi_app.py:app", None, str(SAMPLES))))
+    assert run(path, cwd=tmp_path).returncode == 1
+
+
+def test_the_script_imports_the_standard_library_alone() -> None:
+    tree = ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/")))
+    roots = {
+        (node.module or "").partition(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    assert roots <= set(sys.stdlib_module_names)
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+
+
+async def test_a_handler_that_is_gone_or_fails_is_not_called_fixed(tmp_path: Path) -> None:
+    result = await found("shared_list.jsonl", "shared_list.py:handle_message")
+    path = tmp_path / "repro.py"
+    path.write_text(script(ExportSource(result.report.crossings[0], "shared_list.py:handle_message", None, str(SAMPLES))))
+    assert run(path, "gone.py:handle", cwd=tmp_path).returncode == 2
+    (tmp_path / "broken.py").write_text("async def handle(message):\n    raise ValueError('no model')\n")
+    done = run(path, "broken.py:handle", cwd=tmp_path)
+    assert (done.returncode, "ValueError: no model" in done.stdout) == (3, True)
+
+
+def a_crossing(text: str = "x", evidence: str = "secret", lane: str = "alice") -> Crossing:
+    request = {"k": "req", "id": "r1", "t": 1, "session": "s1", "user": lane, "message": text, "lane": lane}
+    return Crossing(
+        "abc123",
+        "verbatim",
+        Source(lane, "s1", "r1"),
+        Sink("bob", "s2", "r2", "response", "body", evidence),
+        Carrier(text, "module global", "a.py:1"),
+        Access(lane, "a.py:1", text),
+        None,
+        Needs("sequential", 0, 2, 2),
+        ({"lane": lane, "enabled": [lane], "at": None},),
+        "fix",
+        "",
+        (evidence,),
+        (request,),
+    )
+
+
+NASTY = ['"""', "'''", "\\", "\n", "{{", "{0}", "</script>", "\0", "\x1b[31m", "‮", "\ud800", "#", "$(rm)", "%s", "\r", "import os"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(NASTY) | st.text(max_size=5), max_size=8).map("".join))
+def test_content_of_a_trace_is_data_in_the_script_whatever_it_is(text: str) -> None:
+    source = script(ExportSource(a_crossing(text, text or "x", text or "y"), "a.py:b", None, text))
+    tree = ast.parse(source.encode("utf-8"))
+    values = {
+        target.id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name) and target.id in ("REQUESTS", "FOLDER")
+    }
+    assert values["REQUESTS"][0]["message"] == text
+    assert values["FOLDER"] == text
+    plain = ast.dump(ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))))
+    assert len(ast.parse(source).body) == len(ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))).body), plain[:0]
+
+
+def test_findings_are_kept_under_their_id_for_the_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    save((a_crossing(),), "a.py:b", "function", Path("/srv"), folder)
+    for reference in ("abc123", "abc"):
+        source = load_finding(reference, folder, tmp_path)
+        assert source == ExportSource(a_crossing(), "a.py:b", "function", "/srv")
+    assert (folder / "abc123.json").stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_only_the_newest_findings_are_kept(tmp_path: Path) -> None:
+    for number in range(205):
+        save((replace(a_crossing(), id=f"id{number:03}"),), "a.py:b", None, Path("/"), tmp_path)
+        os.utime(tmp_path / f"id{number:03}.json", (number, number))
+    kept = sorted(path.stem for path in tmp_path.glob("*.json"))
+    assert (len(kept), kept[-1]) == (200, "id204")
+
+
+@pytest.mark.parametrize(
+    ("reference", "content", "said"),
+    [
+        ("nope", None, "no finding 'nope' is kept"),
+        ("nope.json", None, "no such report"),
+        ("../../etc", None, "no such report"),
+        ("report.json", "not json", "cannot be read"),
+        ("report.json", "[]", "is not a report"),
+        ("report.json", "{}", "is not a report"),
+        ("report.json", '{"handler":"a","crossings":[]}', "has no crossing in it"),
+        ("report.json", '{"handler":"a","crossings":[{"id":"x"}]}', "is not a report"),
+    ],
+)
+def test_what_is_no_finding_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, content: str | None, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / reference).write_text(content)
+    with pytest.raises(ExportError, match=said):
+        load_finding(reference, tmp_path / "state", tmp_path)
+
+
+async def test_a_report_names_its_findings(bench: Bench, tmp_path: Path) -> None:
+    import json
+
+    result = await bench.run(
+        "import asyncio\nlog = []\nasync def handle(message):\n    log.append(message)\n    await asyncio.sleep(0)\n    return log\n",
+        turns(("s1", "alice", "I am Alice Ferrante"), ("s2", "bob", "I am Bob Okafor")),
+    )
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(result.report.to_json()))
+    crossing = result.report.crossings[0]
+    assert load_finding(f"{report}#{crossing.id}", tmp_path, tmp_path).crossing == crossing
+    with pytest.raises(ExportError, match="has no finding 'zzz'"):
+        load_finding(f"{report}#zzz", tmp_path, tmp_path)

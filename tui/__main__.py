@@ -1,0 +1,5 @@
+"""`python -m crosslane.tui`: the same as the command `crosslane`."""
+
+from .cli import main
+
+main()
