@@ -23,8 +23,8 @@ from .explain.explain import explain, isolated, observed
 from .minimise.minimise import Minimal, minimise
 from .report import Coverage, Crossing, Finding, Influence, Needs, Report, Result, Sink, Source, Verdict
 from .run import Run
-from .schedule.schedule import to_json as schedule_to_json
 from .schedule.execute import Execution, run_of
+from .schedule.schedule import to_json as schedule_to_json
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Recorded, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
@@ -309,7 +309,9 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
             if _REAL_CLOCK() - started > job.budget_s:
                 reached.out_of_budget = True
                 break
-        if not (investigation.findings or investigation.stopped or program.fresh.forking or investigation.still_fresh()):
+        if not (
+            investigation.findings or investigation.stopped or program.fresh.forking or investigation.still_fresh()
+        ):
             # Something outlives putting back. Nothing seen so far counts; a fork forgets everything.
             program.fresh.forking = True
             return check(program, job, report)
@@ -470,8 +472,8 @@ def _verdict(
         return "inconclusive", investigation.stopped
     if reached.interrupted:
         return "inconclusive", "interrupted before the search was done"
-    if len(investigation.lanes) < 2:
-        name = investigation.lanes[0].name
+    if len(investigation.lanes) == 1:
+        (name,) = (lane.name for lane in investigation.lanes)
         return "inconclusive", f"the trace has one lane only ({name}): nobody else's data could cross"
     if investigation.uncontrolled:
         return "inconclusive", f"control escaped: {'; '.join(list(investigation.uncontrolled)[:3])}"

@@ -10,7 +10,9 @@ from .conftest import ROOT
 
 def test_every_folder_with_code_is_in_the_distribution() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    folders = {path.parent for top in ("replay", "tui") for path in (ROOT / top).rglob("*.py")} | {ROOT / "sample_traces"}
+    folders = {path.parent for top in ("replay", "tui") for path in (ROOT / top).rglob("*.py")} | {
+        ROOT / "sample_traces"
+    }
     assert listed == {"crosslane." + ".".join(folder.relative_to(ROOT).parts) for folder in folders}
 
 
@@ -22,7 +24,9 @@ def test_the_engine_does_not_reach_up_to_the_screen() -> None:
                 assert node.level <= depth, f"{path}:{node.lineno} reaches out of the engine"
                 assert (node.module or "").partition(".")[0] not in ("textual", "rich", "typer", "tui"), path
             elif isinstance(node, ast.Import):
-                assert not any(alias.name.partition(".")[0] in ("textual", "rich", "typer") for alias in node.names), path
+                assert not any(alias.name.partition(".")[0] in ("textual", "rich", "typer") for alias in node.names), (
+                    path
+                )
 
 
 def test_files_that_travel_into_scripts_import_nothing_of_crosslane_at_run_time() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -64,10 +65,13 @@ class CrosslaneApp(App[None]):
                 screen.problem(str(error))
             return
         self.session = replace(self.session, trace=trace, handler=handler, options=options)
-        self.switch_screen(MainScreen(self.session))
+        self.switch_screen(MainScreen(self.session))  # pyright: ignore[reportUnknownMemberType]
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)
         if isinstance(screen, MainScreen):
             for title, help_text, action in _COMMANDS:
-                yield SystemCommand(title, help_text, lambda action=action: self.run_worker(screen.run_action(action)))
+                yield SystemCommand(title, help_text, partial(self._act, screen, action))
+
+    def _act(self, screen: MainScreen, action: str) -> None:
+        self.run_worker(screen.run_action(action))

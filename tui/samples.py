@@ -14,6 +14,6 @@ def folder() -> Path:
     They are a namespace package: with an `__init__.py` the agents in it would get dotted module names, and carriers
     would not go by the names that their authors use. `importlib.resources` cannot open those in editable installs.
     """
-    import crosslane.sample_traces as samples
+    import crosslane.sample_traces as samples  # pyright: ignore[reportMissingImports]
 
     return next(path for path in map(Path, samples.__path__) if (path / DEMO_TRACE).is_file())

@@ -18,10 +18,10 @@ async def call_function(function: Any, keywords: dict[str, Any], reply: Reply, p
 
     After each part of a stream the lane can be suspended, as a server is while it waits for the client to read.
     """
-    result = function(**keywords)
+    result: Any = function(**keywords)
     if inspect.isawaitable(result):
         result = await result
-    if inspect.isasyncgen(result) or hasattr(type(result), "__anext__"):
+    if hasattr(result, "__anext__"):
         async for part in result:
             reply.chunk(_text(plain(part)))  # pyright: ignore[reportUnknownArgumentType]
             await asyncio.sleep(0)

@@ -75,13 +75,25 @@ class Actor:
         delays: how many live timers stand for latency; they make the actor runnable.
         pending: requests not yet started; each is called to make the request's coroutine.
         in_flight: whether a request has started and is not yet answered. `request` is the id of the latest one.
-        clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use up
-            the deadlines of another.
+        clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use
+            up the deadlines of another.
         idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
     """
 
     __slots__ = (
-        *("background", "clock", "delays", "idle_timers", "in_flight", "loop", "name", "pending", "ready", "request", "timers"),
+        *(
+            "background",
+            "clock",
+            "delays",
+            "idle_timers",
+            "in_flight",
+            "loop",
+            "name",
+            "pending",
+            "ready",
+            "request",
+            "timers",
+        ),
     )
 
     def __init__(self, name: str, loop: ControlledLoop, background: bool = False) -> None:

@@ -341,8 +341,9 @@ def _pairs(value: Json) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list):
         raise ValueError("has headers that are not pairs")
     pairs: list[tuple[str, str]] = []
-    for pair in cast("list[Json]", value):
-        if not isinstance(pair, list) or len(cast("list[Json]", pair)) != 2:
+    for item in cast("list[Json]", value):
+        pair = cast("list[Json]", item) if isinstance(item, list) else []
+        if len(pair) != 2:
             raise ValueError("has headers that are not pairs")
         pairs.append((str(pair[0]), str(pair[1])))
     return tuple(pairs)

@@ -20,9 +20,19 @@ CLEAN = (str(SAMPLES / "shared_list.jsonl"), f"{SAMPLES}/fixed_lock.py:handle_me
 @pytest.fixture
 def crosslane(tmp_path: Path):
     def run(*arguments: str, columns: int = 100, **environment: str) -> subprocess.CompletedProcess[str]:
-        settings = {**os.environ, "CROSSLANE_STATE_DIR": str(tmp_path / "state"), "COLUMNS": str(columns), **environment}
+        settings = {
+            **os.environ,
+            "CROSSLANE_STATE_DIR": str(tmp_path / "state"),
+            "COLUMNS": str(columns),
+            **environment,
+        }
         return subprocess.run(
-            [sys.executable, "-m", "crosslane.tui", *arguments], cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "crosslane.tui", *arguments],
+            cwd=tmp_path,
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return run
@@ -32,7 +42,17 @@ def test_check_prints_the_contract_as_json_and_exits_one(crosslane) -> None:
     done = crosslane("check", *BUG, "--format", "json")
     assert done.returncode == 1
     report = json.loads(done.stdout)
-    assert list(report)[:9] == ["version", "verdict", "reason", "trace", "handler", "executions", "elapsed_s", "coverage", "crossings"]
+    assert list(report)[:9] == [
+        "version",
+        "verdict",
+        "reason",
+        "trace",
+        "handler",
+        "executions",
+        "elapsed_s",
+        "coverage",
+        "crossings",
+    ]
     assert (report["version"], report["verdict"]) == (1, "contaminated")
     assert set(report["coverage"]) == {"statement", "exhaustive_to_switches", "interior_points", "uncontrolled"}
     (crossing,) = report["crossings"]
@@ -129,12 +149,15 @@ def test_lines_of_the_trace_that_were_skipped_are_said_on_standard_error(crossla
 
 
 def test_hostile_content_does_not_reach_the_terminal_raw(crosslane, tmp_path: Path) -> None:
-    evil = "Alice \x1b]0;owned\x07\x1b[2J[bold red]Ferrante‮"
-    records = [{"session": "s\x1b[1m1", "user": "al\x1b[5mice", "message": evil}, {"session": "s2", "user": "bob", "message": "Bob"}]
+    evil = "Alice \x1b]0;owned\x07\x1b[2J[bold red]Ferrante\u202e"
+    records = [
+        {"session": "s\x1b[1m1", "user": "al\x1b[5mice", "message": evil},
+        {"session": "s2", "user": "bob", "message": "Bob"},
+    ]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     for command in ("check", "replay"):
         done = crosslane(command, "t.jsonl", BUG[1])
-        assert not set(done.stdout) & {"\x1b", "\x07", "‮"}
+        assert not set(done.stdout) & {"\x1b", "\x07", "\u202e"}
         assert "[bold red]" in done.stdout
     assert "\x1b" not in crosslane("check", "t.jsonl", BUG[1], "--format", "json").stdout
 
@@ -144,7 +167,18 @@ def test_an_interrupt_keeps_what_was_found(tmp_path: Path) -> None:
         "import asyncio\nlog = []\nasync def handle(message):\n    log.append(message)\n"
         "    for _ in range(300): await asyncio.sleep(0)\n    return list(log)\n"
     )
-    command = [sys.executable, "-m", "crosslane.tui", "check", BUG[0], "slow.py:handle", "--budget", "10m", "--format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "crosslane.tui",
+        "check",
+        BUG[0],
+        "slow.py:handle",
+        "--budget",
+        "10m",
+        "--format",
+        "json",
+    ]
     environment = {**os.environ, "CROSSLANE_STATE_DIR": str(tmp_path / "state")}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     state = tmp_path / "started"
@@ -155,7 +189,9 @@ def test_an_interrupt_keeps_what_was_found(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=60)
     report = json.loads(out)
     assert process.returncode in (1, 3)
-    assert "until interrupted" in report["coverage"]["statement"] or "nothing together" in report["coverage"]["statement"]
+    assert (
+        "until interrupted" in report["coverage"]["statement"] or "nothing together" in report["coverage"]["statement"]
+    )
     assert not state.exists()
 
 
@@ -163,7 +199,9 @@ def _children_busy(pid: int) -> bool:
     """Whether the command's worker has used some processor time of its own, so that it is past its start."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return any(int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11]) > 30 for child in children)
+        return any(
+            int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11]) > 30 for child in children
+        )
     except (OSError, IndexError):
         return False
 

@@ -10,10 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from ..conftest import SAMPLES, Bench, turns
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export.findings import ExportSource, load_finding, save
 from crosslane.replay.export.script import script
@@ -21,6 +17,10 @@ from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Si
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ..conftest import SAMPLES, Bench, turns
 
 
 async def found(trace: str, handler: str) -> Result:
@@ -71,7 +71,9 @@ async def test_the_script_runs_applications_too(tmp_path: Path) -> None:
 def test_the_script_imports_the_standard_library_alone() -> None:
     tree = ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/")))
     roots = {
-        (node.module or "").partition(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.partition(".")[0]
+        (node.module or "").partition(".")[0]
+        if isinstance(node, ast.ImportFrom)
+        else node.names[0].name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
@@ -82,7 +84,9 @@ def test_the_script_imports_the_standard_library_alone() -> None:
 async def test_a_handler_that_is_gone_or_fails_is_not_called_fixed(tmp_path: Path) -> None:
     result = await found("shared_list.jsonl", "shared_list.py:handle_message")
     path = tmp_path / "repro.py"
-    path.write_text(script(ExportSource(result.report.crossings[0], "shared_list.py:handle_message", None, str(SAMPLES))))
+    path.write_text(
+        script(ExportSource(result.report.crossings[0], "shared_list.py:handle_message", None, str(SAMPLES)))
+    )
     assert run(path, "gone.py:handle", cwd=tmp_path).returncode == 2
     (tmp_path / "broken.py").write_text("async def handle(message):\n    raise ValueError('no model')\n")
     done = run(path, "broken.py:handle", cwd=tmp_path)
@@ -108,7 +112,24 @@ def a_crossing(text: str = "x", evidence: str = "secret", lane: str = "alice") -
     )
 
 
-NASTY = ['"""', "'''", "\\", "\n", "{{", "{0}", "</script>", "\0", "\x1b[31m", "‮", "\ud800", "#", "$(rm)", "%s", "\r", "import os"]
+NASTY = [
+    '"""',
+    "'''",
+    "\\",
+    "\n",
+    "{{",
+    "{0}",
+    "</script>",
+    "\0",
+    "\x1b[31m",
+    "\u202e",
+    "\ud800",
+    "#",
+    "$(rm)",
+    "%s",
+    "\r",
+    "import os",
+]
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,12 +140,16 @@ def test_content_of_a_trace_is_data_in_the_script_whatever_it_is(text: str) -> N
     values = {
         target.id: ast.literal_eval(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name) and target.id in ("REQUESTS", "FOLDER")
+        if isinstance(node, ast.Assign)
+        and isinstance(target := node.targets[0], ast.Name)
+        and target.id in ("REQUESTS", "FOLDER")
     }
     assert values["REQUESTS"][0]["message"] == text
     assert values["FOLDER"] == text
     plain = ast.dump(ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))))
-    assert len(ast.parse(source).body) == len(ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))).body), plain[:0]
+    assert len(ast.parse(source).body) == len(
+        ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))).body
+    ), plain[:0]
 
 
 def test_findings_are_kept_under_their_id_for_the_owner_alone(tmp_path: Path) -> None:
@@ -158,7 +183,9 @@ def test_only_the_newest_findings_are_kept(tmp_path: Path) -> None:
         ("report.json", '{"handler":"a","crossings":[{"id":"x"}]}', "is not a report"),
     ],
 )
-def test_what_is_no_finding_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, content: str | None, said: str) -> None:
+def test_what_is_no_finding_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, content: str | None, said: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     if content is not None:
         (tmp_path / reference).write_text(content)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from ..conftest import Bench, turns
 from crosslane.replay.errors import CrosslaneError, HandlerError
 from crosslane.replay.handler.bind import arguments, roles_of
 from crosslane.replay.handler.load import locate
 from crosslane.replay.trace.model import Exchange, Request
+
+from ..conftest import Bench, turns
 
 RECORD: dict[str, Any] = {"id": "r1", "session": "s1", "user": "alice", "message": "hi"}
 
@@ -47,7 +47,11 @@ def test_the_recorded_request_object_is_passed_as_it_is_but_as_a_copy() -> None:
 
 
 def test_the_message_of_an_http_request_is_found_in_its_body() -> None:
-    record = {"id": "r1", "session": "s1", "request": {"method": "POST", "path": "/", "query": {"a": "b"}, "json": {"prompt": "hi"}}}
+    record = {
+        "id": "r1",
+        "session": "s1",
+        "request": {"method": "POST", "path": "/", "query": {"a": "b"}, "json": {"prompt": "hi"}},
+    }
     assert bound(lambda message: 0, record) == {"message": "hi"}
 
 
@@ -72,7 +76,11 @@ WORKING = "async def handle(message):\n    return message\n"
         (WORKING, "agnet.py:handle", "did you mean agent.py?"),
         (WORKING, "agent.py:handel", "did you mean 'handle'?"),
         (WORKING, "no_such_package.app:handle", "no module named 'no_such_package'"),
-        ("x = 1\nimport not_installed_anywhere\n", "agent.py:handle", "agent.py:2: importing the handler failed with ModuleNotFoundError"),
+        (
+            "x = 1\nimport not_installed_anywhere\n",
+            "agent.py:handle",
+            "agent.py:2: importing the handler failed with ModuleNotFoundError",
+        ),
         ("def broken(:\n", "agent.py:handle", "agent.py:1: importing the handler failed with SyntaxError"),
         ("\n\n1 / 0\n", "agent.py:handle", "agent.py:3: importing the handler failed with ZeroDivisionError"),
         ("import sys\nsys.exit(3)\n", "agent.py:handle", "SystemExit"),
@@ -82,7 +90,11 @@ WORKING = "async def handle(message):\n    return message\n"
         ("def handle(message, /): ...\n", "agent.py:handle", "positional-only"),
         ("async def handle(): ...\n", "agent.py:handle", "takes no parameters"),
         ("def handle(): return 3\n", "agent.py:handle", "takes no parameters"),
-        ("def handle(): raise ValueError('no key')\n", "agent.py:handle", "calling the factory failed with ValueError: no key"),
+        (
+            "def handle(): raise ValueError('no key')\n",
+            "agent.py:handle",
+            "calling the factory failed with ValueError: no key",
+        ),
         (WORKING, "http://127.0.0.1:8000", "not replayed yet"),
     ],
 )

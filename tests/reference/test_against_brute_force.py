@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from crosslane.replay.check import check
+from crosslane.replay.schedule.execute import preemptions
+from crosslane.replay.schedule.search import Search
+from crosslane.replay.trace.lanes import lanes_of
+from crosslane.replay.worker.job import Job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..conftest import turns
 from .model import NAMES, SmallProgram, secret
 from .program import program_of
-from crosslane.replay.check import check
-from crosslane.replay.schedule.execute import preemptions
-from crosslane.replay.schedule.search import Search
-from crosslane.replay.trace.lanes import lanes_of
-from crosslane.replay.worker.job import Job
 
 operations = st.tuples(st.sampled_from(["write", "append", "read", "read", "clear"]), st.sampled_from(["x", "y"]))
 blocks = st.lists(operations, max_size=3).map(tuple)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-
 from crosslane.replay.schedule.loop import ControlledLoop
 from crosslane.replay.schedule.strategies import Lockstep, Serial, Strategy
 
 Body = Callable[[str], Coroutine[Any, Any, None]]
 
 
-def run(body: Body, strategy: Strategy | None = None, lanes: tuple[str, ...] = ("a", "b"), most: int | None = None) -> ControlledLoop:
+def run(
+    body: Body, strategy: Strategy | None = None, lanes: tuple[str, ...] = ("a", "b"), most: int | None = None
+) -> ControlledLoop:
     loop = ControlledLoop(lanes, most)
 
     def start(name: str) -> Callable[[], Coroutine[Any, Any, None]]:

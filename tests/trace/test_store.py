@@ -8,12 +8,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from crosslane.replay.errors import TraceError
 from crosslane.replay.trace.model import Exchange, Request, Response, Upstream
 from crosslane.replay.trace.store import dump, load
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 GOOD = '{"session":"s1","user":"alice","message":"hello"}'
 OTHER = '{"session":"s2","user":"bob","message":"hi"}'
@@ -104,7 +103,9 @@ def test_a_repeated_id_keeps_the_first(tmp_path: Path) -> None:
 
 def test_a_line_of_ten_megabytes_loads_and_a_broken_one_is_not_quoted(tmp_path: Path) -> None:
     huge = "x" * 10_000_000
-    trace = load(written(tmp_path, f'{{"session":"s1","message":"{huge}"}}', f'{{"session":"s1","message":"{huge}', OTHER))
+    trace = load(
+        written(tmp_path, f'{{"session":"s1","message":"{huge}"}}', f'{{"session":"s1","message":"{huge}', OTHER)
+    )
     assert [len(request.message or "") for request in trace.requests] == [10_000_000, 2]
     assert len(trace.problems[0].message) < 200
     assert "10 MB" in trace.problems[0].message
@@ -130,7 +131,7 @@ def test_what_cannot_be_a_trace_is_refused_in_one_clear_line(tmp_path: Path) -> 
         assert "\n" not in str(raised.value)
     with pytest.raises(TraceError, match="is empty"):
         load(written(tmp_path, end=b""))
-    with pytest.raises(TraceError, match="no usable request .line 1: is binary or not UTF-8"):
+    with pytest.raises(TraceError, match=r"no usable request .line 1: is binary or not UTF-8"):
         load(written(tmp_path, b"\x89PNG\r\n\x1a\n\0\0\xff"))
 
 
@@ -195,7 +196,9 @@ def without_lines(found: tuple[Exchange, ...]) -> list[object]:
 
 @settings(max_examples=60, deadline=None)
 @given(exchanges())
-def test_what_is_written_is_read_back_equal(tmp_path_factory: pytest.TempPathFactory, made: tuple[Exchange, ...]) -> None:
+def test_what_is_written_is_read_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, made: tuple[Exchange, ...]
+) -> None:
     stream = io.StringIO()
     dump(made, stream)
     path = tmp_path_factory.mktemp("t") / "t.jsonl"

@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crosslane.replay.report import Access, Carrier, Coverage, Crossing, Finding, Influence, Needs, Report, Result, Sink, Source
+from crosslane.replay.report import (
+    Access,
+    Carrier,
+    Coverage,
+    Crossing,
+    Finding,
+    Influence,
+    Needs,
+    Report,
+    Result,
+    Sink,
+    Source,
+)
 from crosslane.replay.run import Event, Outcome, Run
 from crosslane.replay.trace.model import Exchange, Request, Response, Trace
 from crosslane.replay.worker.client import WorkerOptions

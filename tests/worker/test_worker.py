@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from ..conftest import TWO_USERS, Bench, turns
 from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
+
+from ..conftest import TWO_USERS, Bench, turns
 
 
 async def test_a_handler_that_blocks_the_loop_is_named_by_file_and_line(bench: Bench) -> None:

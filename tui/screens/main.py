@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual import work
@@ -22,7 +22,7 @@ from ..widgets.source import SourcePanel
 from ..words import facts, headline
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
+    from textual.app import App, ComposeResult
     from textual.events import Resize
 
     from ...replay.report import Finding, Result
@@ -196,6 +196,10 @@ class MainScreen(Screen[None]):
 
     # ---- keys
 
+    @property
+    def _app(self) -> App[None]:
+        return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]
+
     def action_crossing(self, by: int) -> None:
         """To the crossing of the next finding; with one finding, back to its crossing."""
         if self.result is None or not self.result.findings:
@@ -230,7 +234,7 @@ class MainScreen(Screen[None]):
             self.notify("this step belongs to no request")
             return
         solo = self.result.solo.get(event.lane) if self.result is not None else None
-        self.app.push_screen(Inspector(exchange, self._run, solo, self._finding))
+        self._app.push_screen(Inspector(exchange, self._run, solo, self._finding))
 
     def action_replay(self) -> None:
         from .dialogs import ReplayDialog
@@ -247,7 +251,7 @@ class MainScreen(Screen[None]):
             else:
                 self.start(self.session.job("replay", order=order, seed=seed, concurrency=concurrency))
 
-        self.app.push_screen(ReplayDialog(self._finding is not None, self.session.concurrency), answered)
+        self._app.push_screen(ReplayDialog(self._finding is not None, self.session.concurrency), answered)
 
     def action_export(self) -> None:
         from .dialogs import ExportDialog
@@ -256,7 +260,7 @@ class MainScreen(Screen[None]):
             self.notify("there is no finding to export")
             return
         crossing = self._finding.crossing
-        self.app.push_screen(ExportDialog(f"repro_{crossing.id}.py"), self._write_export)
+        self._app.push_screen(ExportDialog(f"repro_{crossing.id}.py"), self._write_export)
 
     def _write_export(self, name: str | None) -> None:
         from ...replay.export.findings import ExportSource
@@ -280,7 +284,7 @@ class MainScreen(Screen[None]):
             return
         crossing = self._finding.crossing
         rows = "\n".join(f"{label:<8} {value}" for label, value in facts(crossing))
-        self.app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")
+        self._app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")
         self.notify("the finding is on the clipboard")
 
     async def action_cancel(self) -> None:
@@ -299,7 +303,7 @@ class MainScreen(Screen[None]):
         from .dialogs import HelpScreen
 
         keys = [binding for binding in (*LanesView.BINDINGS, *self.BINDINGS) if isinstance(binding, Binding)]
-        self.app.push_screen(HelpScreen((_keys(binding), binding.description) for binding in keys))
+        self._app.push_screen(HelpScreen((_keys(binding), binding.description) for binding in keys))
 
 
 def _keys(binding: Binding) -> str:
