@@ -68,7 +68,7 @@ class CrosslaneApp(App[None]):
         self.switch_screen(MainScreen(self.session))  # pyright: ignore[reportUnknownMemberType]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)
+        yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
         if isinstance(screen, MainScreen):
             for title, help_text, action in _COMMANDS:
                 yield SystemCommand(title, help_text, partial(self._act, screen, action))
