@@ -166,8 +166,11 @@ class Investigation:
                 self.program, self.lanes, self._following(execution.schedule, self.lanes), self.max_in_flight, [place]
             )
             self.program.executions += 1
-            if self.same_crossing(candidate, fixed) is None and kind == self._class_of(name):
-                return
+            known = self._known(name, kind)
+            if known is not None and self.same_crossing(candidate, fixed) is None:
+                if execution.switches >= known.crossing.needs.switches:
+                    return
+                break  # the same cause, more simply
 
         def again(attempt: Execution, lanes: tuple[Lane, ...]) -> Candidate | None:
             found = self.same_crossing(candidate, attempt)
@@ -179,16 +182,22 @@ class Investigation:
             return
         carrier = finding.crossing.carrier
         if place is not None and carrier is not None:
-            if any(_same_cause(finding.crossing, other.crossing) for other in self.findings):
+            known = self._known(carrier.name, finding.crossing.needs.cls)
+            if known is None:
+                self._carriers.append((place, carrier.name))
+            elif known.crossing.needs.switches <= finding.crossing.needs.switches:
                 return
-            self._carriers.append((place, carrier.name))
+            else:
+                self.findings.remove(known)
         self.findings.append(finding)
 
-    def _class_of(self, carrier: str) -> str:
+    def _known(self, carrier: str, kind: str) -> Finding | None:
+        """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
         for finding in self.findings:
-            if finding.crossing.carrier is not None and finding.crossing.carrier.name == carrier:
-                return finding.crossing.needs.cls
-        return ""
+            crossing = finding.crossing
+            if crossing.carrier is not None and (crossing.carrier.name, crossing.needs.cls) == (carrier, kind):
+                return finding
+        return None
 
     def _explained(self, minimal: Minimal) -> tuple[Finding | None, Place | None]:
         candidate, lanes = minimal.candidate, minimal.lanes
@@ -561,14 +570,6 @@ def _shown_to(execution: Execution, candidate: Candidate) -> str:
         for outcome in execution.outcomes
         if outcome.lane == candidate.sink and outcome.request == candidate.request
         for _, _, text in observations(outcome)
-    )
-
-
-def _same_cause(one: Crossing, other: Crossing) -> bool:
-    return (
-        one.carrier is not None
-        and other.carrier is not None
-        and (one.carrier.name, one.needs.cls) == (other.carrier.name, other.needs.cls)
     )
 
 

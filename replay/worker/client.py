@@ -47,6 +47,7 @@ class Worker:
         self._stderr = b""
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
+        self._ready = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +80,10 @@ class Worker:
                 message = await self._next(process, job)
                 if message is None:
                     raise await self._death(process, dying)
+                if "ready" in message:
+                    self._ready = True
+                    if self._cancelled:
+                        process.send_signal(signal.SIGINT)
                 if "result" in message:
                     return Result.from_json(message["result"])
                 if "error" in message:
@@ -95,7 +100,8 @@ class Worker:
     async def cancel(self) -> None:
         """Ask the running job to stop; its `run` then returns what was found so far."""
         self._cancelled = True
-        if self._process is not None and self._process.returncode is None:
+        # Before it listens, the signal would end it.
+        if self._process is not None and self._process.returncode is None and self._ready:
             self._process.send_signal(signal.SIGINT)
 
     async def close(self) -> None:
@@ -136,6 +142,7 @@ class Worker:
                 f"cannot start the interpreter ({error.strerror})", python, "give --python an interpreter that exists"
             ) from None
         self._stderr = b""
+        self._ready = False
         self._reading = asyncio.create_task(self._read_stderr(self._process))
         return self._process
 

@@ -1,8 +1,8 @@
 """The worker's side of the pipe: one JSON object a line in, one a line out.
 
 In:  {"do": "run", "job": {…}}
-Out: {"beat": true} · {"progress": {…}} · {"result": {…}} · {"error": {"type", "what", "where", "remedy"}} ·
-     {"dying": "…"} before the process has to end itself
+Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…}} ·
+     {"error": {"type", "what", "where", "remedy"}} · {"dying": "…"} before the process has to end itself
 
 An interrupt signal asks the running job to stop; end of input ends the process.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 import warnings
 from typing import Any
@@ -30,7 +29,7 @@ from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
 from .job import Job, Progress
-from .watchdog import Watchdog
+from .watchdog import Interrupt, Watchdog
 
 _PROGRESS_EVERY_S = 0.1
 _clock = time.monotonic
@@ -75,30 +74,32 @@ class Channel:
 
 
 def main() -> None:
+    interrupt = Interrupt()
+    interrupt.listen()
     channel = Channel()
+    channel.send({"ready": True})
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
     capture, determinism = Capture(), Determinism()
     capture.install()
     determinism.install()
     program: Program | None = None
-    watchdog: Watchdog | None = None
     for line in channel.lines():
         job = _job(json.loads(line)["job"])
         try:
-            if program is None or watchdog is None:
+            if program is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
-                program, watchdog = assemble(job, channel, capture, determinism)
-            watchdog.stop_asked = False
+                program = assemble(job, channel, capture, determinism, interrupt)
             program.executions = 0
             run = checking.check if job.action == "check" else checking.replay
             channel.send({"result": run(program, job, channel.progress).to_json()})
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
+        interrupt.asked = False
     os._exit(0)  # threads that the program left behind must not keep the process
 
 
-def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determinism) -> tuple[Program, Watchdog]:
+def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determinism, interrupt: Interrupt) -> Program:
     """Import the handler and build what executes it.
 
     Raises:
@@ -112,17 +113,13 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     escapes.install()
     watchdog = Watchdog(
         escapes,
+        interrupt,
         lambda: channel.send({"beat": True}),
         lambda what: channel.send({"dying": what}),
         os.fdopen(2, "w", closefd=False),
     )
     watchdog.limit_s = job.blocked_after_s
     watchdog.start()
-
-    def interrupt(signum: int, frame: Any) -> None:  # noqa: ARG001
-        watchdog.stop_asked = True
-
-    signal.signal(signal.SIGINT, interrupt)
     with watchdog:
         handler = load(location, job.handler, job.kind, files)
     graph = StateGraph(files)
@@ -148,8 +145,8 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         return at
 
     engine = Engine(lambda: Service(handler), capture.outputs, ended, begin, where)
-    fresh = Fresh(graph, watchdog.restart_in_child, lambda: watchdog.stop_asked)
-    return Program(handler, files, graph, fresh, engine, lambda: watchdog.stop_asked), watchdog
+    fresh = Fresh(graph, watchdog.restart_in_child, lambda: interrupt.asked)
+    return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked)
 
 
 def _job(data: dict[str, Any]) -> Job:

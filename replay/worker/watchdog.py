@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -33,18 +34,38 @@ def _nobody_hears(what: str) -> None:
     pass
 
 
+@dataclass(slots=True)
+class Interrupt:
+    """Whether the client asked the running job to stop. Listened for from the worker's first moment."""
+
+    asked: bool = False
+
+    def listen(self) -> None:
+        signal.signal(signal.SIGINT, self._hear)
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.asked = True
+
+
 class Watchdog:
     """Attributes:
     loop: the loop whose steps are counted; None while a module is imported.
     beat: called at every tick: the client hears that the worker lives.
     """
 
-    def __init__(self, escapes: Escapes, beat: Callable[[], None], dying: Callable[[str], None], dump: TextIO) -> None:
+    def __init__(
+        self,
+        escapes: Escapes,
+        interrupt: Interrupt,
+        beat: Callable[[], None],
+        dying: Callable[[str], None],
+        dump: TextIO,
+    ) -> None:
         self.loop: ControlledLoop | None = None
         self.limit_s = 5.0
         self.watching = False
-        self.stop_asked = False
         self._escapes = escapes
+        self._interrupt = interrupt
         self._beat = beat
         self._dying = dying
         self._dump = dump
@@ -77,7 +98,7 @@ class Watchdog:
             self._seen, self._stuck_s, self._raised = now, 0.0, 0
             return
         self._stuck_s += TICK_S
-        if self._stuck_s < (TICK_S if self.stop_asked else self.limit_s):
+        if self._stuck_s < (TICK_S if self._interrupt.asked else self.limit_s):
             return
         at = self._escapes.place(frame)
         what = (
