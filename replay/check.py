@@ -6,6 +6,7 @@ calls; everything that decides something lives in the stage that it belongs to.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from .detect.forgotten import lost_turns
 from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
-from .errors import ScheduleError
+from .errors import HandlerError, ScheduleError, StateEscaped
 from .explain.advice import fix_for
 from .explain.explain import explain, isolated, observed
 from .minimise.minimise import Minimal, minimise
@@ -76,6 +77,9 @@ class Investigation:
                 self.solo[outcome.request] = outcome
                 other = again.get(outcome.request, outcome)
                 self.unstable[outcome.request] = frozenset(differences(outcome, other))
+                if self.unstable[outcome.request] and not self.program.fresh.forking:
+                    # Nondeterminism of the program, or something that an execution left behind: a fork tells which.
+                    raise StateEscaped("two executions of one lane alone differ", self.program.handler.spec)
             self.materials[lane.name] = material_of(lane.requests, (*first.outcomes, *second.outcomes))
 
     def still_fresh(self) -> bool:
@@ -289,6 +293,8 @@ def investigate(program: Program, job: Job) -> Investigation:
     lanes = lanes_of((exchange.request for exchange in job.exchanges), job.boundary)
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
+    with contextlib.suppress(HandlerError):  # the baselines meet it again and report it
+        program.warm_up(lanes, Serial([lane.name for lane in lanes]))
     return Investigation(program, lanes, job.exchanges, job.concurrency)
 
 
@@ -318,12 +324,9 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
             if _REAL_CLOCK() - started > job.budget_s:
                 reached.out_of_budget = True
                 break
-        if not (
-            investigation.findings or investigation.stopped or program.fresh.forking or investigation.still_fresh()
-        ):
-            # Something outlives putting back. Nothing seen so far counts; a fork forgets everything.
-            program.fresh.forking = True
-            return check(program, job, report)
+        settled = investigation.findings or investigation.stopped or program.fresh.forking
+        if not settled and not investigation.still_fresh():
+            raise StateEscaped("state outlives being put back", job.handler)
     except Interrupted:
         reached.interrupted = True
     return _result(investigation, job, search, reached, _REAL_CLOCK() - started)

@@ -30,6 +30,10 @@ class HandlerError(CrosslaneError):
     """A handler that cannot be loaded or called: no such file or attribute, an import that fails, a wrong signature."""
 
 
+class StateEscaped(CrosslaneError):  # noqa: N818 - a change of plan, no error of the user
+    """State outlived putting back. The worker's process is no longer fresh; the client starts another that forks."""
+
+
 class ScheduleError(CrosslaneError):
     """A schedule that does not fit: an unknown lane, or a strict replay that diverged."""
 

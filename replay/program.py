@@ -5,10 +5,14 @@ Assembled once in the worker; everything that runs the user's code takes it as a
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .schedule.execute import Execution
+from .state.graph import StateGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from .schedule.strategies import Strategy
     from .state.files import UserFiles
     from .state.fresh import Fresh
-    from .state.graph import StateGraph
     from .trace.lanes import Lane
 
 
@@ -33,6 +36,31 @@ class Program:
     engine: Engine
     interrupted: Callable[[], bool]
     executions: int = 0
+
+    def graph_now(self) -> StateGraph:
+        """The state as it is within an execution, after the application's start-up, which may have made some of it."""
+        return self.graph if self.handler.kind == "function" else StateGraph(self.files)
+
+    def warm_up(self, lanes: Sequence[Lane], strategy: Strategy) -> None:
+        """Import now what libraries import only when a request first comes, so that not every fork does it again.
+
+        The user's own modules are left alone: what they do when they are first imported may be the bug.
+        """
+        if not self.fresh.forking:
+            return
+        known = set(sys.modules)
+
+        def job() -> list[str]:
+            self.engine.execute(lanes, strategy)
+            return [
+                name
+                for name, module in list(sys.modules.items())
+                if name not in known and (getattr(module, "__file__", None) or "<") not in self.files
+            ]
+
+        for name in self.fresh.run(job, list, list):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state. Counts it."""

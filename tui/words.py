@@ -42,7 +42,7 @@ def cell(event: Event, crossed: bool = False) -> str:
         case "request":
             body = safe(event.text, 400)
         case "await" | "blocked":
-            body = f"{'waits at' if event.kind == 'blocked' else 'await'} {call_of(event.code or '')}"
+            body = f"{'waits at' if event.kind == 'blocked' else 'await'} {call_of(event.code or '')}".rstrip()
         case "write" | "read":
             body = f"{event.kind} {short_name(event.carrier or '')}"
         case "response":
@@ -54,9 +54,9 @@ def cell(event: Event, crossed: bool = False) -> str:
 
 
 def call_of(code: str) -> str:
-    """The awaited expression of a source line, else the line itself."""
+    """The awaited expression of a source line, else the line itself, below which something awaits."""
     _, found, call = code.partition("await ")
-    return safe(call if found else code, 200)
+    return safe(call, 200) if found else f"in: {safe(code, 200)}" if code else ""
 
 
 def facts(crossing: Crossing) -> list[tuple[str, str]]:

@@ -6,28 +6,33 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..state.graph import Node
+    from .places import Place
 
 
-def defined_at(node: Node, key: str | None) -> tuple[str, int] | None:
+def defined_at(place: Place) -> tuple[str, int] | None:
     """File and line, or None when the source does not tell."""
     try:
-        with open(node.file, encoding="utf-8") as stream:
+        with open(place.file, encoding="utf-8") as stream:
             tree = ast.parse(stream.read())
     except (OSError, SyntaxError, ValueError):
         return None
-    path = node.name if key is None else f"{node.name}.{key}"
-    if node.form == "defaults" or "=…)" in node.name:
-        line = _default(tree, node.owner, node.name.partition("(")[2].partition("=")[0] or (key or ""))
-    elif node.owner:
-        scope = _scope(tree, node.owner)
-        name = path.removeprefix(node.owner).lstrip(".").partition(".")[0].partition("[")[0]
+    if place.form == "cache":
+        scope = _scope(tree, place.owner)
+        line = scope.lineno if scope is not None else None
+    elif place.form == "cell":
+        outer = _scope(tree, place.owner.rpartition(".<locals>")[0])
+        line = _assignment(outer.body, place.name.rpartition(".")[2]) if outer is not None else None
+    elif place.form == "defaults" or "=…)" in place.name:
+        line = _default(tree, place.owner, place.name.partition("(")[2].partition("=")[0] or (place.key or ""))
+    elif place.owner:
+        scope = _scope(tree, place.owner)
+        name = place.name.removeprefix(place.owner).lstrip(".").partition(".")[0].partition("[")[0]
         line = _assignment(scope.body, name) if scope is not None else None
     else:
         # The last part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
-        parts = [part.partition("[")[0] for part in path.split(".")]
+        parts = [part.partition("[")[0] for part in place.name.split(".")]
         line = next((found for part in parts if (found := _assignment(tree.body, part)) is not None), None)
-    return None if line is None else (node.file, line)
+    return None if line is None else (place.file, line)
 
 
 def _assignment(body: list[ast.stmt], name: str) -> int | None:

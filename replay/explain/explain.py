@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..report import Access, Carrier
@@ -64,7 +64,7 @@ def explain(
     changed = _survey(program, lanes, strategy(), max_in_flight, candidate)
     executions = 1
     place, fixed, remark = None, None, ""
-    for attempt in _in_order(program, changed)[:_MOST_TRIED]:
+    for attempt in _in_order(changed)[:_MOST_TRIED]:
         executions += 1
         execution, run = isolated(program, lanes, strategy(), max_in_flight, [attempt])
         if not crosses(execution) and healed(execution):
@@ -76,7 +76,7 @@ def explain(
             executions += 1
             execution, run = isolated(program, lanes, strategy(), max_in_flight, held)
             if not crosses(execution):
-                names = ", ".join(p.name(program.graph) for p in held[:4])
+                names = ", ".join(p.name for p in held[:4])
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
                 place, fixed = held[0], run
     if place is None:
@@ -101,9 +101,8 @@ def explain(
 
 
 def carrier_of(program: Program, place: Place) -> Carrier:
-    graph = program.graph
-    definition = defined_at(graph.nodes[place.node], place.key)
-    return Carrier(place.name(graph), place.kind(graph), None if definition is None else program.files.at(*definition))
+    definition = defined_at(place)
+    return Carrier(place.name, place.kind, None if definition is None else program.files.at(*definition))
 
 
 def observed(
@@ -112,7 +111,7 @@ def observed(
     """Execute once line by line; the run comes with its events."""
 
     def job() -> Run:
-        timeline = Timeline(program.files, program.graph, place, program.engine.outputs)
+        timeline = Timeline(program.files, program.graph_now, place, program.engine.outputs)
         execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
         run = run_of(execution, timeline.events, timeline.places)
         diverged = getattr(strategy, "diverged", None)
@@ -127,7 +126,7 @@ def isolated(
     """Execute with the places kept apart for each lane."""
 
     def job() -> Execution:
-        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program.graph, places))
+        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program.graph_now, places))
 
     execution = program.fresh.run(job, Execution.to_json, Execution.from_json)
     return execution, run_of(execution)
@@ -137,17 +136,17 @@ def _survey(
     program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, candidate: Candidate
 ) -> dict[Place, bool]:
     def job() -> list[Any]:
-        survey = Survey(program.graph, candidate.tokens)
+        survey = Survey(program.graph_now, candidate.tokens)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
-        return [[place.node, place.key, held] for place, held in survey.changed.items()]
+        return [[asdict(place), held] for place, held in survey.changed.items()]
 
     found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
-    return {Place(node, key): held for node, key, held in found}
+    return {Place(**place): held for place, held in found}
 
 
-def _in_order(program: Program, changed: dict[Place, bool]) -> list[Place]:
+def _in_order(changed: dict[Place, bool]) -> list[Place]:
     """Places that held the evidence first, then short names: the nearest to what its author would call it."""
-    return sorted(changed, key=lambda p: (not changed[p], len(p.name(program.graph))))
+    return sorted(changed, key=lambda p: (not changed[p], len(p.name)))
 
 
 def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

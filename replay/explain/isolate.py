@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .places import Place, changed_places, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..handler.reply import Reply
     from ..schedule.loop import Actor, ControlledLoop
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Survey:
     """Observer: which places changed at any step, and which of them ever held the evidence."""
 
-    def __init__(self, graph: StateGraph, tokens: Iterable[str]) -> None:
-        self._graph = graph
+    def __init__(self, graph_now: Callable[[], StateGraph], tokens: Iterable[str]) -> None:
+        self._graph_now = graph_now
         self._tokens = tuple(tokens)
         self.changed: dict[Place, bool] = {}
 
     def begin(self, loop: ControlledLoop) -> None:
+        self._graph = self._graph_now()
         loop.after_step = self._after
 
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
@@ -46,14 +47,15 @@ class Survey:
 class Isolation:
     """Observer: swaps the places' contents in before each step of a lane and out after it."""
 
-    def __init__(self, graph: StateGraph, places: Sequence[Place]) -> None:
-        self._graph = graph
+    def __init__(self, graph_now: Callable[[], StateGraph], places: Sequence[Place]) -> None:
+        self._graph_now = graph_now
         self._places = places
         self._kept: dict[str, list[Any]] = {}
         self._first: list[Any] = []
 
     def begin(self, loop: ControlledLoop) -> None:
         # After start-up: what it put there is what every lane starts from.
+        self._graph = self._graph_now()
         self._first = [place.read(self._graph) for place in self._places]
         loop.before_step, loop.after_step = self._before, self._after
 

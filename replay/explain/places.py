@@ -20,20 +20,19 @@ _FINGERPRINT_SIZE = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`node` is an index into the graph; `key` is a name in it, or None for the whole content of a container."""
+    """`node` is an index into the graph; `key` is a name in it, or None for the whole content of a container.
+
+    The rest is copied from the node, because the graph itself lives in the process that executed: `name`, `kind` and
+    where to look for its definition (see `state.graph.Node`).
+    """
 
     node: int
-    key: str | None = None
-
-    def name(self, graph: StateGraph) -> str:
-        node = graph.nodes[self.node]
-        return node.name if self.key is None else f"{node.name}.{self.key}"
-
-    def kind(self, graph: StateGraph) -> str:
-        node = graph.nodes[self.node]
-        if node.form == "attributes":
-            return "instance attribute"
-        return node.kind
+    key: str | None
+    name: str
+    kind: str
+    form: str
+    owner: str
+    file: str
 
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set."""
@@ -72,10 +71,16 @@ def changed_places(graph: StateGraph) -> list[Place]:
         if node.form in _NAMESPACES:
             now, first = content.read(node.form, node.target) or {}, graph.first(index) or {}
             keys = [k for k in dict.fromkeys((*first, *now)) if now.get(k, MISSING) is not first.get(k, MISSING)]
-            places += [Place(index, key) for key in keys if not _is_bookkeeping(node, key)]
+            places += [_place(index, node, key) for key in keys if not _is_bookkeeping(node, key)]
         else:
-            places.append(Place(index))
+            places.append(_place(index, node, None))
     return places
+
+
+def _place(index: int, node: Node, key: str | None) -> Place:
+    name = node.name if key is None else f"{node.name}.{key}"
+    kind = "instance attribute" if node.form == "attributes" else node.kind
+    return Place(index, key, name, kind, node.form, node.owner, node.file)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from ..run import Event
@@ -18,6 +19,7 @@ from ..schedule.execute import error_text
 from .places import MISSING, fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
     from ..handler.reply import Reply
@@ -33,14 +35,17 @@ _TEXT_LIMIT = 4_000
 class Timeline:
     """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it."""
 
-    def __init__(self, files: UserFiles, graph: StateGraph | None, carrier: Place | None, output: Any) -> None:
+    def __init__(
+        self, files: UserFiles, graph_now: Callable[[], StateGraph], carrier: Place | None, output: Any
+    ) -> None:
         self.events: list[Event] = []
         self.places: list[str | None] = []
         self._files = files
-        self._graph = graph
+        self._graph_now = graph_now
+        self._graph: StateGraph | None = None
         self._carrier = carrier
         self._output = output
-        self._uses = Uses(graph, carrier) if graph is not None and carrier is not None else None
+        self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
         self._last: dict[str, tuple[str, int] | None] = {}
@@ -49,16 +54,22 @@ class Timeline:
         self._line: tuple[str, int, str] | None = None
         self._before: Any = None
         self._named: set[str] = set()
+        self._hits = 0
 
     # ---- the engine's hooks
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
         loop.before_step, loop.after_step = self._enter, self._leave
+        if self._carrier is not None:
+            self._graph = self._graph_now()
+            self._uses = Uses(self._graph, self._carrier)
         self._before = self._state()
+        self._hits = self._cache_hits()
 
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
 
     def started(self, request: Request, lane: str) -> None:
         sys.settrace(None)
@@ -86,16 +97,22 @@ class Timeline:
         last = self._last.get(actor.name)
         self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
         self._lane = actor.name
+        # Jobs that the loop gives to a thread run while it waits for them, one line after another all the same.
+        threading.settrace(self._trace)
         sys.settrace(self._trace)
 
     def _leave(self, actor: Actor) -> None:
         sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
         self._settle()
         self._prints(actor.name)
         if actor.in_flight:
             at, code = self._place(actor.name)
-            waits_for_others = not (actor.ready or actor.delays)
-            self._event("blocked" if waits_for_others else "await", actor.name, "", at=at, code=code)
+            kind = "await" if actor.ready or actor.delays else "blocked"
+            last = self.events[-1] if self.events else None
+            # Frameworks are suspended many times below one line of the user's; one row shows it.
+            if last is None or (last.kind, last.lane, last.at) != (kind, actor.name, at):
+                self._event(kind, actor.name, "", at=at, code=code)
 
     # ---- lines
 
@@ -123,9 +140,12 @@ class Timeline:
             return
         (file, number, uses), self._line = self._line, None
         now = self._state()
+        hits, self._hits = self._hits, self._cache_hits()
         if now != self._before:
             self._before = now
             self._access("write", file, number)
+        elif self._hits != hits:
+            self._access("read", file, number)
         elif uses == "name" or (uses == "alias" and self._lane not in self._named):
             # Once a lane has used the carrier by its name, what it then does with that object needs no rows of its own.
             if uses == "name":
@@ -141,12 +161,19 @@ class Timeline:
         if last is not None and (last.kind, last.lane, last.at) == (kind, self._lane, at):
             self.events.pop()
         text = picture(self._carrier.value(self._graph))
-        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name(self._graph))
+        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name)
 
     def _state(self) -> Any:
         if self._graph is None or self._carrier is None:
             return None
+        if self._carrier.form == "cache":
+            return self._carrier.value(self._graph).cache_info()[1:]  # but for the hits
         return fingerprint(self._carrier.value(self._graph))
+
+    def _cache_hits(self) -> int:
+        if self._graph is None or self._carrier is None or self._carrier.form != "cache":
+            return 0
+        return self._carrier.value(self._graph).cache_info().hits
 
     # ---- rows
 
@@ -196,8 +223,10 @@ class Uses:
         node = graph.nodes[carrier.node]
         self._namespace = vars(node.target) if node.form == "namespace" else None
         self._key = carrier.key
-        self._attribute = carrier.key or (node.name.rpartition(".")[2] if node.name[-1:] not in ")]" else None)
-        self._object = node.target if carrier.key is None else MISSING
+        named = node.form != "cache" and node.name[-1:] not in ")]"
+        self._attribute = carrier.key or (node.name.rpartition(".")[2] if named else None)
+        # A cache is not read by naming it: its hits tell.
+        self._object = node.target if carrier.key is None and node.form != "cache" else MISSING
         self._cell = self._attribute if node.form == "cell" else None
         # A default argument goes by the name of its parameter: `handle(history=…)`.
         self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None

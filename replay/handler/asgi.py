@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -170,8 +171,11 @@ async def call_asgi(app: Any, scope: dict[str, Any], body: bytes, reply: Reply) 
 
 def take_over_anyio_threads() -> None:
     """Let the loop run what anyio would give to its thread pool (`def` endpoints of FastAPI and Starlette)."""
-    backend = sys.modules.get("anyio._backends._asyncio")
-    if backend is None or getattr(backend, "crosslane_threads", False):
+    if "anyio" not in sys.modules:
+        return
+    # anyio itself imports its backend only when it is first used.
+    backend = importlib.import_module("anyio._backends._asyncio")
+    if getattr(backend, "crosslane_threads", False):
         return
 
     async def run_sync_in_worker_thread(

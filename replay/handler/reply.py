@@ -15,6 +15,7 @@ import types
 from typing import Any
 
 _DEPTH = 12
+_DEPTH_OF_OBJECTS = 5  # an object reaches its library, and that reaches everything
 
 
 class Reply:
@@ -56,7 +57,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (set, frozenset)):
         kept: Any = set if isinstance(value, set) else frozenset
         return sorted((plain(item, depth + 1) for item in kept.__iter__(value)), key=str)
-    attributes = instance_attributes(value)
+    attributes = instance_attributes(value) if depth < _DEPTH_OF_OBJECTS else {}
     if attributes:
         return {f"<{kind.__name__}>": {name: plain(v, depth + 1) for name, v in attributes.items()}}
     return f"<{kind.__name__}>"
@@ -77,6 +78,8 @@ def instance_attributes(value: Any) -> dict[str, Any]:
     """The attributes that an instance holds itself, in its `__dict__` and slots, read without running its code."""
     attributes: dict[str, Any] = {}
     for cls in type.__dict__["__mro__"].__get__(type(value)):
+        if cls.__module__ == "builtins":
+            continue  # a function's `__globals__` are no answer
         for name, member in type.__dict__["__dict__"].__get__(cls).items():
             if name == "__dict__" and isinstance(member, types.GetSetDescriptorType):
                 attributes = {**attributes, **member.__get__(value)}

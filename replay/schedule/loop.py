@@ -30,6 +30,7 @@ ACTOR: contextvars.ContextVar[Actor] = contextvars.ContextVar("crosslane_actor")
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 _IDLE_TIMERS = 8
 MAX_STEPS = 100_000
+JOB_THREAD = "crosslane-job"
 
 
 class Handle:
@@ -365,7 +366,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         def run_job() -> None:
             if future.cancelled():
                 return
-            thread = threading.Thread(target=job, name="crosslane-job", daemon=True)
+            thread = threading.Thread(target=job, name=JOB_THREAD, daemon=True)
             thread.start()
             thread.join()
 
@@ -493,15 +494,17 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         if what not in self.escapes:
             self.escapes.append(what)
 
-    def _no_network(self, target: object) -> ConnectionError:
+    def _no_network(self, host: object, port: object = None) -> ConnectionError:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        target = name if port is None else f"{name}:{port}"
         self.escape(f"network call to {target}")
         return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
-        raise self._no_network(f"{host}:{port}")
+        raise self._no_network(host, port)
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
-        raise self._no_network(f"{host}:{port}")
+        raise self._no_network(host, port)
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
         raise self._no_network(path)

@@ -5,6 +5,7 @@ A fork costs two to three milliseconds, putting back a few microseconds. Both st
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -29,13 +30,17 @@ class Fresh:
     """Runs jobs, each on the state that the program had after import.
 
     Attributes:
-        forking: whether executions are kept apart by fork. It may be switched on later, when putting back turns out not
-            to be enough, and never off again.
+        forking: whether executions are kept apart by fork.
     """
 
-    def __init__(self, graph: StateGraph, after_fork: Callable[[], None], interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self, graph: StateGraph, fork: bool, after_fork: Callable[[], None], interrupted: Callable[[], bool]
+    ) -> None:
         self.graph = graph
-        self.forking = bool(graph.unproven)
+        self.forking = fork or bool(graph.unproven)
+        if self.forking:
+            gc.collect()
+            gc.freeze()  # so that collections in the children do not copy the pages of what was imported
         self._after_fork = after_fork
         self._interrupted = interrupted
         self._environment = dict(os.environ)

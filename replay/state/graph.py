@@ -156,14 +156,17 @@ class StateGraph:
             for part in (value.func, value.args, value.keywords):
                 self._later(part, name, kind, owner, file)
         elif cls is _CACHE:
-            self._add(name, "functools cache", "cache", value, owner, file)
+            wrapped: Any = value.__wrapped__
+            self._add(name, "functools cache", "cache", value, getattr(wrapped, "__qualname__", owner), file)
             if value.cache_info().currsize:
                 self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
         elif cls is contextvars.ContextVar:
             # In an empty context only the default can be what `get` returns.
-            default = contextvars.Context().run(value.get, None)
-            self._later(default, f"{name}.default", "ContextVar default", owner, file)
+            try:
+                self._later(contextvars.Context().run(value.get), f"{name}.default", "ContextVar default", owner, file)
+            except LookupError:
+                return
         elif cls is random.Random:
             self._add(name, kind, "random", value, owner, file)
         elif isinstance(value, (tuple, frozenset)):

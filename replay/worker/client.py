@@ -9,12 +9,12 @@ import os
 import re
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
-from ..errors import CrosslaneError, HandlerError, WorkerError
+from ..errors import CrosslaneError, HandlerError, StateEscaped, WorkerError
 from ..report import Result
 from .job import Job, Progress
 
@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
-        self._handler: tuple[str, str | None] | None = None
+        self._handler: tuple[str, str | None, bool] | None = None
         self._stderr = b""
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
@@ -60,16 +60,24 @@ class Worker:
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Run one job to its end. Jobs of one worker run one at a time.
 
+        Where state turns out to outlive being put back, the job starts over in a new process that forks.
+
         Raises:
             HandlerError: the handler cannot be loaded or called, blocks in C code, or ended its process.
             ScheduleError, CrosslaneError: as the job's stages raise them.
             WorkerError: the worker cannot be started, or died for another reason.
         """
         self._cancelled = False
-        if self._handler is not None and self._handler != (job.handler, job.kind):
+        try:
+            return await self._run(job, on_progress)
+        except StateEscaped:
+            return await self._run(replace(job, fork=True), on_progress)
+
+    async def _run(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Result:
+        if self._handler is not None and self._handler != (job.handler, job.kind, job.fork):
             await self.close()
         process = await self._started()
-        self._handler = (job.handler, job.kind)
+        self._handler = (job.handler, job.kind, job.fork)
         assert process.stdin is not None
         process.stdin.write((json.dumps({"do": "run", "job": job.to_json()}) + "\n").encode())
         dying = ""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
+
+from ..schedule.loop import JOB_THREAD
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
     from ..state.files import UserFiles
 
 _WATCHED = {
-    "_thread.start_new_thread": "thread started",
-    "_thread.start_joinable_thread": "thread started",
     "socket.connect": "connection opened",
     "socket.sendto": "datagram sent",
     "subprocess.Popen": "subprocess started",
@@ -39,6 +40,15 @@ class Escapes:
 
     def install(self) -> None:
         sys.addaudithook(self._hook)
+        # Starting a thread raises no audit event before Python 3.12.
+        start = threading.Thread.start
+
+        def noted(self_: threading.Thread) -> None:
+            if self.active and self_.name != JOB_THREAD:
+                self._note("thread started", sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+            start(self_)
+
+        threading.Thread.start = noted  # pyright: ignore[reportAttributeAccessIssue]
 
     def begin(self) -> None:
         if self._seen:
@@ -61,13 +71,15 @@ class Escapes:
             return
         self.active = False  # finding the place raises audit events of its own
         try:
-            if not (what == "thread started" and _is_our_thread()):
-                at = self.place(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
-                line = f"{what} at {at}" if at else what
-                if line not in self._seen:
-                    self._seen.append(line)
+            self._note(what, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         finally:
             self.active = True
+
+    def _note(self, what: str, frame: FrameType | None) -> None:
+        at = self.place(frame)
+        line = f"{what} at {at}" if at else what
+        if line not in self._seen:
+            self._seen.append(line)
 
     def place(self, frame: FrameType | None) -> str | None:
         """The innermost line of the user's code on the stack."""
@@ -76,13 +88,3 @@ class Escapes:
                 return self._files.at(frame.f_code.co_filename, frame.f_lineno)
             frame = frame.f_back
         return None
-
-
-def _is_our_thread() -> bool:
-    """Whether the loop itself starts the thread, for a job that it then waits for."""
-    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
-    while frame is not None:
-        if frame.f_code.co_name == "run_job":
-            return True
-        frame = frame.f_back
-    return False

@@ -29,6 +29,7 @@ class Job:
         schedule: lane names, one a step, to be followed exactly (replay only).
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
+        fork: keep executions apart by fork even where state could be put back.
     """
 
     action: Literal["check", "replay"]
@@ -44,6 +45,7 @@ class Job:
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0
     blocked_after_s: float = DEFAULT_BLOCKED_AFTER_S
+    fork: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

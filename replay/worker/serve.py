@@ -95,8 +95,19 @@ def main() -> None:
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
+        except Exception as error:
+            channel.send({"error": _internal(error)})
         interrupt.asked = False
     os._exit(0)  # threads that the program left behind must not keep the process
+
+
+def _internal(error: Exception) -> dict[str, str]:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    what = f"Crosslane itself failed: {type(error).__name__}: {error}"
+    return {"type": "WorkerError", "what": what, "where": where, "remedy": "please report it with this line"}
 
 
 def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determinism, interrupt: Interrupt) -> Program:
@@ -145,7 +156,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         return at
 
     engine = Engine(lambda: Service(handler), capture.outputs, ended, begin, where)
-    fresh = Fresh(graph, watchdog.restart_in_child, lambda: interrupt.asked)
+    fresh = Fresh(graph, job.fork, watchdog.restart_in_child, lambda: interrupt.asked)
     return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked)
 
 

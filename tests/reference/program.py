@@ -26,4 +26,4 @@ def program_of(source: str, folder: Path) -> Program:
     handler = load(locate(spec, str(folder)), spec, None, files)
     engine = Engine(lambda: Service(handler), dict, list, lambda loop: None, lambda error: None)
     graph = StateGraph(files)
-    return Program(handler, files, graph, Fresh(graph, lambda: None, lambda: False), engine, lambda: False)
+    return Program(handler, files, graph, Fresh(graph, False, lambda: None, lambda: False), engine, lambda: False)
