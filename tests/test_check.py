@@ -369,3 +369,196 @@ async def test_state_that_is_not_cleaned_up_gives_the_same_verdict_after_many_ex
         result = await bench.run(source.format(forked=forked), TWO_USERS + turns(("s1", "alice", "again"))[:0])
         assert result.report.verdict == "clean", result.report.reason
         assert result.report.executions > 5
+
+
+# ---- where state hides
+
+CARRIERS = {
+    "agent.bot.memory.messages": """
+        import asyncio
+        class Memory:
+            def __init__(self):
+                self.messages = []
+        class Bot:
+            def __init__(self):
+                self.memory = Memory()
+        bot = Bot()
+        async def handle(message):
+            bot.memory.messages.append(message)
+            await asyncio.sleep(0)
+            return bot.memory.messages
+        """,
+    "agent.bot.current": """
+        import asyncio
+        class Bot:
+            __slots__ = ("current",)
+        bot = Bot()
+        async def handle(message):
+            bot.current = message
+            await asyncio.sleep(0)
+            return bot.current
+        """,
+    "agent.greeting": """
+        import asyncio, functools
+        who = None
+        @functools.lru_cache
+        def greeting(kind):
+            return f"Dear {who}"
+        async def handle(message):
+            global who
+            who = message
+            text = greeting("hello")
+            await asyncio.sleep(0)
+            return text
+        """,
+    "agent.history.default": """
+        import asyncio, contextvars
+        history = contextvars.ContextVar("history", default=[])
+        async def handle(message):
+            history.get().append(message)
+            await asyncio.sleep(0)
+            return history.get()
+        """,
+    "make.handle.last": """
+        import asyncio
+        def make():
+            last = None
+            async def handle(message):
+                nonlocal last
+                before, last = last, message
+                await asyncio.sleep(0)
+                return before
+            return handle
+        handle = make()
+        """,
+    "agent.local.user": """
+        import asyncio, threading
+        local = threading.local()
+        async def handle(message):
+            local.user = message
+            await asyncio.sleep(0)
+            return local.user
+        """,
+}
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+async def test_state_is_found_and_named_wherever_it_hides(bench: Bench, name: str) -> None:
+    result = await bench.run(CARRIERS[name])
+    assert result.report.verdict == "contaminated"
+    names = {c.carrier.name if c.carrier else c.explained for c in result.report.crossings}
+    assert names == {name}
+    crossing = result.report.crossings[0]
+    assert crossing.write is not None
+    assert crossing.read is not None
+
+
+async def test_a_user_kept_on_a_middleware_is_named_though_start_up_made_it(bench: Bench) -> None:
+    pytest.importorskip("starlette")
+    from crosslane.replay.trace.model import Exchange, Request
+
+    exchanges = tuple(
+        Exchange(Request(f"r{n}", u, u, n, None, {"method": "GET", "path": "/", "headers": [["x-user", u]]}, n))
+        for n, u in enumerate(("alice", "robert"), 1)
+    )
+    result = await bench.run(
+        """
+        import asyncio
+        from starlette.applications import Starlette
+        from starlette.middleware.base import BaseHTTPMiddleware
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Route
+        class Who(BaseHTTPMiddleware):
+            async def dispatch(self, request, call_next):
+                self.user = request.headers["x-user"]
+                response = await call_next(request)
+                response.headers["x-served"] = self.user
+                return response
+        async def home(request):
+            await asyncio.sleep(0.01)
+            return PlainTextResponse("hello")
+        app = Starlette(routes=[Route("/", home)])
+        app.add_middleware(Who)
+        """,
+        exchanges,
+        "agent.py:app",
+        switches=1,
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name.endswith(".user")
+    assert crossing.sink.path == "headers.x-served"
+    assert (crossing.needs.cls, crossing.needs.switches) == ("interleaved", 1)
+
+
+async def test_an_endpoint_that_is_a_plain_function_is_run_and_its_thread_is_said(bench: Bench) -> None:
+    pytest.importorskip("fastapi")
+    from crosslane.replay.trace.model import Exchange, Request
+
+    exchanges = tuple(
+        Exchange(Request(f"r{n}", u, u, n, None, {"path": "/", "json": {"message": f"I am {u} of all"}}, n))
+        for n, u in enumerate(("alice", "robert"), 1)
+    )
+    source = """
+        from fastapi import FastAPI
+        app = FastAPI()
+        log = []
+        @app.post("/")
+        def chat(body: dict):
+            {keep}
+            return {{"all": log or body}}
+        """
+    leaking = await bench.run(source.format(keep="log.append(body['message'])"), exchanges, "agent.py:app")
+    (crossing,) = leaking.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.write is not None) == ("agent.log", True)
+    clean = await bench.run(source.format(keep="pass"), exchanges, "agent.py:app")
+    assert clean.report.verdict == "inconclusive"
+    assert "thread pool" in clean.report.reason
+
+
+async def test_state_outside_every_module_of_the_program_starts_over_with_forks_and_is_found(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio, builtins
+        async def handle(message):
+            builtins.seen = [*getattr(builtins, "seen", []), message]
+            await asyncio.sleep(0)
+            return builtins.seen
+        """
+    )
+    assert result.report.verdict == "contaminated"
+    assert result.solo["bob"].outcomes[0].body == ["My name is Bob Okafor"]
+    assert "not found in the program's own modules" in result.report.crossings[0].explained
+
+
+async def test_a_clock_that_cannot_be_controlled_is_no_crossing_and_no_influence(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio, datetime
+        async def handle(message):
+            await asyncio.sleep(0)
+            return {"at": str(datetime.datetime.now()), "you": message}
+        """
+    )
+    assert result.report.verdict == "clean"
+    assert result.report.influences == ()
+
+
+async def test_many_lanes_are_searched_in_pairs_and_the_statement_says_how_many(bench: Bench) -> None:
+    users = turns(*((f"s{n}", f"user{n}", f"my pin is {10_007 + n * 7_919}") for n in range(6)))
+    source = """
+        import asyncio
+        current = None
+        async def handle(message):
+            global current
+            {write}
+            await asyncio.sleep(0)
+            return current
+        """
+    clean = await bench.run(source.format(write="pass"), users, budget_s=20, switches=1)
+    assert clean.report.verdict == "clean"
+    assert "every pair of lanes by itself with at most 1 switch" in clean.report.coverage.statement
+    leaking = await bench.run(source.format(write="current = message"), users, budget_s=1)
+    (crossing,) = leaking.report.crossings
+    assert (crossing.needs.switches, crossing.needs.sessions) == (1, 2)

@@ -24,7 +24,7 @@ class Grid:
         columns: for each row, the column of its lane (-1: a background task, which has none).
         line: the rows between which the crossing's line runs, from the write in the first column to the read in the
             second; None without one. The lanes of a finding are the first two, so it never crosses another lane.
-        sink_row: the row in which the foreign value was shown.
+        sink_row: the row in which the foreign value was shown, and `sink_path` where in that answer.
     """
 
     lanes: tuple[str, ...]
@@ -33,6 +33,7 @@ class Grid:
     columns: tuple[int, ...]
     line: tuple[int, int] | None
     sink_row: int | None
+    sink_path: str = "body"
 
     def switches(self) -> list[int]:
         """The rows at which another lane goes on."""
@@ -49,14 +50,15 @@ def lay_out(run: Run, finding: Finding | None) -> Grid:
     for event in run.events:
         sessions.setdefault(event.lane, event.session)
     columns = tuple(position.get(event.lane, -1) for event in run.events)
-    line, sink = None, None
+    line, sink, path = None, None, "body"
     if finding is not None:
+        path = finding.crossing.sink.path
         sink = _sink_row(run, finding)
         if run is finding.run and finding.write_seq is not None and finding.read_seq is not None:
             start, end = finding.write_seq - 1, finding.read_seq - 1
             if 0 <= start < end < len(columns) and (columns[start], columns[end]) == (0, 1):
                 line = (start, end)
-    return Grid(lanes, tuple(sessions.get(lane, "") for lane in lanes), run.events, columns, line, sink)
+    return Grid(lanes, tuple(sessions.get(lane, "") for lane in lanes), run.events, columns, line, sink, path)
 
 
 def _sink_row(run: Run, finding: Finding) -> int | None:

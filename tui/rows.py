@@ -64,7 +64,10 @@ def row(grid: Grid, index: int, columns: Sequence[int], width: int, evidence: st
         if index == end:
             text = "▶" + text.removeprefix(GLYPHS[event.kind])
         if crossed:
-            pieces += _marked(text, width, column, safe(evidence))
+            shown = safe(evidence)
+            if shown and shown not in text:  # in a header, or split over the parts of a stream
+                text = f"{text[:2]}{shown}  in {safe(grid.sink_path)}"
+            pieces += _marked(text, width, column, shown)
         elif index == start:
             text = cut(text, width - 2) + " "
             pieces.append(Piece(text, "cell", column))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,9 @@ def changed_places(graph: StateGraph) -> list[Place]:
 
 def _place(index: int, node: Node, key: str | None) -> Place:
     name = node.name if key is None else f"{node.name}.{key}"
-    kind = "instance attribute" if node.form == "attributes" else node.kind
+    kind = node.kind
+    if node.form == "attributes":
+        kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
     return Place(index, key, name, kind, node.form, node.owner, node.file)
 
 

@@ -173,7 +173,9 @@ class StateGraph:
             base: Any = tuple if isinstance(value, tuple) else frozenset
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
-        elif isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in _INERT_MODULES:
+        elif cls is not threading.local and (
+            isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in _INERT_MODULES
+        ):
             return
         else:
             self._object(value, cls, name, kind, owner, file)

@@ -47,7 +47,7 @@ def rounds(work: Callable[[], None], count: int) -> float:
 
 def measure(users: int, awaits: int, count: int) -> tuple[float, float]:
     """(executions a second, gathers a second)."""
-    from crosslane.replay.check import Investigation
+    from crosslane.replay.investigation import Investigation
     from crosslane.replay.schedule.strategies import Lockstep
     from crosslane.replay.trace.lanes import lanes_of
     from crosslane.replay.trace.model import Exchange, Request
@@ -75,7 +75,7 @@ def measure(users: int, awaits: int, count: int) -> tuple[float, float]:
         investigation.run_alone()
 
         def execute() -> None:
-            investigation.look(program.execute(lanes, Lockstep()))
+            investigation.look(program.execute(lanes, Lockstep()), lanes)
 
         executions = rounds(execute, count)
         program.execute(lanes, Lockstep())

@@ -1,0 +1,295 @@
+"""What is known of one trace against one program: baselines, and every crossing confirmed, minimised and explained.
+
+An investigation is told of executions, one after another; it decides what they show. Which executions there are is
+`attempts`' affair, and what the whole means is `verdict`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .detect.confirm import with_identity, with_stand_ins
+from .detect.influence import differences, influence
+from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around
+from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
+from .errors import StateEscaped
+from .explain.advice import fix_for
+from .explain.explain import explain, isolated
+from .minimise.minimise import Minimal, minimise
+from .report import Crossing, Finding, Influence, Needs, Sink, Source
+from .schedule.execute import Execution
+from .schedule.schedule import to_json as schedule_to_json
+from .schedule.strategies import Replayed, Serial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .explain.places import Place
+    from .program import Program
+    from .run import Outcome
+    from .trace.lanes import Lane
+    from .trace.model import Exchange
+
+_MOST_FINDINGS = 12
+
+
+@dataclass(slots=True)
+class Investigation:
+    """What is known so far of one trace against one program."""
+
+    program: Program
+    lanes: tuple[Lane, ...]
+    exchanges: tuple[Exchange, ...]
+    max_in_flight: int | None
+    solo_runs: dict[str, Execution] = field(default_factory=dict[str, Execution])
+    solo: dict[str, Outcome] = field(default_factory=dict[str, "Outcome"])
+    materials: dict[str, Material] = field(default_factory=dict[str, Material])
+    unstable: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    influences: dict[tuple[str, str], Influence] = field(default_factory=dict[tuple[str, str], Influence])
+    uncontrolled: dict[str, None] = field(default_factory=dict[str, None])
+    stopped: str = ""
+    _seen: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
+    _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
+
+    # ---- baselines
+
+    def run_alone(self) -> None:
+        """Each lane alone on fresh state, twice: what it should see, and what varies by itself."""
+        for lane in self.lanes:
+            first, second = (self.program.execute((lane,), Serial([lane.name])) for _ in range(2))
+            self.solo_runs[lane.name] = first
+            self.note(first)
+            again = {outcome.request: outcome for outcome in second.outcomes}
+            for outcome in first.outcomes:
+                self.solo[outcome.request] = outcome
+                other = again.get(outcome.request, outcome)
+                self.unstable[outcome.request] = frozenset(differences(outcome, other))
+                if self.unstable[outcome.request] and not self.program.fresh.forking:
+                    # Nondeterminism of the program, or something that an execution left behind: a fork tells which.
+                    raise StateEscaped("two executions of one lane alone differ", self.program.handler.spec)
+            self.materials[lane.name] = material_of(lane.requests, (*first.outcomes, *second.outcomes))
+
+    def still_fresh(self) -> bool:
+        """Whether the first lane alone still gives what it gave before everything else was executed."""
+        lane = self.lanes[0]
+        again = self.program.execute((lane,), Serial([lane.name]))
+        return all(
+            set(differences(outcome, self.solo[outcome.request])) <= self.unstable[outcome.request]
+            for outcome in again.outcomes
+        )
+
+    # ---- one execution
+
+    def look(self, execution: Execution, lanes: tuple[Lane, ...]) -> None:
+        """Search the answers of one execution of `lanes` for crossings; confirm, minimise and explain each new one."""
+        self.note(execution)
+        if not changed_outcomes(execution, self.solo):
+            return
+        crossed: set[str] = set()
+        for candidate in candidates(execution, self.solo, self.materials):
+            kind = "interleaved" if execution.overlapped else "sequential"
+            key = (candidate.source, candidate.sink, candidate.where)
+            if key in self._seen:
+                crossed.add(candidate.request)
+                continue
+            confirmed = self.confirm(candidate, lanes, execution.schedule)
+            if confirmed is None:
+                continue
+            crossed.add(candidate.request)
+            self._seen.add(key)
+            if len(self.findings) < _MOST_FINDINGS:
+                self.find(execution, lanes, confirmed, kind)
+        for outcome in execution.outcomes:
+            alone = self.solo.get(outcome.request)
+            if alone is not None and outcome.request not in crossed and not same_answer(outcome, alone):
+                difference = influence(outcome, alone, self.unstable[outcome.request])
+                if difference is not None:
+                    self.influences.setdefault((outcome.request, difference.path), difference)
+
+    def note(self, execution: Execution) -> None:
+        for escape in execution.escapes:
+            self.uncontrolled.setdefault(escape)
+        if execution.stopped and not self.stopped:
+            self.stopped = _stop_reason(execution)
+
+    # ---- confirming
+
+    def confirm(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: tuple[str, ...]) -> Candidate | None:
+        """The candidate with only those tokens that are proven to be the source's; None when there are none."""
+        source = next(lane for lane in lanes if lane.name == candidate.source)
+        sent = self.materials[candidate.source].sent
+        from_requests = [token for token in candidate.tokens if token in sent]
+        from_answers = [token for token in candidate.tokens if token not in sent]
+        proven: set[str] = set()
+        if from_requests:
+            changed = tuple(with_stand_ins(lane, from_requests) if lane is source else lane for lane in lanes)
+            execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
+            shown = _shown_to(execution, candidate)
+            proven.update(token for token in from_requests if not foreign_tokens(shown, frozenset({token})))
+        if from_answers:
+            sink = next(lane for lane in lanes if lane.name == candidate.sink)
+            execution = self.program.execute((with_identity(source, sink),), Serial([source.name]))
+            shown = "\n".join(text for outcome in execution.outcomes for _, _, text in observations(outcome))
+            proven.update(token for token in from_answers if not foreign_tokens(shown, frozenset({token})))
+        kept = tuple(token for token in candidate.tokens if token in proven)
+        if not kept:
+            return None
+        here = tuple(token for token in kept if token in candidate.text.casefold()) or kept
+        evidence = phrase_around(candidate.text, here, self.materials[candidate.source].texts)
+        return replace(candidate, evidence=evidence, tokens=kept)
+
+    def _following(self, schedule: Iterable[str], lanes: Iterable[Lane]) -> Replayed:
+        return Replayed(tuple(schedule), Serial([lane.name for lane in lanes]))
+
+    def same_crossing(self, candidate: Candidate, execution: Execution) -> Candidate | None:
+        """The candidate's crossing as it shows in another execution, by source, sink, kind of place and value."""
+        for found in candidates(execution, self.solo, self.materials):
+            if found.signature == candidate.signature and candidate.tokens[0] in found.tokens:
+                return found
+        return None
+
+    # ---- a new finding
+
+    def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate, kind: str) -> None:
+        """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
+        for place, name in self._carriers:
+            following = self._following(execution.schedule, lanes)
+            fixed, _ = isolated(self.program, lanes, following, self.max_in_flight, [place])
+            self.program.executions += 1
+            known = self._known(name, kind)
+            if known is not None and self.same_crossing(candidate, fixed) is None:
+                if execution.switches >= known.crossing.needs.switches:
+                    return
+                break  # the same cause, more simply
+
+        def again(attempt: Execution, smaller: tuple[Lane, ...]) -> Candidate | None:
+            found = self.same_crossing(candidate, attempt)
+            return found if found is None or smaller == lanes else self.confirm(found, smaller, attempt.schedule)
+
+        minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
+        finding, place = self._explained(minimal)
+        if finding is None:
+            return
+        carrier = finding.crossing.carrier
+        if place is not None and carrier is not None:
+            known = self._known(carrier.name, finding.crossing.needs.cls)
+            if known is None:
+                self._carriers.append((place, carrier.name))
+            elif known.crossing.needs.switches <= finding.crossing.needs.switches:
+                return
+            else:
+                self.findings.remove(known)
+        self.findings.append(finding)
+
+    def _known(self, carrier: str, kind: str) -> Finding | None:
+        """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
+        for finding in self.findings:
+            crossing = finding.crossing
+            if crossing.carrier is not None and (crossing.carrier.name, crossing.needs.cls) == (carrier, kind):
+                return finding
+        return None
+
+    def _explained(self, minimal: Minimal) -> tuple[Finding | None, Place | None]:
+        candidate, lanes = minimal.candidate, minimal.lanes
+        schedule = minimal.execution.schedule
+
+        def crosses(execution: Execution) -> bool:
+            return self.same_crossing(candidate, execution) is not None
+
+        def healed(execution: Execution) -> bool:
+            return all(
+                outcome.error is None or outcome.error == self.solo[outcome.request].error
+                for outcome in execution.outcomes
+                if outcome.lane == candidate.sink
+            )
+
+        explanation = explain(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        self.program.executions += explanation.executions
+        repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
+        if not crosses(repeated):
+            self.stopped = (
+                f"{candidate.sink} was once answered with {candidate.source}'s data, but the same schedule does not "
+                "show it again: something outside control decides"
+            )
+            return None, None
+        run = explanation.run
+        overlapped = minimal.execution.overlapped
+        requests = [request for lane in lanes for request in lane.requests]
+        order = {exchange.request.id: index for index, exchange in enumerate(self.exchanges)}
+        requests.sort(key=lambda request: order[request.id])
+        origin = self._origin(candidate, lanes)
+        needs = Needs(
+            "interleaved" if overlapped else "sequential",
+            minimal.execution.switches,
+            len({request.session for request in requests}),
+            len(requests),
+        )
+        carrier = explanation.carrier
+        crossing = Crossing(
+            id=_identity(candidate, carrier.name if carrier else "", needs),
+            kind="verbatim",
+            source=origin,
+            sink=Sink(
+                candidate.sink,
+                candidate.session,
+                candidate.request,
+                "exception" if candidate.where == "exception" else "response",
+                candidate.path,
+                candidate.evidence,
+            ),
+            carrier=carrier,
+            write=explanation.write,
+            read=explanation.read,
+            needs=needs,
+            schedule=schedule_to_json(run.decisions),
+            fix=fix_for(carrier.name, carrier.kind, overlapped) if carrier else "",
+            explained=explanation.remark,
+            evidence_all=candidate.tokens,
+            requests=tuple({**request.to_json(), "lane": lane_of(request.id, lanes)} for request in requests),
+        )
+        finding = Finding(
+            crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run
+        )
+        return finding, explanation.place
+
+    def _origin(self, candidate: Candidate, lanes: Iterable[Lane]) -> Source:
+        """Which of the source's requests the value came from: the first that holds it, else the first that saw it."""
+        lane = next(lane for lane in lanes if lane.name == candidate.source)
+        wanted = frozenset(candidate.tokens)
+        for request in lane.requests:
+            if material_of([request], ()).sent & wanted:
+                return Source(lane.name, request.session, request.id)
+        for request in lane.requests:
+            alone = self.solo.get(request.id)
+            if alone is not None and material_of((), [alone]).seen & wanted:
+                return Source(lane.name, request.session, request.id)
+        return Source(lane.name, lane.requests[0].session, lane.requests[0].id)
+
+
+def lane_of(request: str, lanes: Iterable[Lane]) -> str:
+    return next(lane.name for lane in lanes if any(r.id == request for r in lane.requests))
+
+
+def _stop_reason(execution: Execution) -> str:
+    if execution.stopped != "deadlock":
+        return f"an execution was stopped: {execution.stopped}"
+    waiting = sorted({o.lane for o in execution.outcomes if not o.finished})
+    return f"deadlock: {', '.join(waiting)} wait for something that no lane will bring"
+
+
+def _shown_to(execution: Execution, candidate: Candidate) -> str:
+    return "\n".join(
+        text
+        for outcome in execution.outcomes
+        if outcome.lane == candidate.sink and outcome.request == candidate.request
+        for _, _, text in observations(outcome)
+    )
+
+
+def _identity(candidate: Candidate, carrier: str, needs: Needs) -> str:
+    """Short, and the same for the same crossing on every machine."""
+    text = "\0".join((candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

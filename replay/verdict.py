@@ -1,0 +1,142 @@
+"""The verdict and what it covers. A clean one says what was executed; what escaped control is never clean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .attempts import Reached, switches_in_words
+from .detect.forgotten import lost_turns
+from .explain.explain import observed
+from .report import Coverage, Finding, Report, Result, Verdict
+from .run import Run
+from .schedule.execute import run_of
+from .schedule.strategies import Lockstep
+
+if TYPE_CHECKING:
+    from .investigation import Investigation
+    from .run import Outcome
+    from .schedule.search import Search
+    from .worker.job import Job
+
+
+def result_of(investigation: Investigation, job: Job, search: Search, reached: Reached, elapsed_s: float) -> Result:
+    interior = {
+        name: max(0, len(execution.decisions) - len(execution.outcomes))
+        for name, execution in investigation.solo_runs.items()
+    }
+    statement = _statement(investigation, search, reached, job.switches)
+    coverage = Coverage(
+        statement,
+        search.completed if search.completed >= 0 else None,
+        interior,
+        tuple(investigation.uncontrolled),
+    )
+    findings = sorted(investigation.findings, key=lambda f: (f.crossing.needs.switches, -len(f.crossing.sink.evidence)))
+    verdict, reason = _verdict(investigation, coverage, reached, findings)
+    report = Report(
+        verdict,
+        reason,
+        job.trace,
+        job.handler,
+        investigation.program.executions,
+        elapsed_s,
+        coverage,
+        tuple(finding.crossing for finding in findings),
+        tuple(investigation.influences.values()),
+        tuple(lost_turns(investigation.exchanges, investigation.solo)) if not findings else (),
+    )
+    solo = {name: run_of(execution) for name, execution in investigation.solo_runs.items()}
+    run = findings[0].run if findings else _last_run(investigation)
+    return Result(report, run, tuple(findings), solo)
+
+
+def _last_run(investigation: Investigation) -> Run:
+    """A clean run to show: lockstep, in which the lanes can be compared row by row."""
+    lanes = investigation.lanes
+    if investigation.program.interrupted():
+        return Run(tuple(lane.name for lane in lanes), (), (), ())
+    return observed(investigation.program, lanes, Lockstep(), investigation.max_in_flight, None)
+
+
+def _verdict(
+    investigation: Investigation, coverage: Coverage, reached: Reached, findings: list[Finding]
+) -> tuple[Verdict, str]:
+    if findings:
+        first = findings[0].crossing
+        through = f" through {first.carrier.name}" if first.carrier else ""
+        return "contaminated", f"{first.sink.lane} was answered with {first.source.lane}'s data{through}"
+    if investigation.stopped:
+        return "inconclusive", investigation.stopped
+    if reached.interrupted:
+        return "inconclusive", "interrupted before the search was done"
+    if len(investigation.lanes) == 1:
+        (name,) = (lane.name for lane in investigation.lanes)
+        return "inconclusive", f"the trace has one lane only ({name}): nobody else's data could cross"
+    if investigation.uncontrolled:
+        return "inconclusive", f"control escaped: {'; '.join(list(investigation.uncontrolled)[:3])}"
+    failing = _failing_alone(investigation)
+    if failing:
+        return "inconclusive", failing
+    if not any(coverage.interior_points.values()):
+        return (
+            "inconclusive",
+            "no request has a point inside it where it could be suspended, so nothing was interleaved",
+        )
+    if reached.replaying:
+        return "clean", "no crossing in this one execution; `check` searches the others"
+    if coverage.exhaustive_to_switches is None and not reached.random:
+        return "inconclusive", "the budget ended too early: give a larger --budget, or a trace of fewer users"
+    return "clean", "no lane saw another's data"
+
+
+def _failing_alone(investigation: Investigation) -> str:
+    """A handler that fails whatever it is asked shows nothing; say so rather than call it clean."""
+    outcomes: list[Outcome] = list(investigation.solo.values())
+    if not outcomes:
+        return ""
+    first = outcomes[0]
+    if all(outcome.error is not None for outcome in outcomes):
+        at = f" at {first.error_at}" if first.error_at else ""
+        return f"every request fails even alone: {first.error}{at}"
+    statuses = {outcome.status for outcome in outcomes}
+    if all(status is not None and status >= 400 for status in statuses):
+        return f"every request is refused even alone (status {', '.join(str(s) for s in sorted(statuses, key=str))})"
+    return ""
+
+
+def _statement(investigation: Investigation, search: Search, reached: Reached, switches: int) -> str:
+    points = [max(0, len(e.decisions) - len(e.outcomes)) for e in investigation.solo_runs.values()]
+    inside = f"{min(points)} to {max(points)}" if points and min(points) != max(points) else f"{max(points, default=0)}"
+    where = f"{len(investigation.lanes)} lanes with {inside} interior switch point{'' if inside == '1' else 's'} each"
+    if reached.replaying:
+        return f"one execution; {where}"
+    if not reached.schedules:
+        return f"each lane alone, and nothing together; {where}"
+    lanes = len(investigation.lanes)
+    pairs = lanes * (lanes - 1) // 2
+    parts: list[str] = []
+    if search.exhausted:
+        count = "" if reached.pairs else f"{reached.schedules - _extra(investigation)} "
+        parts.append(f"all {count}interleavings")
+    elif search.completed > 0:
+        parts.append(f"every schedule with at most {switches_in_words(search.completed)}")
+    elif search.completed == 0:
+        parts.append("every serial order")
+    elif reached.first:
+        parts.append("serial in both orders, each lane first once, and lockstep")
+    else:
+        parts.append("some serial orders")
+    if reached.pairs and not search.exhausted:
+        which = "every pair" if reached.pairs == pairs else f"{reached.pairs} of {pairs} pairs"
+        parts.append(f"{which} of lanes by itself with at most {switches_in_words(switches)}")
+    if reached.random:
+        parts.append(f"{reached.random} at random")
+    cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
+    return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}"
+
+
+def _extra(investigation: Investigation) -> int:
+    """Schedules handed out beside the search proper, which has them too."""
+    lanes = len(investigation.lanes)
+    recorded = any(len(lane.requests) > 1 for lane in investigation.lanes)
+    return 2 + recorded + (lanes - 1 if lanes > 2 else 0)
