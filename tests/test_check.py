@@ -562,3 +562,19 @@ async def test_many_lanes_are_searched_in_pairs_and_the_statement_says_how_many(
     leaking = await bench.run(source.format(write="current = message"), users, budget_s=1)
     (crossing,) = leaking.report.crossings
     assert (crossing.needs.switches, crossing.needs.sessions) == (1, 2)
+
+
+async def test_a_short_secret_counts_when_changing_it_changes_the_answer(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        pins = []
+        async def handle(message):
+            pins.append(message.rsplit(" ", 1)[-1])
+            await asyncio.sleep(0)
+            return "known pins: " + ", ".join(pins)
+        """,
+        turns(("s1", "alice", "my pin is 42"), ("s2", "bob", "my pin is 77")),
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.sink.evidence == "42"

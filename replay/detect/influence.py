@@ -30,10 +30,8 @@ def influence(outcome: Outcome, alone: Outcome, unstable: frozenset[str]) -> Inf
 
 
 def _flat(outcome: Outcome) -> dict[str, str]:
-    flat = dict(leaves(outcome.body, "body"))
-    flat.update({f"headers.{name}": value for name, value in outcome.headers})
+    flat = {"error": outcome.error or "", "finished": "" if outcome.finished else "never answered"}
     flat["status"] = str(outcome.status)
-    flat["error"] = outcome.error or ""
-    if not outcome.finished:
-        flat["finished"] = "never answered"
+    flat.update(leaves(outcome.body, "body"))
+    flat.update({f"headers.{name}": value for name, value in outcome.headers})
     return flat

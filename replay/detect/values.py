@@ -46,19 +46,17 @@ def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
 
 
 def tokens(text: str) -> set[str]:
-    """The telling words of a text, in lower case: three letters or more, four digits or more, two of other scripts."""
+    """The words of a text of two characters or more, and their compounds, in lower case."""
     found: set[str] = set()
     for match in _TOKEN.finditer(text):
         token = match.group().casefold()
-        if is_telling(token):
-            found.add(token)
-        for word in _WORD.findall(token):
-            if is_telling(word):
-                found.add(word)
+        found.update(word for word in (token, *_WORD.findall(token)) if len(word) > 1)
     return found
 
 
 def is_telling(token: str) -> bool:
+    """Whether a token is long enough not to stand in two answers by chance: four digits, three letters, or two of
+    another script. What a lane sent may be shorter, because changing it proves where it came from."""
     if token.isdigit():
         return len(token) >= 4
     return len(token) >= (3 if token.isascii() else 2)
@@ -80,6 +78,11 @@ class Material:
     @property
     def all(self) -> frozenset[str]:
         return self.sent | self.seen
+
+    @property
+    def telling(self) -> frozenset[str]:
+        """What can be evidence when it turns up elsewhere."""
+        return self.sent | frozenset(filter(is_telling, self.seen))
 
 
 def material_of(requests: Iterable[Request], alone: Iterable[Outcome]) -> Material:

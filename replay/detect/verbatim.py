@@ -65,7 +65,7 @@ def candidates(
         for source, material in materials.items():
             if source == outcome.lane:
                 continue
-            private = material.all - mine
+            private = material.telling - mine
             found = [(foreign_tokens(text, private), where, path, text) for where, path, text in observations(outcome)]
             hits = [hit for hit in found if hit[0]]
             if not hits:

@@ -167,9 +167,7 @@ class Worker:
         try:
             line = await asyncio.wait_for(process.stdout.readline(), timeout=silence_s)
         except TimeoutError:
-            frames = _DUMP_FRAME.findall(self._stderr.decode("utf-8", "replace"))
-            own = [(file, number) for file, number in frames if str(_LAUNCH.parent.parent) not in file]
-            at = _shown(*own[0], self._options.cwd) if own else ""
+            at = self._dumped(self._stderr.decode("utf-8", "replace"))
             raise HandlerError(
                 f"the handler blocks inside C code and never gives control back (no sign of life in {silence_s:.0f} s)",
                 at,
@@ -187,11 +185,16 @@ class Worker:
         if said and said[-1].startswith("crosslane: "):
             return WorkerError(said[-1].removeprefix("crosslane: "), remedy="use --python with a newer interpreter")
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
-        frames = _DUMP_FRAME.findall("\n".join(said))
-        own = [(file, number) for file, number in frames if str(_LAUNCH.parent.parent) not in file]
-        at = _shown(*own[0], self._options.cwd) if own else ""
-        last = f"; it last said: {said[-1][:300]}" if said and not frames else ""
+        at = self._dumped("\n".join(said))
+        last = f"; it last said: {said[-1][:300]}" if said and not at else ""
         return WorkerError(f"the process that holds the handler {how}{last}", at, "the handler ended its own process")
+
+    def _dumped(self, text: str) -> str:
+        """The innermost line of the user's in a stack that the interpreter dumped, else of a library."""
+        frames: list[tuple[str, str]] = _DUMP_FRAME.findall(text)
+        others = [frame for frame in frames if not frame[0].startswith(str(_LAUNCH.parent.parent))]
+        own = [frame for frame in others if frame[0].startswith(str(self._options.cwd) + os.sep)]
+        return _shown(*(own or others)[0], self._options.cwd) if others else ""
 
 
 def _error(data: dict[str, str]) -> CrosslaneError:

@@ -9,6 +9,7 @@ An interrupt signal asks the running job to stop; end of input ends the process.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import time
@@ -77,6 +78,7 @@ def main() -> None:
     interrupt = Interrupt()
     interrupt.listen()
     channel = Channel()
+    faulthandler.enable(os.fdopen(2, "w", closefd=False))  # a crash in C code leaves the line it came from
     channel.send({"ready": True})
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
     capture, determinism = Capture(), Determinism()

@@ -62,6 +62,11 @@ async def test_a_handler_that_ends_the_process_is_reported(bench: Bench) -> None
         await bench.run("import os, signal\nasync def handle(message):\n    os.kill(os.getpid(), signal.SIGKILL)\n")
 
 
+async def test_a_crash_in_c_code_is_named_by_file_and_line(bench: Bench) -> None:
+    with pytest.raises(WorkerError, match=r"agent\.py:3: .*SIGSEGV"):
+        await bench.run("import ctypes\nasync def handle(message):\n    ctypes.string_at(0)\n")
+
+
 async def test_the_same_in_a_forked_execution(bench: Bench) -> None:
     opaque = "import itertools, os\nids = itertools.count()\nasync def handle(message):\n    os._exit(7)\n"
     with pytest.raises(HandlerError, match="exited with status 7"):
