@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -122,10 +123,16 @@ def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> 
 
 def shown_by(reply: Reply) -> str:
     """Everything that the request's user could see, as one text."""
-    parts = [json.dumps(reply.body, ensure_ascii=False), *(value for _, value in reply.headers), *reply.chunks]
+    headers = [value for name, value in reply.headers if name not in ("content-length", "date")]
+    parts = [json.dumps(reply.body, ensure_ascii=False), *headers, *reply.chunks]
     if reply.error is not None:
         parts.append(f"{type(reply.error).__name__}: {reply.error}")
     return "\n".join(parts)
+
+
+def stands_in(value: str, text: str) -> bool:
+    """Short values only as words of their own: 42 is not in 1423."""
+    return value in text if len(value) >= 6 else re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 
 def main(
@@ -152,7 +159,7 @@ def main(
         crossed: list[str] = []
         if request["id"] == sink["request"]:
             shown = shown_by(reply).casefold()
-            crossed = [value for value in foreign if value in shown]
+            crossed = [value for value in foreign if stands_in(value, shown)]
             status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
         print(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400])
         if crossed:

@@ -13,6 +13,7 @@ import pytest
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export.findings import ExportSource, load_finding, save
 from crosslane.replay.export.script import script
+from crosslane.replay.export.standalone import stands_in
 from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
@@ -66,6 +67,12 @@ async def test_the_script_runs_applications_too(tmp_path: Path) -> None:
     path = tmp_path / "repro.py"
     path.write_text(script(ExportSource(result.report.crossings[0], "fastapi_app.py:app", None, str(SAMPLES))))
     assert run(path, cwd=tmp_path).returncode == 1
+
+
+def test_a_short_value_is_only_found_as_a_word_of_its_own() -> None:
+    assert stands_in("42", "pin: 42.")
+    assert not stands_in("42", "order 1423")
+    assert stands_in("ferrante", "xFERRANTEx".casefold())
 
 
 def test_the_script_imports_the_standard_library_alone() -> None:
