@@ -30,6 +30,17 @@ class HandlerError(CrosslaneError):
     """A handler that cannot be loaded or called: no such file or attribute, an import that fails, a wrong signature."""
 
 
+class HandlerBlockedInC(HandlerError):  # noqa: N818 - says what happened
+    """The handler stands in C code and gives no sign of life. `where` comes from the stack it is made to dump."""
+
+    def __init__(self, silent_s: float, where: str = "") -> None:
+        super().__init__(
+            f"the handler blocks inside C code and never gives control back (no sign of life in {silent_s:.0f} s)",
+            where,
+            "replace the blocking call, or raise --blocked-after",
+        )
+
+
 class StateEscaped(CrosslaneError):  # noqa: N818 - a change of plan, no error of the user
     """State outlived putting back. The worker's process is no longer fresh; the client starts another that forks."""
 

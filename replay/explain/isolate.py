@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..handler.reply import Reply
-    from ..schedule.loop import Actor, ControlledLoop
+    from ..schedule.actors import Actor
+    from ..schedule.loop import ControlledLoop
     from ..state.graph import StateGraph
     from ..trace.model import Request
 

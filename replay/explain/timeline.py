@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dis
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from ..run import Event
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from ..handler.reply import Reply
-    from ..schedule.loop import Actor, ControlledLoop
+    from ..schedule.actors import Actor
+    from ..schedule.loop import ControlledLoop
     from ..state.files import UserFiles
     from ..state.graph import StateGraph
     from ..trace.model import Request
@@ -60,7 +60,7 @@ class Timeline:
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
-        loop.before_step, loop.after_step = self._enter, self._leave
+        loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
         if self._carrier is not None:
             self._graph = self._graph_now()
             self._uses = Uses(self._graph, self._carrier)
@@ -69,7 +69,6 @@ class Timeline:
 
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
 
     def started(self, request: Request, lane: str) -> None:
         sys.settrace(None)
@@ -97,13 +96,10 @@ class Timeline:
         last = self._last.get(actor.name)
         self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
         self._lane = actor.name
-        # Jobs that the loop gives to a thread run while it waits for them, one line after another all the same.
-        threading.settrace(self._trace)
         sys.settrace(self._trace)
 
     def _leave(self, actor: Actor) -> None:
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
         self._settle()
         self._prints(actor.name)
         if actor.in_flight:

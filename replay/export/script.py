@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from .findings import ExportSource
 
 _ENGINE = Path(__file__).parent.parent
-_CARRIED = (
+CARRIED = (
+    "schedule/actors.py",
+    "schedule/threads.py",
+    "schedule/primitives.py",
+    "schedule/detached.py",
+    "schedule/thread_loop.py",
     "schedule/loop.py",
     "handler/reply.py",
     "handler/bind.py",
@@ -82,7 +87,7 @@ def _carried() -> tuple[str, list[str]]:
     """The standard-library imports and the bodies of the carried modules, with their imports of each other left out."""
     imports: dict[str, None] = {}
     bodies: list[str] = []
-    for name in _CARRIED:
+    for name in CARRIED:
         text = (_ENGINE / name).read_text(encoding="utf-8")
         lines = text.splitlines()
         dropped: set[int] = set()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
-from .loop import Actor, ControlledLoop
+from .actors import Actor
+from .loop import ControlledLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ Time is virtual. An actor that waits for a timer counts as runnable, because lat
 choosing it lets its earliest timer fire. A deadline (`asyncio.timeout`, `wait_for`, anyio's cancel scopes) keeps its
 order against the timers of its own actor, and otherwise fires only when nothing else can run.
 
-This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
 
 from __future__ import annotations
@@ -18,100 +18,24 @@ import contextvars
 import heapq
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from .actors import ACTOR, Actor, Handle
+from .detached import DetachedLoop
+from .threads import Abandoned, Baton, Pool, entered, foreign_threads, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-
-ACTOR: contextvars.ContextVar[Actor] = contextvars.ContextVar("crosslane_actor")
+    from types import FrameType
 
 # Callbacks that implement a deadline rather than a delay. All others (asyncio.sleep, call_later of the program)
 # stand for latency, and latency is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
-_IDLE_TIMERS = 8
 MAX_STEPS = 100_000
-JOB_THREAD = "crosslane-job"
 
 
-class Handle:
-    """A scheduled callback; also what `call_later` returns."""
-
-    __slots__ = ("actor", "args", "callback", "context", "dead", "deadline", "due")
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: contextvars.Context,
-        actor: Actor,
-        due: float = 0.0,
-        deadline: bool | None = None,
-    ) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.actor = actor
-        self.due = due
-        self.deadline = deadline
-        self.dead = False
-
-    def cancel(self) -> None:
-        if not self.dead:
-            self.dead = True
-            if self.deadline is False:
-                self.actor.delays -= 1
-
-    def cancelled(self) -> bool:
-        return self.dead
-
-    def when(self) -> float:
-        return self.due
-
-
-class Actor:
-    """A lane, or a background task that belongs to none.
-
-    Attributes:
-        ready: handles that can run now, in order. `timers` is a heap of (due, serial number, handle).
-        delays: how many live timers stand for latency; they make the actor runnable.
-        pending: requests not yet started; each is called to make the request's coroutine.
-        in_flight: whether a request has started and is not yet answered. `request` is the id of the latest one.
-        clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use
-            up the deadlines of another.
-        idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
-    """
-
-    __slots__ = (
-        *(
-            "background",
-            "clock",
-            "delays",
-            "idle_timers",
-            "in_flight",
-            "loop",
-            "name",
-            "pending",
-            "ready",
-            "request",
-            "timers",
-        ),
-    )
-
-    def __init__(self, name: str, loop: ControlledLoop, background: bool = False) -> None:
-        self.name = name
-        self.loop = loop
-        self.background = background
-        self.ready: deque[Handle] = deque()
-        self.timers: list[tuple[float, int, Handle]] = []
-        self.delays = 0
-        self.pending: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
-        self.in_flight = False
-        self.request = ""
-        self.clock = loop.now
-        self.idle_timers = _IDLE_TIMERS
-
-
-class ControlledLoop(asyncio.AbstractEventLoop):
+class ControlledLoop(DetachedLoop):
     """See the module. One loop serves one execution.
 
     Attributes:
@@ -121,22 +45,27 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         escapes: what left control, in words.
         stopped: why the run ended early, or "".
         now: the latest time of any actor, in seconds; it never goes back.
+        baton: the threads of the program, see `threads`.
         overlapped: whether a request started while another was in flight.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
+        line_hook: a trace function for what the program's threads do, or None.
     """
 
     def __init__(self, lane_names: Sequence[str], max_in_flight: int | None = None) -> None:
+        super().__init__()
         self.now = 1_000.0
         self.lanes = {name: Actor(name, self) for name in lane_names}
         self._nobody = Actor("", self, background=True)
         self.background: list[Actor] = []
         self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
-        self.escapes: list[str] = []
         self.stopped = ""
         self.overlapped = False
         self.steps = 0
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
+        self.line_hook: Callable[[FrameType, str, Any], object] | None = None
+        self.baton = Baton()
+        self.thread_ident = threading.get_ident()
         self.context = contextvars.copy_context()
         self._max_in_flight = max_in_flight if max_in_flight is not None else len(self.lanes)
         self._in_flight = 0
@@ -155,13 +84,14 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         """Run until every pending request is answered, asking `choose(enabled, previous)` before each step."""
         previous: Actor | None = None
         asyncio.events._set_running_loop(self)  # noqa: SLF001 - the documented way to be the running loop
+        entered(self)
         try:
             while self._waiting():
                 enabled = self._enabled()
                 if not enabled:
                     if self._await_foreign_thread():
                         continue
-                    self.stopped = "deadlock"
+                    self.stopped = self._deadlock()
                     return
                 if self.steps >= MAX_STEPS:
                     self.stopped = f"no end after {MAX_STEPS} steps"
@@ -172,11 +102,13 @@ class ControlledLoop(asyncio.AbstractEventLoop):
                 self.step(actor)
                 previous = actor
         finally:
+            left(self)
             asyncio.events._set_running_loop(None)  # noqa: SLF001
 
     def run_alone(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run start-up or shutdown of an application to its end, before or after the requests."""
         asyncio.events._set_running_loop(self)  # noqa: SLF001
+        entered(self)
         try:
             task = self.context.run(self.create_task, coroutine, name=name)
             for _ in range(MAX_STEPS):
@@ -192,6 +124,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
                 self.step(next((a for a in runnable if a.ready), runnable[0]))
             task.result()
         finally:
+            left(self)
             asyncio.events._set_running_loop(None)  # noqa: SLF001
 
     def step(self, actor: Actor) -> None:
@@ -343,7 +276,7 @@ class ControlledLoop(asyncio.AbstractEventLoop):
 
     def _await_foreign_thread(self) -> bool:
         """Wait for a thread that we do not control to call back; False when there is none to wait for."""
-        if threading.active_count() <= 1:
+        if not foreign_threads():
             return False
         self._foreign_arrived.clear()
         if not self._foreign and not self._foreign_arrived.wait(timeout=5.0):
@@ -352,26 +285,76 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         return True
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        """Run `func` in a thread of its own, as one step of the lane that asked for it."""
-        self.escape("a thread pool job ran in one piece: switches inside it were not tried")
+        """Run `func` in a thread of a pool, under the baton, for the lane that asks."""
+        if executor is not None and not hasattr(executor, "_initializer"):
+            self.escape("a process pool's job ran in a thread")
         future = self.create_future()
-        context = contextvars.copy_context()
-
-        def job() -> None:
-            try:
-                future.set_result(context.run(func, *args))
-            except BaseException as error:
-                future.set_exception(error)
-
-        def run_job() -> None:
-            if future.cancelled():
-                return
-            thread = threading.Thread(target=job, name=JOB_THREAD, daemon=True)
-            thread.start()
-            thread.join()
-
-        self.call_later(0, run_job)
+        job = self.job(func, args, future)
+        self.run_in_pool(executor, self.actor_here(self._nobody), job.run, job.finished)
         return future
+
+    def job(self, func: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]) -> Job:
+        return Job(func, args, future)
+
+    def in_thread(self, func: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Run `func` as a threaded server runs its handler: nothing of the user's stands between start and first line,
+        or between return and answer, so neither is a step of its own."""
+        future: asyncio.Future[Any] = self.create_future()
+        job = Job(func, (), future)
+        actor = self.actor_here(self._nobody)
+
+        def finished(stopped: BaseException | None) -> None:
+            waiting = len(actor.ready)
+            job.finished(stopped)
+            if len(actor.ready) > waiting:
+                self._run(actor.ready.pop())
+
+        controlled = self._pool("server").run(actor, job.run, finished)
+        if controlled is not None:
+            controlled.resume()
+        return future
+
+    def run_in_pool(
+        self,
+        executor: Any,
+        actor: Actor,
+        job: Callable[[], object],
+        finished: Callable[[BaseException | None], None],
+    ) -> None:
+        """Start a job on a thread of the executor (None: the default one); see `Pool.run`."""
+        controlled = self._pool(executor).run(actor, job, finished)
+        if controlled is not None:
+            controlled.ready(actor)
+
+    def _pool(self, executor: Any) -> Pool:
+        pool = self.baton.pools.get(executor)
+        if pool is None:
+            limit = getattr(executor, "_max_workers", 1_000)
+            name = getattr(executor, "_thread_name_prefix", "") or ("server" if executor == "server" else "asyncio")
+            initializer = getattr(executor, "_initializer", None)
+            if initializer is not None:
+                arguments = getattr(executor, "_initargs", ())
+                initializer = partial(initializer, *arguments)
+            pool = self.baton.pools[executor] = Pool(self, limit, name, initializer)
+        return pool
+
+    def queue_thread(self, resume: Callable[[], None], actor: Actor) -> Handle:
+        handle = Handle(resume, (), self.context, actor)
+        actor.ready.append(handle)
+        return handle
+
+    def deadline(self, seconds: float, callback: Callable[..., object], *args: Any) -> Handle:
+        """A time limit of the actor that asks; see the module."""
+        actor = self.actor_here(self._nobody)
+        handle = Handle(callback, args, self.context, actor, actor.clock + seconds, True)
+        self._serial += 1
+        heapq.heappush(actor.timers, (handle.due, self._serial, handle))
+        return handle
+
+    def actor_here(self, default: Any) -> Any:
+        """The actor on whose behalf the calling code runs, on whatever thread; `default` when there is none."""
+        actor = ACTOR.get(None)
+        return actor if actor is not None and actor.loop is self else default
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
@@ -413,12 +396,6 @@ class ControlledLoop(asyncio.AbstractEventLoop):
         actor.clock += max(0.0, seconds)
         self.now = max(self.now, actor.clock)
 
-    def get_debug(self) -> bool:
-        return False
-
-    def set_debug(self, enabled: bool) -> None:
-        pass
-
     def is_running(self) -> bool:
         return not self._closed
 
@@ -437,32 +414,23 @@ class ControlledLoop(asyncio.AbstractEventLoop):
     def set_exception_handler(self, handler: Any) -> None:
         self._exception_handler = handler
 
-    def default_exception_handler(self, context: Any) -> None:
-        pass
-
     def call_exception_handler(self, context: Any) -> None:
         # A failing background callback concerns the program, not the loop.
         if self._exception_handler is not None:
             self._exception_handler(self, context)
 
-    def set_default_executor(self, executor: Any) -> None:
-        pass
-
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
-        pass
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        return False
-
-    async def shutdown_asyncgens(self) -> None:
-        pass
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        pass
-
     def close(self) -> None:
         """Cancel what is still running, let it clean up, and stop."""
         self.is_closing = True
+        entered(self)
+        try:
+            self.baton.abandon()
+            self._cancel_tasks()
+        finally:
+            left(self)
+        self._closed = True
+
+    def _cancel_tasks(self) -> None:
         unfinished = [task for task in self._tasks if not task.done()]
         if unfinished:
             self.before_step = self.after_step = None
@@ -475,7 +443,10 @@ class ControlledLoop(asyncio.AbstractEventLoop):
                 asyncio.events._set_running_loop(None)  # noqa: SLF001
             for task in unfinished:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-        self._closed = True
+
+    def _deadlock(self) -> str:
+        waits = self.baton.waits()
+        return f"deadlock: {'; '.join(waits)}" if waits else "deadlock"
 
     def _run_out(self, limit: int) -> None:
         actors = [self._nobody, *self.lanes.values(), *self.background]
@@ -487,45 +458,44 @@ class ControlledLoop(asyncio.AbstractEventLoop):
             if not handle.dead:
                 self._run(handle)
 
-    # ---- what a replay does not have
-
-    def escape(self, what: str) -> None:
-        """Note, once, that something left control; the verdict says so."""
-        if what not in self.escapes:
-            self.escapes.append(what)
-
-    def _no_network(self, host: object, port: object = None) -> ConnectionError:
-        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-        target = name if port is None else f"{name}:{port}"
-        self.escape(f"network call to {target}")
-        return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
-
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
-        raise self._no_network(host, port)
-
-    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
-        raise self._no_network(host, port)
-
-    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
-        raise self._no_network(path)
-
-    async def sock_connect(self, sock: Any, address: Any) -> None:
-        raise self._no_network(address)
-
-    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **_: Any) -> Any:
-        self.escape(f"subprocess {args[0] if args else ''}")
-        raise PermissionError("no subprocess in a replay")
-
-    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **_: Any) -> Any:
-        self.escape("subprocess")
-        raise PermissionError("no subprocess in a replay")
-
 
 def _prune(actor: Actor) -> bool:
     """Drop cancelled timers from the head; True when a live one remains."""
     while actor.timers and actor.timers[0][2].dead:
         heapq.heappop(actor.timers)
     return bool(actor.timers)
+
+
+class Job:
+    """A function that runs on another thread, and the future that its result goes into on the loop's own."""
+
+    __slots__ = ("_args", "_error", "_func", "_future", "_result")
+
+    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]) -> None:
+        self._func = func
+        self._args = args
+        self._future = future
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._func(*self._args)
+        except Abandoned:
+            raise
+        except BaseException as error:
+            self._error = error
+
+    def finished(self, stopped: BaseException | None) -> None:
+        error = stopped or self._error
+        if self._future.done():
+            return
+        if isinstance(error, StopIteration):  # which no future can carry
+            error = RuntimeError("the function raised StopIteration")
+        if error is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(self._result)
 
 
 def _is_step(callback: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .loop import Actor
+    from .actors import Actor
 
 
 class Strategy(Protocol):

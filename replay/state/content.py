@@ -56,6 +56,8 @@ def read(form: str, target: Any) -> Any:
                 return ()
         case "random":
             return target.getstate()
+        case "lock":
+            return target.locked()
         case _:  # cache
             return target.cache_info().currsize
 
@@ -96,6 +98,9 @@ def write(form: str, target: Any, content: Any) -> None:
                 target.cell_contents = content[0]
         case "random":
             target.setstate(content)
+        case "lock":
+            if not content:
+                target.unlock()
         case _:  # cache
             if target.cache_info().currsize:
                 target.cache_clear()

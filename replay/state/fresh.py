@@ -10,9 +10,9 @@ import json
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ..errors import CrosslaneError, HandlerError
+from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from .graph import StateGraph
 
 T = TypeVar("T")
+_LOOK_S = 0.2
+_GRACE_S = 2.0
 
 
 class Interrupted(Exception):  # noqa: N818 - a request of the user, no error
     """The user asked to stop while an execution was under way."""
+
+
+class Pulse(Protocol):
+    """What keeps a process from hanging unnoticed; see `worker.watchdog`."""
+
+    limit_s: float
+
+    def restart_in_child(self, beat: Callable[[], None]) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Fresh:
@@ -33,15 +44,13 @@ class Fresh:
         forking: whether executions are kept apart by fork.
     """
 
-    def __init__(
-        self, graph: StateGraph, fork: bool, after_fork: Callable[[], None], interrupted: Callable[[], bool]
-    ) -> None:
+    def __init__(self, graph: StateGraph, fork: bool, pulse: Pulse, interrupted: Callable[[], bool]) -> None:
         self.graph = graph
         self.forking = fork or bool(graph.unproven)
         if self.forking:
             gc.collect()
             gc.freeze()  # so that collections in the children do not copy the pages of what was imported
-        self._after_fork = after_fork
+        self._pulse = pulse
         self._interrupted = interrupted
         self._environment = dict(os.environ)
         self._folder = os.getcwd()
@@ -73,7 +82,7 @@ class Fresh:
         child = os.fork()
         if child == 0:
             os.close(reader)
-            _answer(writer, job, self._after_fork)
+            _answer(writer, job, self._pulse)
         os.close(writer)
         try:
             data = self._read(reader, child)
@@ -91,27 +100,36 @@ class Fresh:
 
     def _read(self, reader: int, child: int) -> bytes:
         pieces: list[bytes] = []
+        silent_s = 0.0
         while True:
             if self._interrupted():
                 os.kill(child, signal.SIGKILL)
                 raise Interrupted
-            ready, _, _ = select.select([reader], [], [], 0.2)
+            ready, _, _ = select.select([reader], [], [], _LOOK_S)
+            silent_s = 0.0 if ready else silent_s + _LOOK_S
+            if silent_s > self._pulse.limit_s + _GRACE_S:
+                os.kill(child, signal.SIGUSR1)  # faulthandler writes its stack, where the client looks for it
+                select.select([reader], [], [], _LOOK_S)
+                os.kill(child, signal.SIGKILL)
+                raise HandlerBlockedInC(silent_s)
             if ready:
                 piece = os.read(reader, 1 << 16)
                 if not piece:
-                    return b"".join(pieces)
+                    return b"".join(pieces).lstrip()
                 pieces.append(piece)
 
 
-def _answer(writer: int, job: Callable[[], Any], after_fork: Callable[[], None]) -> None:
+def _answer(writer: int, job: Callable[[], Any], pulse: Pulse) -> None:
     """In the child: do the job, write the answer, and end without any clean-up of the parent's."""
     status = 0
     try:
-        after_fork()
+        # White space before the answer, which JSON does not mind, says that the child is alive.
+        pulse.restart_in_child(lambda: _beat(writer))
         try:
             answer = {"result": job()}
         except CrosslaneError as error:
             answer = {"error": [error.what, error.where, error.remedy]}
+        pulse.stop()
         data = json.dumps(answer).encode("utf-8", "surrogatepass")
         while data:
             data = data[os.write(writer, data) :]
@@ -119,3 +137,7 @@ def _answer(writer: int, job: Callable[[], Any], after_fork: Callable[[], None])
         status = 70
     finally:
         os._exit(status)
+
+
+def _beat(writer: int) -> None:
+    os.write(writer, b" ")

@@ -22,6 +22,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..schedule.primitives import CooperativeLock
 from . import content
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ class StateGraph:
                 self._later(contextvars.Context().run(value.get), f"{name}.default", "ContextVar default", owner, file)
             except LookupError:
                 return
+        elif cls is CooperativeLock:
+            self._add(name, kind, "lock", value, owner, file)
         elif cls is random.Random:
             self._add(name, kind, "random", value, owner, file)
         elif isinstance(value, (tuple, frozenset)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
-from ..schedule.loop import ACTOR
+from ..schedule.actors import ACTOR
 
 LIMIT = 200_000
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
-from ..errors import CrosslaneError, HandlerError, StateEscaped, WorkerError
+from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
 from .job import Job, Progress
+from .watchdog import DUMP_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
 _LINE_LIMIT = 1 << 30
+_DUMP_S = 0.5
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 
@@ -95,7 +97,7 @@ class Worker:
                 if "result" in message:
                     return Result.from_json(message["result"])
                 if "error" in message:
-                    raise _error(message["error"])
+                    raise self._error(message["error"])
                 if "progress" in message and on_progress is not None:
                     on_progress(Progress(**message["progress"]))
                 dying = message.get("dying", dying)
@@ -167,12 +169,9 @@ class Worker:
         try:
             line = await asyncio.wait_for(process.stdout.readline(), timeout=silence_s)
         except TimeoutError:
-            at = self._dumped(self._stderr.decode("utf-8", "replace"))
-            raise HandlerError(
-                f"the handler blocks inside C code and never gives control back (no sign of life in {silence_s:.0f} s)",
-                at,
-                "replace the blocking call, or raise --blocked-after",
-            ) from None
+            process.send_signal(DUMP_SIGNAL)
+            await asyncio.sleep(_DUMP_S)
+            raise HandlerBlockedInC(silence_s, self._dumped(self._stderr.decode("utf-8", "replace"))) from None
         return json.loads(line) if line else None
 
     async def _death(self, process: asyncio.subprocess.Process, dying: str) -> CrosslaneError:
@@ -189,17 +188,19 @@ class Worker:
         last = f"; it last said: {said[-1][:300]}" if said and not at else ""
         return WorkerError(f"the process that holds the handler {how}{last}", at, "the handler ended its own process")
 
+    def _error(self, data: dict[str, str]) -> CrosslaneError:
+        kind = getattr(errors, data["type"], CrosslaneError)
+        if kind is HandlerBlockedInC:
+            dumped = self._dumped(self._stderr.decode("utf-8", "replace"))
+            return HandlerError(data["what"], data["where"] or dumped, data["remedy"])
+        return kind(data["what"], data["where"], data["remedy"])
+
     def _dumped(self, text: str) -> str:
         """The innermost line of the user's in a stack that the interpreter dumped, else of a library."""
         frames: list[tuple[str, str]] = _DUMP_FRAME.findall(text)
         others = [frame for frame in frames if not frame[0].startswith(str(_LAUNCH.parent.parent))]
         own = [frame for frame in others if frame[0].startswith(str(self._options.cwd) + os.sep)]
         return _shown(*(own or others)[0], self._options.cwd) if others else ""
-
-
-def _error(data: dict[str, str]) -> CrosslaneError:
-    kind = getattr(errors, data["type"], CrosslaneError)
-    return kind(data["what"], data["where"], data["remedy"])
 
 
 def _shown(file: str, number: str, cwd: Path) -> str:

@@ -14,7 +14,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..schedule.loop import ACTOR
+from ..schedule.actors import ACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

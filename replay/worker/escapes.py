@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
-
-from ..schedule.loop import JOB_THREAD
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,15 +37,11 @@ class Escapes:
 
     def install(self) -> None:
         sys.addaudithook(self._hook)
-        # Starting a thread raises no audit event before Python 3.12.
-        start = threading.Thread.start
 
-        def noted(self_: threading.Thread) -> None:
-            if self.active and self_.name != JOB_THREAD:
-                self._note("thread started", sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
-            start(self_)
-
-        threading.Thread.start = noted  # pyright: ignore[reportAttributeAccessIssue]
+    def thread_started(self) -> None:
+        """A thread that the baton does not reach."""
+        if self.active:
+            self._note("thread started", sys._getframe(2))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
 
     def begin(self) -> None:
         if self._seen:

@@ -21,7 +21,9 @@ from ..errors import CrosslaneError
 from ..handler.load import load, locate
 from ..handler.service import Service
 from ..program import Program
+from ..schedule import primitives
 from ..schedule.execute import Engine
+from ..schedule.thread_loop import ThreadLoop
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
 from ..state.graph import StateGraph
@@ -30,7 +32,7 @@ from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
 from .job import Job, Progress
-from .watchdog import Interrupt, Watchdog
+from .watchdog import DUMP_SIGNAL, Interrupt, Watchdog
 
 _PROGRESS_EVERY_S = 0.1
 _clock = time.monotonic
@@ -78,7 +80,9 @@ def main() -> None:
     interrupt = Interrupt()
     interrupt.listen()
     channel = Channel()
-    faulthandler.enable(os.fdopen(2, "w", closefd=False))  # a crash in C code leaves the line it came from
+    errors = os.fdopen(2, "w", closefd=False)
+    faulthandler.enable(errors)  # a crash in C code leaves the line it came from
+    faulthandler.register(DUMP_SIGNAL, errors)
     channel.send({"ready": True})
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
     capture, determinism = Capture(), Determinism()
@@ -124,12 +128,12 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     files = UserFiles(cwd, tuple(os.path.realpath(root) for root in roots))
     escapes = Escapes(files)
     escapes.install()
+    primitives.install(files, escapes.thread_started, ThreadLoop)
     watchdog = Watchdog(
         escapes,
         interrupt,
         lambda: channel.send({"beat": True}),
         lambda what: channel.send({"dying": what}),
-        os.fdopen(2, "w", closefd=False),
     )
     watchdog.limit_s = job.blocked_after_s
     watchdog.start()
@@ -158,7 +162,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         return at
 
     engine = Engine(lambda: Service(handler), capture.outputs, ended, begin, where)
-    fresh = Fresh(graph, job.fork, watchdog.restart_in_child, lambda: interrupt.asked)
+    fresh = Fresh(graph, job.fork, watchdog, lambda: interrupt.asked)
     return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked)
 
 

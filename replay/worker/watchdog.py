@@ -2,17 +2,18 @@
 
 A timer signal looks four times a second whether the loop has made a step. Where it has not for too long, an exception
 is raised in the handler, so that one blocked request does not cost the others. A handler that is stuck inside C code
-never sees the signal: for that case the interpreter is asked to dump its stack a little later, and the client, which
-hears nothing more, ends the process and reads the dump.
+never sees the signal, and the process falls silent: whoever waits for it asks for its stack with `DUMP_SIGNAL` and ends
+it. (Asking faulthandler beforehand for a dump after some seconds looks simpler, but its thread reads the frames of an
+interpreter that goes on running, and once in a while crashes it.)
 """
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .escapes import Escapes
 
 TICK_S = 0.25
-_GRACE_S = 2.0
+DUMP_SIGNAL = signal.SIGUSR1
 _RAISES = 12
 
 
@@ -59,7 +60,6 @@ class Watchdog:
         interrupt: Interrupt,
         beat: Callable[[], None],
         dying: Callable[[str], None],
-        dump: TextIO,
     ) -> None:
         self.loop: ControlledLoop | None = None
         self.limit_s = 5.0
@@ -68,7 +68,6 @@ class Watchdog:
         self._interrupt = interrupt
         self._beat = beat
         self._dying = dying
-        self._dump = dump
         self._parent = os.getppid()
         self._seen: tuple[int, int] | None = None
         self._stuck_s = 0.0
@@ -78,12 +77,15 @@ class Watchdog:
         signal.signal(signal.SIGALRM, self._tick)
         signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
 
-    def restart_in_child(self) -> None:
-        """Timers are not inherited by a fork; the client hears of the child through its parent."""
+    def restart_in_child(self, beat: Callable[[], None]) -> None:
+        """Timers are not inherited by a fork. `beat` tells the parent that the child lives."""
         self._parent = os.getppid()
-        self._beat = lambda: None
+        self._beat = beat
         self._dying = _nobody_hears
         self.start()
+
+    def stop(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def _tick(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._beat()
@@ -92,7 +94,6 @@ class Watchdog:
         if not self.watching:
             self._seen = None
             return
-        faulthandler.dump_traceback_later(self.limit_s + _GRACE_S, exit=False, file=self._dump)
         now = (id(self.loop), self.loop.steps if self.loop is not None else 0)
         if now != self._seen:
             self._seen, self._stuck_s, self._raised = now, 0.0, 0
@@ -100,7 +101,7 @@ class Watchdog:
         self._stuck_s += TICK_S
         if self._stuck_s < (TICK_S if self._interrupt.asked else self.limit_s):
             return
-        at = self._escapes.place(frame)
+        at = self._escapes.place(self._running(frame))
         what = (
             f"did not give control back for {self._stuck_s:.1f} s at {at}" if at else "blocked outside the user's code"
         )
@@ -114,6 +115,11 @@ class Watchdog:
             self.loop.stopped = self.loop.stopped or what
         raise HandlerBlocked(what)
 
+    def _running(self, frame: FrameType | None) -> FrameType | None:
+        """Where the program is: the loop's thread only waits while one of the program's own has the baton."""
+        thread = self.loop.baton.current if self.loop is not None else None
+        return frame if thread is None else sys._current_frames().get(thread.ident)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+
     def __enter__(self) -> Watchdog:
         self._seen = None
         self.watching = True
@@ -121,4 +127,3 @@ class Watchdog:
 
     def __exit__(self, *_: Any) -> None:
         self.watching = False
-        faulthandler.cancel_dump_traceback_later()

@@ -16,6 +16,15 @@ from crosslane.replay.state.graph import StateGraph
 _serial = itertools.count()
 
 
+class NoPulse:
+    """Nothing here can hang."""
+
+    limit_s = 5.0
+
+    def restart_in_child(self, beat: object) -> None: ...
+    def stop(self) -> None: ...
+
+
 def program_of(source: str, folder: Path) -> Program:
     """Write the source to a module of its own name and load it."""
     name = f"small_{next(_serial)}"
@@ -26,4 +35,4 @@ def program_of(source: str, folder: Path) -> Program:
     handler = load(locate(spec, str(folder)), spec, None, files)
     engine = Engine(lambda: Service(handler), dict, list, lambda loop: None, lambda error: None)
     graph = StateGraph(files)
-    return Program(handler, files, graph, Fresh(graph, False, lambda: None, lambda: False), engine, lambda: False)
+    return Program(handler, files, graph, Fresh(graph, False, NoPulse(), lambda: False), engine, lambda: False)

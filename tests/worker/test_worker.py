@@ -262,3 +262,20 @@ async def test_requests_of_one_session_keep_their_order(bench: Bench) -> None:
     )
     assert result.run.outcomes[-1].body[-1][-1] in "23"
     assert next(o for o in result.run.outcomes if o.request == "r5").body == ["s11", "s12", "s13"]
+
+
+@pytest.mark.parametrize("fork", [False, True])
+async def test_a_handler_stuck_in_c_code_is_ended_and_named_by_its_line(bench: Bench, fork: bool) -> None:
+    with pytest.raises(HandlerError) as caught:
+        await bench.run(
+            """
+            import itertools
+
+            async def handle(message):
+                sum(itertools.repeat(0))
+            """,
+            blocked_after_s=0.1,
+            fork=fork,
+        )
+    assert caught.value.where == "agent.py:5"
+    assert "inside C code" in caught.value.what

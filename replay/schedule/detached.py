@@ -1,0 +1,71 @@
+"""The parts of the asyncio interface that a replay does not have: network, subprocesses, signals, debugging.
+
+This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class DetachedLoop(asyncio.AbstractEventLoop):
+    """Refuses every connection to the outside and notes it in `escapes`, in words."""
+
+    def __init__(self) -> None:
+        self.escapes: list[str] = []
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        pass
+
+    def default_exception_handler(self, context: Any) -> None:
+        pass
+
+    def set_default_executor(self, executor: Any) -> None:
+        pass
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        pass
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return False
+
+    async def shutdown_asyncgens(self) -> None:
+        pass
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        pass
+
+    def escape(self, what: str) -> None:
+        """Note, once, that something left control; the verdict says so."""
+        if what not in self.escapes:
+            self.escapes.append(what)
+
+    def _no_network(self, host: object, port: object = None) -> ConnectionError:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        target = name if port is None else f"{name}:{port}"
+        self.escape(f"network call to {target}")
+        return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+        raise self._no_network(host, port)
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
+        raise self._no_network(host, port)
+
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
+        raise self._no_network(path)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        raise self._no_network(address)
+
+    async def subprocess_exec(self, protocol_factory: Any, *args: Any, **_: Any) -> Any:
+        self.escape(f"subprocess {args[0] if args else ''}")
+        raise PermissionError("no subprocess in a replay")
+
+    async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **_: Any) -> Any:
+        self.escape("subprocess")
+        raise PermissionError("no subprocess in a replay")

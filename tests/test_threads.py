@@ -1,0 +1,294 @@
+"""Handlers that run in threads, and async handlers that use them: line by line, through real locks and queues."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import TWO_USERS, Bench, turns
+
+NAMES = ("alice", "bob")
+
+
+async def test_a_plain_function_is_switched_between_two_adjacent_lines(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        current = None
+        def handle(message):
+            global current
+            current = message
+            return f"you said {current}"
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert (crossing.carrier.name, crossing.needs.cls, crossing.needs.switches) == ("agent.current", "interleaved", 1)
+    assert (crossing.write.at, crossing.read.at) == ("agent.py:5", "agent.py:6")
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "threading.Lock()",
+        "threading.RLock()",
+        "threading.Condition()",
+        "threading.Semaphore(1)",
+        "threading.BoundedSemaphore()",
+    ],
+)
+async def test_a_global_under_a_lock_for_the_whole_turn_is_clean(bench: Bench, lock: str) -> None:
+    result = await bench.run(
+        f"""
+        import threading, time
+        lock = {lock}
+        current = None
+        def handle(message):
+            global current
+            with lock:
+                current = message
+                time.sleep(1)
+                answer = current
+            return answer
+        """
+    )
+    assert result.report.verdict == "clean", result.report.reason
+
+
+async def test_a_lock_that_is_given_up_too_early_does_not_help(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import threading
+        lock = threading.Lock()
+        current = None
+        def handle(message):
+            global current
+            with lock:
+                current = message
+            with lock:
+                return current
+        """
+    )
+    assert result.report.verdict == "contaminated"
+
+
+async def test_what_one_request_leaves_in_a_thread_local_meets_the_next_on_that_thread(bench: Bench) -> None:
+    source = """
+        import threading
+        local = threading.local()
+        def handle(user, message):
+            seen = getattr(local, "history", [])
+            local.history = {kept}
+            return local.history
+        """
+    leaking = await bench.run(source.format(kept="seen + [message]"))
+    assert leaking.report.verdict == "contaminated"
+    assert leaking.report.crossings[0].needs.cls == "sequential"
+    clean = await bench.run(source.format(kept="[message]"))
+    assert clean.report.verdict == "clean"
+
+
+async def test_a_deadlock_is_named_with_who_waits_where_and_who_holds(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import threading
+        one = threading.Lock()
+        two = threading.Lock()
+        def handle(user, message):
+            first, second = (one, two) if user == "alice" else (two, one)
+            with first:
+                x = 1
+                with second:
+                    return message
+        """
+    )
+    assert result.report.verdict == "inconclusive"
+    for part in (
+        "deadlock",
+        "alice waits at agent.py:9 for the lock made at agent.py:4, held by bob",
+        "bob waits at agent.py:9 for the lock made at agent.py:3, held by alice",
+    ):
+        assert part in result.report.reason
+
+
+async def test_the_body_of_to_thread_is_searched_at_its_lines(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        current = None
+        def work(message):
+            global current
+            current = message
+            return current
+        async def handle(message):
+            return await asyncio.to_thread(work, message)
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.needs.switches) == ("agent.current", 1)
+
+
+async def test_a_pool_of_the_program_is_under_the_same_baton(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        pool = ThreadPoolExecutor(2)
+        last = None
+        def work(message):
+            global last
+            last = message
+            return last
+        def handle(message):
+            with ThreadPoolExecutor(1) as own:
+                quoted = list(own.map(repr, [message]))
+            return pool.submit(work, message).result() + quoted[0]
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.last"
+
+
+@pytest.mark.parametrize(("key", "verdict"), [("'reply'", "contaminated"), ("user", "clean")])
+async def test_threads_queues_and_joins_of_the_program_are_controlled(bench: Bench, key: str, verdict: str) -> None:
+    result = await bench.run(
+        f"""
+        import queue, threading
+        box = {{}}
+        def handle(user, message):
+            todo, done = queue.Queue(), queue.SimpleQueue()
+            def work():
+                box[{key}] = todo.get()
+                done.put(box[{key}])
+            thread = threading.Thread(target=work)
+            thread.start()
+            todo.put(message)
+            answer = done.get(timeout=5)
+            thread.join()
+            return answer
+        """
+    )
+    assert result.report.verdict == verdict, result.report.reason
+
+
+async def test_threads_that_never_end_are_ended_with_the_execution(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import threading, time
+        def beat():
+            while True:
+                time.sleep(1)
+        def handle(message):
+            threading.Thread(target=beat, daemon=True).start()
+            answer = message
+            return answer
+        """,
+        budget_s=3.0,
+    )
+    assert result.report.verdict == "clean", result.report.reason
+    assert result.report.executions > 50
+
+
+async def test_a_synchronous_handler_may_run_a_coroutine_of_its_own(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        current = None
+        async def think(message):
+            global current
+            current = message
+            await asyncio.sleep(0.1)
+            return current
+        def handle(message):
+            return asyncio.run(think(message))
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.needs.switches) == ("agent.current", 1)
+    kept_apart = await bench.run(
+        """
+        import asyncio, time
+        async def think(message):
+            current = await asyncio.to_thread(str.upper, message)
+            await asyncio.gather(asyncio.sleep(0.1), asyncio.wait_for(asyncio.sleep(0.2), 5))
+            return current
+        def handle(message):
+            with asyncio.Runner() as runner:
+                return runner.run(think(message))
+        """
+    )
+    assert kept_apart.report.verdict == "clean", kept_apart.report.reason
+
+
+async def test_an_async_handler_that_blocks_on_a_lock_of_a_thread_lets_that_thread_go_on(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio, threading
+        lock = threading.Lock()
+        count = 0
+        def work():
+            global count
+            with lock:
+                before = count
+                count = before + 1
+        async def handle(message):
+            job = asyncio.create_task(asyncio.to_thread(work))
+            await asyncio.sleep(0)
+            with lock:
+                pass
+            await job
+            return message
+        """
+    )
+    assert result.report.verdict == "clean", result.report.reason
+
+
+async def test_a_stream_of_a_plain_generator_is_switched_between_its_parts(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        words = []
+        def handle(message):
+            words.clear()
+            words.extend(message.split())
+            while words:
+                yield words.pop(0)
+        """
+    )
+    assert result.report.verdict == "contaminated"
+
+
+async def test_a_thread_stuck_in_c_code_stops_its_own_request_only(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import select
+        def handle(message):
+            x = 1
+            select.select([], [], [], 1000)
+            return message
+        """,
+        blocked_after_s=0.3,
+    )
+    assert result.report.verdict == "inconclusive"
+    assert "agent.py:5" in result.report.reason
+
+
+async def test_the_same_schedule_of_threads_gives_the_same_run(bench: Bench) -> None:
+    source = """
+        import threading, time
+        log = []
+        def handle(user, message):
+            for n in range(3):
+                log.append((user, n, threading.current_thread().name))
+                time.sleep(0.1)
+            return len(log)
+        """
+    first, second = [
+        await bench.run(
+            source, action="replay", order="random", seed=7, exchanges=turns(*[("s" + n, n, n) for n in NAMES])
+        )
+        for _ in range(2)
+    ]
+    assert first.run == second.run
+    assert first.run.switches > 2
