@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import TWO_USERS, Bench, turns
+from .conftest import Bench, turns
 
 NAMES = ("alice", "bob")
 

@@ -20,11 +20,12 @@ from ..handler.asgi import Lifespan, call_asgi, http_scope
 from ..handler.bind import arguments, roles_of
 from ..handler.function import call_function
 from ..handler.reply import Reply, plain
-from ..schedule.actors import Actor
 from ..schedule.loop import ControlledLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..schedule.actors import Actor
 
 
 def load_handler(spec: str, folders: list[str]) -> Any:

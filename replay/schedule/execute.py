@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
-from .actors import Actor
 from .loop import ControlledLoop
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ..handler.service import Service
     from ..trace.lanes import Lane
     from ..trace.model import Request
+    from .actors import Actor
     from .strategies import Strategy
 
 

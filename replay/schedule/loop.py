@@ -83,7 +83,7 @@ class ControlledLoop(DetachedLoop):
     def run_requests(self, choose: Callable[[list[Actor], Actor | None], Actor]) -> None:
         """Run until every pending request is answered, asking `choose(enabled, previous)` before each step."""
         previous: Actor | None = None
-        asyncio.events._set_running_loop(self)  # noqa: SLF001 - the documented way to be the running loop
+        asyncio.events._set_running_loop(self)
         entered(self)
         try:
             while self._waiting():
@@ -103,11 +103,11 @@ class ControlledLoop(DetachedLoop):
                 previous = actor
         finally:
             left(self)
-            asyncio.events._set_running_loop(None)  # noqa: SLF001
+            asyncio.events._set_running_loop(None)
 
     def run_alone(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run start-up or shutdown of an application to its end, before or after the requests."""
-        asyncio.events._set_running_loop(self)  # noqa: SLF001
+        asyncio.events._set_running_loop(self)
         entered(self)
         try:
             task = self.context.run(self.create_task, coroutine, name=name)
@@ -125,7 +125,7 @@ class ControlledLoop(DetachedLoop):
             task.result()
         finally:
             left(self)
-            asyncio.events._set_running_loop(None)  # noqa: SLF001
+            asyncio.events._set_running_loop(None)
 
     def step(self, actor: Actor) -> None:
         """Run `actor` from one point where it could be suspended to the next."""
@@ -434,15 +434,15 @@ class ControlledLoop(DetachedLoop):
         unfinished = [task for task in self._tasks if not task.done()]
         if unfinished:
             self.before_step = self.after_step = None
-            asyncio.events._set_running_loop(self)  # noqa: SLF001
+            asyncio.events._set_running_loop(self)
             try:
                 for task in unfinished:
                     task.cancel()
                 self._run_out(limit=1_000)
             finally:
-                asyncio.events._set_running_loop(None)  # noqa: SLF001
+                asyncio.events._set_running_loop(None)
             for task in unfinished:
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def _deadlock(self) -> str:
         waits = self.baton.waits()

@@ -52,7 +52,7 @@ class ThreadLoop(DetachedLoop):
         self._stopping = True
 
     def _run_while(self, wanted: Any) -> None:
-        asyncio.events._set_running_loop(self)  # noqa: SLF001
+        asyncio.events._set_running_loop(self)
         self._running = True
         try:
             while wanted():
@@ -64,7 +64,7 @@ class ThreadLoop(DetachedLoop):
                     self._call(handle)
         finally:
             self._running = False
-            asyncio.events._set_running_loop(None)  # noqa: SLF001
+            asyncio.events._set_running_loop(None)
 
     def _call(self, handle: Handle) -> None:
         try:

@@ -234,7 +234,7 @@ class _Worker:
         self._next.acquire()
         self._initializer = initializer
         thread = threading.Thread(target=self._work, name=name, daemon=True)
-        thread._crosslane = None  # type: ignore[attr-defined]  # noqa: SLF001 - ours
+        thread._crosslane = None  # type: ignore[attr-defined]
         loop.baton.workers.append(self)
         really_start(thread)
 
@@ -283,7 +283,7 @@ class Baton:
         controlled = Controlled(loop, actor)
         run = thread.run
         thread.run = lambda: controlled.body(run)  # type: ignore[method-assign]
-        thread._crosslane = controlled  # type: ignore[attr-defined]  # noqa: SLF001 - found again by `join`
+        thread._crosslane = controlled  # type: ignore[attr-defined]
         really_start(thread)
         controlled.ready(actor)
 
