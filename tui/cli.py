@@ -42,7 +42,7 @@ HandlerArgument = Annotated[
 ]
 PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
 CwdOption = Annotated[Path | None, typer.Option(help="Directory to run the handler in; default: the current one.")]
-KindOption = Annotated[str | None, typer.Option(help="function or asgi; default: detected.")]
+KindOption = Annotated[str | None, typer.Option(help="function, asgi, aiohttp or wsgi; default: detected.")]
 BoundaryOption = Annotated[str, typer.Option(help="What must be isolated: user, session, or a field of the request.")]
 ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Most requests in flight; 1 is serial.")]
 BlockedOption = Annotated[float, typer.Option(min=0.1, help="Seconds after which a step counts as blocking the loop.")]

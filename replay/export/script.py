@@ -22,8 +22,13 @@ CARRIED = (
     "schedule/loop.py",
     "handler/reply.py",
     "handler/bind.py",
+    "handler/http.py",
+    "handler/kinds.py",
     "handler/function.py",
     "handler/asgi.py",
+    "handler/wsgi.py",
+    "handler/aiohttp_app.py",
+    "handler/service.py",
     "export/standalone.py",
 )
 

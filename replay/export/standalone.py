@@ -16,11 +16,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..handler.asgi import Lifespan, call_asgi, http_scope
-from ..handler.bind import arguments, roles_of
-from ..handler.function import call_function
-from ..handler.reply import Reply, plain
+from ..handler.bind import roles_of
+from ..handler.kinds import application_kind, is_bare_factory
+from ..handler.reply import Reply
+from ..handler.service import Service
 from ..schedule.loop import ControlledLoop
+from ..schedule.primitives import install
+from ..schedule.thread_loop import ThreadLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,34 +65,35 @@ def load_handler(spec: str, folders: list[str]) -> Any:
         if not hasattr(target, part):
             raise LookupError(f"{place} has no {attribute}")
         target = getattr(target, part)
-    bare = inspect.isfunction(target) and not inspect.signature(target).parameters
-    return target() if factory or bare else target
+    if not factory and not is_bare_factory(target):
+        return target
+    # An asynchronous factory is called at start-up, on the loop that its application will run on.
+    return target if inspect.iscoroutinefunction(target) else target()
 
 
-def is_application(handler: Any) -> bool:
-    call = handler if inspect.isroutine(handler) else type(handler).__call__
-    return [p for p in inspect.signature(call).parameters if p != "self"][:3] == ["scope", "receive", "send"]
+class UserFiles:
+    """The source files in the handler's folder, which threads are switched at the lines of."""
+
+    def __init__(self, folders: list[str]) -> None:
+        self._folders = tuple(os.path.realpath(folder) + os.sep for folder in folders)
+
+    def __contains__(self, filename: str) -> bool:
+        path = os.path.realpath(filename)
+        libraries = ("site-packages", "dist-packages")
+        return path.startswith(self._folders) and path != __file__ and not any(f in path for f in libraries)
 
 
 def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> list[tuple[dict[str, Any], Reply]]:
     """Run the requests in exactly this interleaving; once the schedule no longer fits, one lane after another."""
     loop = ControlledLoop(list(dict.fromkeys(request["lane"] for request in requests)))
     replies: list[tuple[dict[str, Any], Reply]] = []
-    state: dict[str, Any] = {}
-    if is_application(handler):
-        lifespan = Lifespan(handler)
-        loop.run_alone(lifespan.startup(), "startup")
-        state = lifespan.state
-
-    def call_of(request: dict[str, Any]) -> Callable[[Reply], Any]:
-        if is_application(handler):
-            scope, body = http_scope(request, state)
-            return lambda reply: call_asgi(handler, scope, body, reply)
-        keywords = arguments(roles_of(handler), request)
-        return lambda reply: call_function(handler, keywords, reply, plain)
+    made = asyncio.run(handler()) if is_bare_factory(handler) else handler
+    kind = application_kind(made) or "function"
+    service = Service(kind, handler, roles_of(handler) if kind == "function" else {})
+    service.startup(loop)
 
     def serving(request: dict[str, Any], actor: Actor) -> Callable[[], Any]:
-        call = call_of(request)
+        call = service.call(request)
 
         async def serve() -> None:
             reply = Reply()
@@ -149,6 +152,7 @@ def main(
     request of the sink is not answered and so shows nothing."""
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
     folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
+    install(UserFiles(folders), lambda: None, ThreadLoop)
     try:
         loaded = load_handler(spec, folders)
         replies = force(loaded, requests, schedule)

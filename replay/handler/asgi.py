@@ -1,8 +1,8 @@
 """Handlers that are ASGI applications (FastAPI, Starlette): called in memory, without a socket.
 
-Implements the application side of https://asgi.readthedocs.io/en/latest/specs/www.html: HTTP with lifespan.
+Implements the server side of https://asgi.readthedocs.io/en/latest/specs/www.html: HTTP, websockets and lifespan.
 
-This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
 
 # Objects of the program are looked at here, and those have no types that we could know.
@@ -11,12 +11,13 @@ This module imports the standard library alone and nothing of Crosslane: exporte
 from __future__ import annotations
 
 import asyncio
-import base64
+import contextvars
 import importlib
-import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from .http import HttpRequest, decoded
 
 if TYPE_CHECKING:
     from .reply import Reply
@@ -79,69 +80,70 @@ class Lifespan:
                 self._answers.put_nowait({"type": "lifespan.unsupported"})
 
 
-def http_scope(record: dict[str, Any], state: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """The ASGI scope and the body of one recorded request (a `req` line of a trace).
-
-    Raises:
-        ValueError: the record has no method and path.
-    """
-    request = record.get("request")
-    if not isinstance(request, dict) or "path" not in request:
-        raise ValueError(
-            f"request {record['id']} has no path, and an application needs one: "
-            'write {"request": {"method": "POST", "path": "/chat", "json": {…}}}'
-        )
-    body, content_type = _body(request)
-    headers = [(str(k).lower(), str(v)) for k, v in _pairs(request.get("headers"))]
-    names = {name for name, _ in headers}
-    if content_type and "content-type" not in names:
-        headers.append(("content-type", content_type))
-    # The recorded length belongs to the recorded bytes, which may have been redacted or edited since.
-    headers = [(k, v) for k, v in headers if k not in ("content-length", "transfer-encoding")]
-    if body:
-        headers.append(("content-length", str(len(body))))
-    if "host" not in names:
-        headers.append(("host", "127.0.0.1"))
-    url = urlsplit(str(request["path"]))
-    query = (
-        urlencode(_pairs(request["query"])) if isinstance(request.get("query"), (dict, list)) else request.get("query")
-    )
-    scope = {
-        "type": "http",
+def scope_of(request: HttpRequest, state: dict[str, Any]) -> dict[str, Any]:
+    """The ASGI scope of a request; a websocket's where the record has messages."""
+    scope: dict[str, Any] = {
+        "type": "http" if request.messages is None else "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
-        "method": str(request.get("method", "POST")).upper(),
-        "scheme": "http",
-        "path": unquote(url.path),
-        "raw_path": quote(url.path, safe="/%:@!$&'()*+,;=~").encode("ascii"),
-        "query_string": str(query or url.query).encode("utf-8", "surrogatepass"),
+        "scheme": "http" if request.messages is None else "ws",
+        "path": request.path,
+        "raw_path": request.raw_path.encode("ascii"),
+        "query_string": request.query.encode("utf-8", "surrogatepass"),
         "root_path": "",
-        "headers": [(k.encode("latin-1", "replace"), v.encode("latin-1", "replace")) for k, v in headers],
+        "headers": [(k.encode("latin-1", "replace"), v.encode("latin-1", "replace")) for k, v in request.headers],
         "client": ("127.0.0.1", 50_000),
         "server": ("127.0.0.1", 80),
         "state": dict(state),
         "extensions": {},
     }
-    return scope, body
+    if request.messages is None:
+        scope["method"] = request.method
+    else:
+        scope["subprotocols"] = []
+    return scope
 
 
-async def call_asgi(app: Any, scope: dict[str, Any], body: bytes, reply: Reply) -> None:
+async def call_asgi(app: Any, request: HttpRequest, state: dict[str, Any], reply: Reply) -> None:
     """Send one request through the application and collect the response in `reply`."""
     take_over_anyio_threads()
-    inbox = [{"type": "http.request", "body": body, "more_body": False}]
+    if request.messages is None:
+        await _call_http(app, request, state, reply)
+    else:
+        await _call_websocket(app, request, state, reply)
+
+
+async def _call_http(app: Any, request: HttpRequest, state: dict[str, Any], reply: Reply) -> None:
+    parts = request.parts()
+    inbox = [
+        {"type": "http.request", "body": part, "more_body": number < len(parts)} for number, part in enumerate(parts, 1)
+    ]
+    inbox.reverse()
     gone = asyncio.get_running_loop().create_future()
     pieces: list[bytes] = []
     complete = False
 
+    def leave() -> None:
+        inbox.clear()
+        if not gone.done():
+            gone.set_result(None)
+
+    reply.gone = leave
+
     async def receive() -> dict[str, Any]:
         if inbox:
-            return inbox.pop()
+            message = inbox.pop()
+            if len(parts) > 1:
+                await asyncio.sleep(0)  # the rest is still on its way
+            return message
         if not complete:
             await gone
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         nonlocal complete
+        if gone.done() and not complete:
+            return  # as servers do: nobody reads it
         if message["type"] == "http.response.start":
             reply.status = int(message["status"])
             reply.headers = [
@@ -158,15 +160,53 @@ async def call_asgi(app: Any, scope: dict[str, Any], body: bytes, reply: Reply) 
                 if reply.chunks and piece:
                     reply.chunk(piece.decode("utf-8", "backslashreplace"))
                 complete = True
-                reply.body = _decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
+                reply.body = decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
                 if not gone.done():
                     gone.set_result(None)
 
     try:
-        await app(scope, receive, send)
+        await app(scope_of(request, state), receive, send)
     finally:
         if not complete and pieces:
-            reply.body = _decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
+            reply.body = decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
+
+
+async def _call_websocket(app: Any, request: HttpRequest, state: dict[str, Any], reply: Reply) -> None:
+    """The client sends its messages one after another, as the application receives them, and then leaves."""
+    inbox: list[dict[str, Any]] = [{"type": "websocket.connect"}]
+    for message in request.messages or ():
+        key = "text" if isinstance(message, str) else "bytes"
+        inbox.append({"type": "websocket.receive", key: message})
+    inbox.append({"type": "websocket.disconnect", "code": 1000, "reason": ""})
+    inbox.reverse()
+
+    def leave() -> None:
+        inbox[:] = [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
+
+    reply.gone = leave
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return inbox.pop() if len(inbox) > 1 else inbox[0]
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept":
+            reply.status = 101
+            reply.headers = [
+                (bytes(k).decode("latin-1").lower(), bytes(v).decode("latin-1")) for k, v in message.get("headers", ())
+            ]
+        elif message["type"] == "websocket.send":
+            text = message.get("text")
+            reply.chunk(text if text is not None else bytes(message["bytes"]).decode("utf-8", "backslashreplace"))
+            await asyncio.sleep(0)
+        elif message["type"] == "websocket.close":
+            reply.status = reply.status or 403
+            leave()
+
+    try:
+        await app(scope_of(request, state), receive, send)
+    finally:
+        reply.body = list(reply.chunks)
 
 
 def take_over_anyio_threads() -> None:
@@ -185,34 +225,8 @@ def take_over_anyio_threads() -> None:
         abandon_on_cancel: bool = False,  # noqa: ARG001
         limiter: Any = None,  # noqa: ARG001
     ) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, lambda: func(*args))
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(None, partial(context.run, func, *args))
 
     backend.AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
     backend.crosslane_threads = True  # type: ignore[attr-defined]
-
-
-def _pairs(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return [(k, v) for k, vs in value.items() for v in (vs if isinstance(vs, list) else [vs])]
-    return [(pair[0], pair[1]) for pair in value or ()]
-
-
-def _body(request: dict[str, Any]) -> tuple[bytes, str]:
-    if "json" in request:
-        return json.dumps(request["json"], ensure_ascii=False).encode("utf-8", "surrogatepass"), "application/json"
-    if "b64" in request:
-        return base64.b64decode(request["b64"]), ""
-    text = request.get("text", request.get("body"))
-    return ("" if text is None else str(text)).encode(
-        "utf-8", "surrogatepass"
-    ), "text/plain; charset=utf-8" if text else ""
-
-
-def _decoded(body: bytes, content_type: str) -> Any:
-    text = body.decode("utf-8", "backslashreplace")
-    if "json" in content_type:
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import importlib
 import importlib.util
@@ -14,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import HandlerError
 from .bind import roles_of
+from .kinds import application_kind, is_bare_factory
 
 if TYPE_CHECKING:
     import types
 
     from ..state.files import UserFiles
 
-KINDS = ("function", "asgi")
-_LATER_KINDS = ("aiohttp", "wsgi", "http")
+KINDS = ("function", "asgi", "aiohttp", "wsgi")
+_LATER_KINDS = ("http",)
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A loaded handler. `roles` is how a function's parameters are filled; empty for applications."""
+    """A loaded handler. `roles` is how a function's parameters are filled; empty for applications. `target` may be an
+    asynchronous factory of an application, which is then called at each start-up."""
 
     spec: str
     kind: str
@@ -90,31 +93,24 @@ def load(location: Location, spec: str, kind: str | None, files: UserFiles) -> H
     module = _import(location, files)
     target = _attribute(module, location, spec)
     file = getattr(module, "__file__", None) or location.file or ""
+    factory = target
     if location.factory:
         target = _made(target, spec, files)
-    elif kind != "function" and _is_bare_factory(target):
-        made = _made(target, spec, files)
-        if _looks_like_asgi(made) or _foreign_kind(made):
-            target = made
-        else:
+    elif kind != "function" and is_bare_factory(target):
+        target = _made(target, spec, files)
+        if application_kind(target) is None:
             raise HandlerError(
                 "takes no parameters, so it can be neither given a request nor (by what it returned, "
-                f"a {type(made).__name__}) an application factory",
+                f"a {type(target).__name__}) an application factory",
                 spec,
                 "give it a parameter such as message, or point at the application",
             )
-    foreign = _foreign_kind(target)
-    if foreign and kind is None:
-        raise HandlerError(
-            f"is {foreign[1]}, and handlers of kind {foreign[0]} are not supported yet",
-            spec,
-            "point at the async function behind the route instead",
-        )
-    settled = kind or ("asgi" if _looks_like_asgi(target) else "function")
-    if settled == "asgi":
+    settled = kind or application_kind(target) or "function"
+    if settled != "function":
         if not callable(target):
-            raise HandlerError(f"is a {type(target).__name__}, not an ASGI application", spec)
-        return Handler(spec, settled, target, file, {})
+            raise HandlerError(f"is a {type(target).__name__}, not an application of kind {settled}", spec)
+        made_anew = is_bare_factory(factory) and inspect.iscoroutinefunction(factory)
+        return Handler(spec, settled, factory if made_anew else target, file, {})
     if inspect.isclass(target):
         raise HandlerError(
             "is a class", spec, f"point at an instance or a method of one, such as {target.__name__}().…"
@@ -201,7 +197,7 @@ def _callables(module: types.ModuleType, wanted: str = "") -> str:
         for name, value in vars(module).items()
         if not name.startswith("_")
         and callable(value)
-        and (getattr(value, "__module__", None) == module.__name__ or _looks_like_asgi(value))
+        and (getattr(value, "__module__", None) == module.__name__ or application_kind(value) is not None)
         and not inspect.isclass(value)
     ]
     if not here:
@@ -223,40 +219,11 @@ def _files_nearby(file: str) -> str:
 
 def _made(factory: Any, spec: str, files: UserFiles) -> Any:
     try:
-        return factory()
+        made = factory()
+        return asyncio.run(made) if inspect.iscoroutine(made) else made
     except Exception as error:
         where = spec
         for frame, line in traceback.walk_tb(error.__traceback__):
             if frame.f_code.co_filename in files:
                 where = files.at(frame.f_code.co_filename, line)
         raise HandlerError(f"calling the factory failed with {type(error).__name__}: {error}", where) from None
-
-
-def _is_bare_factory(target: Any) -> bool:
-    if not inspect.isfunction(target) or inspect.iscoroutinefunction(target):
-        return False
-    return not inspect.signature(target).parameters
-
-
-def _looks_like_asgi(target: Any) -> bool:
-    """An object or function that takes (scope, receive, send)."""
-    if inspect.isclass(target):
-        return False
-    call = target if inspect.isroutine(target) else type(target).__call__ if callable(target) else None
-    try:
-        names = [p for p in inspect.signature(call).parameters if p != "self"] if call else []
-    except (TypeError, ValueError):
-        return False
-    return names[:3] == ["scope", "receive", "send"]
-
-
-def _foreign_kind(target: Any) -> tuple[str, str] | None:
-    """Applications that are recognised but belong to kinds to come."""
-    for cls in type(target).__mro__:
-        if cls.__module__ == "aiohttp.web_app" and cls.__name__ == "Application":
-            return "aiohttp", "an aiohttp application"
-        if cls.__module__ == "flask.app" and cls.__name__ == "Flask":
-            return "wsgi", "a Flask application"
-        if cls.__module__.startswith("django.core.handlers.wsgi"):
-            return "wsgi", "a Django application"
-    return None

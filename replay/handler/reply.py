@@ -19,9 +19,10 @@ _DEPTH_OF_OBJECTS = 5  # an object reaches its library, and that reaches everyth
 
 
 class Reply:
-    """The answer so far. `on_chunk` is called with the text of each streamed part as it is sent."""
+    """The answer so far. `on_chunk` is called with the text of each streamed part as it is sent; `gone` is what to call
+    when the client goes away, None where that cancels the handler."""
 
-    __slots__ = ("body", "chunks", "error", "finished", "headers", "on_chunk", "status")
+    __slots__ = ("body", "chunks", "error", "finished", "gone", "headers", "on_chunk", "status")
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -31,6 +32,7 @@ class Reply:
         self.error: BaseException | None = None
         self.finished = False
         self.on_chunk: Any = None
+        self.gone: Any = None
 
     def chunk(self, text: str) -> None:
         self.chunks.append(text)

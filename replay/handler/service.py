@@ -1,59 +1,75 @@
-"""One face for every kind of handler: start-up, one coroutine a request, shutdown."""
+"""One face for every kind of handler: start-up, one coroutine a request, shutdown.
+
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import HandlerError
-from . import asgi, bind, function
+from .aiohttp_app import AiohttpServer
+from .asgi import Lifespan, call_asgi
+from .bind import arguments
+from .function import call_function
+from .http import http_request
+from .kinds import is_bare_factory
 from .reply import Reply, plain
+from .wsgi import call_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ..schedule.loop import ControlledLoop
-    from .load import Handler
 
 
 class Service:
-    """A handler, for the length of one execution."""
+    """A handler, for the length of one execution.
 
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._lifespan: asgi.Lifespan | None = None
+    Attributes:
+        kind: `function`, `asgi`, `aiohttp` or `wsgi`. `roles` is for functions, see `bind.roles_of`.
+    """
+
+    def __init__(self, kind: str, target: Any, roles: dict[str, str]) -> None:
+        self.kind = kind
+        self.target = target
+        self.roles = roles
+        self._server: Lifespan | AiohttpServer | None = None
 
     def startup(self, loop: ControlledLoop) -> None:
-        """Run the application's own start-up.
-
-        Raises:
-            HandlerError: it failed.
-        """
-        if self._handler.kind != "asgi":
-            return
-        self._lifespan = asgi.Lifespan(self._handler.target)
-        try:
-            loop.run_alone(self._lifespan.startup(), "startup")
-        except Exception as error:
-            message = str(error).strip().splitlines()[-1:] or [""]
-            raise HandlerError(f"the application's start-up failed: {message[0]}", self._handler.spec) from None
+        """Run the application's own start-up; what that raises is raised."""
+        if self.kind != "function" and is_bare_factory(self.target):
+            made: list[Any] = []
+            loop.run_alone(_make(self.target, made), "factory")
+            self.target = made[0]
+        if self.kind == "asgi":
+            self._server = Lifespan(self.target)
+        elif self.kind == "aiohttp":
+            self._server = AiohttpServer(self.target)
+        if self._server is not None:
+            loop.run_alone(self._server.startup(), "startup")
 
     def shutdown(self, loop: ControlledLoop) -> None:
-        if self._lifespan is not None:
-            loop.run_alone(self._lifespan.shutdown(), "shutdown")
+        if self._server is not None:
+            loop.run_alone(self._server.shutdown(), "shutdown")
 
     def call(self, record: dict[str, Any]) -> Callable[[Reply], Coroutine[Any, Any, None]]:
         """What to run for one recorded request (a `req` line of a trace).
 
         Raises:
-            HandlerError: the request does not fit this kind of handler.
+            ValueError: the request does not fit this kind of handler.
         """
-        target = self._handler.target
-        if self._handler.kind == "function":
-            keywords = bind.arguments(self._handler.roles, record)
-            return lambda reply: function.call_function(target, keywords, reply, plain)
-        state = self._lifespan.state if self._lifespan is not None else {}
-        try:
-            scope, body = asgi.http_scope(record, state)
-        except ValueError as error:
-            raise HandlerError(str(error), self._handler.spec) from None
-        return lambda reply: asgi.call_asgi(target, scope, body, reply)
+        if self.kind == "function":
+            keywords = arguments(self.roles, record)
+            return lambda reply: call_function(self.target, keywords, reply, plain)
+        request = http_request(record)
+        if isinstance(self._server, AiohttpServer):
+            return partial(self._server.call, request)
+        if self.kind == "wsgi":
+            return partial(call_wsgi, self.target, request)
+        state = self._server.state if self._server is not None else {}
+        return partial(call_asgi, self.target, request, state)
+
+
+async def _make(factory: Any, made: list[Any]) -> None:
+    made.append(await factory())

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import HandlerError
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
 from .loop import ControlledLoop
@@ -126,11 +127,19 @@ class Engine:
         self.begin(loop)
         try:
             service = self.service()
-            service.startup(loop)
+            try:
+                service.startup(loop)
+            except Exception as error:
+                message = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+                at = self.where(error) or ""
+                raise HandlerError(f"the application's start-up failed: {message[0]}", at) from None
             for lane in lanes:
                 actor = loop.lanes[lane.name]
                 for request in lane.requests:
-                    call = service.call(request.to_json())
+                    try:
+                        call = service.call(request.to_json())
+                    except ValueError as error:
+                        raise HandlerError(str(error)) from None
                     actor.pending.append(_serving(loop, actor, request, call, replies, observer))
             if observer is not None:
                 observer.begin(loop)

@@ -71,6 +71,7 @@ class ControlledLoop(DetachedLoop):
         self._in_flight = 0
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
+        self._plumbing: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.is_closing = False
         self._foreign: deque[Handle] = deque()
@@ -143,15 +144,30 @@ class ControlledLoop(DetachedLoop):
             if handle.dead:
                 continue
             self._run(handle)
-            if _is_step(handle.callback):
+            if self._is_step(handle.callback):
                 break
-        while ready and (ready[0].dead or not _is_step(ready[0].callback)):
+        while ready and (ready[0].dead or not self._is_step(ready[0].callback)):
             handle = ready.popleft()
             if not handle.dead:
                 self._run(handle)
         self._drain_nobody()
         if self.after_step is not None:
             self.after_step(actor)
+
+    def is_plumbing(self) -> None:
+        """Called by a task that only passes on what others do: its steps are none to be chosen."""
+        task = asyncio.current_task(self)
+        if task is not None:
+            self._plumbing.add(task)
+
+    def _is_step(self, callback: Any) -> bool:
+        """Whether running `callback` is a step: a task's step, or a callback of the program itself."""
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, asyncio.Task):
+            return not self._plumbing or owner not in self._plumbing
+        function = getattr(callback, "func", callback)
+        module = getattr(function, "__module__", None)
+        return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))
 
     def request_done(self, actor: Actor) -> None:
         """Called by the request's own coroutine when the answer is complete."""
@@ -496,13 +512,3 @@ class Job:
             self._future.set_exception(error)
         else:
             self._future.set_result(self._result)
-
-
-def _is_step(callback: Any) -> bool:
-    """Whether running `callback` is a step: a task's step, or a callback of the program itself."""
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task):
-        return True
-    function = getattr(callback, "func", callback)
-    module = getattr(function, "__module__", None)
-    return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))

@@ -161,7 +161,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
             step = step.tb_next
         return at
 
-    engine = Engine(lambda: Service(handler), capture.outputs, ended, begin, where)
+    engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.outputs, ended, begin, where)
     fresh = Fresh(graph, job.fork, watchdog, lambda: interrupt.asked)
     return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked)
 

@@ -106,8 +106,8 @@ async def test_what_cannot_be_loaded_is_said_in_one_line(bench: Bench, source: s
 
 
 async def test_a_kind_that_is_not_there_yet_is_refused_by_name(bench: Bench) -> None:
-    with pytest.raises(HandlerError, match="kind wsgi are not supported yet"):
-        await bench.run(WORKING, kind="wsgi")
+    with pytest.raises(HandlerError, match="kind http are not supported yet"):
+        await bench.run(WORKING, kind="http")
     with pytest.raises(HandlerError, match="unknown kind 'cobol'"):
         await bench.run(WORKING, kind="cobol")
 

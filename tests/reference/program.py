@@ -33,6 +33,8 @@ def program_of(source: str, folder: Path) -> Program:
     files = UserFiles(str(folder.resolve()), (str(folder.resolve()),))
     spec = f"{path}:handle"
     handler = load(locate(spec, str(folder)), spec, None, files)
-    engine = Engine(lambda: Service(handler), dict, list, lambda loop: None, lambda error: None)
+    engine = Engine(
+        lambda: Service(handler.kind, handler.target, handler.roles), dict, list, lambda loop: None, lambda error: None
+    )
     graph = StateGraph(files)
     return Program(handler, files, graph, Fresh(graph, False, NoPulse(), lambda: False), engine, lambda: False)
