@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from itertools import combinations, islice
+from math import comb
 from typing import TYPE_CHECKING
 
+from .schedule.faults import FaultSearch
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Recorded, Serial, Strategy
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _RANDOM_WALKS = 200
 _FEW_LANES = 3
+_MOST_FAULTS = 3_000
+_FAULT_SWITCHES = 1
+_MOST_WITH_VARIANTS = 150
+_EXHAUSTIVE_S = 8.0
 
 
 @dataclass(slots=True)
@@ -27,10 +33,13 @@ class Reached:
     schedules: int = 0
     random: int = 0
     pairs: int = 0
+    faults: int = 0
+    variants: list[str] = field(default_factory=list[str])
     first: bool = False
     out_of_budget: bool = False
     interrupted: bool = False
     replaying: bool = False
+    per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +49,12 @@ class Attempt:
     phase: str
     strategy: Strategy
     lanes: tuple[Lane, ...]
-    search: Search | None = None
+    search: Search | FaultSearch | None = None
 
 
 def attempts(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
-    """Serial in both orders and as recorded, lockstep, then ever more switches, then random for what is larger.
+    """Serial in both orders and as recorded, lockstep, then ever more switches, then faults, then all interleavings
+    where that is feasible, else random ones.
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
@@ -58,11 +68,49 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
             yield from _searched(
                 Search([lane.name for lane in pair]), pair, job.switches, f"{len(lanes)} lanes in pairs"
             )
+            yield from _fault_attempts(investigation, pair, job, reached, 0)
             reached.pairs += 1
         yield from _random_attempts(lanes, job, reached)
+        yield from _searched(search, lanes, job.switches, "")
+        return
     yield from _searched(search, lanes, job.switches, "")
-    if not many and not search.exhausted:
+    yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES)
+    if not search.exhausted and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S:
+        yield from _searched(search, lanes, 1_000_000, "")
+    if not search.exhausted:
         yield from _random_attempts(lanes, job, reached)
+
+
+def variant_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
+    """A shorter search, for requests that were not recorded: serial in both orders and as given, then few switches."""
+    lanes = investigation.lanes
+    for attempt in _first_attempts(investigation, search := Search([lane.name for lane in lanes])):
+        yield replace(attempt, phase=investigation.variant)
+    for attempt in islice(_searched(search, lanes, min(job.switches, 1), ""), _MOST_WITH_VARIANTS):
+        yield replace(attempt, phase=investigation.variant)
+    reached.variants.append(investigation.variant)
+
+
+def _fault_attempts(
+    investigation: Investigation, lanes: tuple[Lane, ...], job: Job, reached: Reached, switches: int
+) -> Iterator[Attempt]:
+    if not job.faults:
+        return
+    for order in (lanes, lanes[::-1]):
+        search = FaultSearch([lane.name for lane in order], investigation.program.cancels)
+        while search.tried < _MOST_FAULTS and (strategy := search.next(switches)) is not None:
+            yield Attempt("with a request cancelled or failing", strategy, lanes, search)
+        reached.faults += search.tried
+
+
+def _interleavings(investigation: Investigation) -> int:
+    """At most so many orders of the lanes' steps, by their number in the solo runs."""
+    count, so_far = 1, 0
+    for execution in investigation.solo_runs.values():
+        steps = len(execution.decisions)
+        so_far += steps
+        count *= comb(so_far, steps)
+    return count
 
 
 def _first_attempts(investigation: Investigation, search: Search) -> Iterator[Attempt]:

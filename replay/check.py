@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import time
+from itertools import permutations
 from typing import TYPE_CHECKING
 
-from .attempts import Reached, attempts
+from .attempts import Attempt, Reached, attempts, variant_attempts
 from .errors import HandlerError, ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
 from .report import Result
+from .schedule.schedule import Schedule
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
+from .variants import with_equal_inputs, with_probes
 from .verdict import result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from .program import Program
     from .run import Run
     from .worker.job import Job, Progress
 
 _REAL_CLOCK = time.monotonic
+_MOST_PAIRED = 3
 
 
 def investigate(program: Program, job: Job) -> Investigation:
@@ -41,7 +45,7 @@ def investigate(program: Program, job: Job) -> Investigation:
         raise ScheduleError("the trace has no request to replay", job.trace)
     with contextlib.suppress(HandlerError):  # the baselines meet it again and report it
         program.warm_up(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency)
+    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow)
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:
@@ -50,30 +54,52 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
     investigation = investigate(program, job)
     search = Search([lane.name for lane in investigation.lanes])
     reached = Reached()
-    try:
-        _announce(report, "each lane alone", program, investigation, started)
-        investigation.run_alone()
-        # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
-        tries = () if investigation.stopped else attempts(investigation, search, job, reached)
+
+    def follow(on: Investigation, tries: Iterable[Attempt]) -> bool:
+        """Make the attempts; False when time is up."""
         for attempt in tries:
             execution = program.execute(attempt.lanes, attempt.strategy, job.concurrency)
             reached.schedules += 1
             if attempt.search is not None:
                 attempt.search.tell(execution)
-            investigation.look(execution, attempt.lanes)
-            _announce(report, attempt.phase, program, investigation, started)
-            if program.interrupted():
-                reached.interrupted = True
-                break
-            if _REAL_CLOCK() - started > job.budget_s:
-                reached.out_of_budget = True
-                break
+            on.look(execution, attempt.lanes)
+            _announce(report, attempt.phase, program, on, started)
+            elapsed = _REAL_CLOCK() - started
+            reached.per_second = program.executions / elapsed
+            reached.interrupted = program.interrupted()
+            reached.out_of_budget = elapsed > job.budget_s or program.executions >= job.most_executions
+            if reached.interrupted or reached.out_of_budget:
+                return False
+        return True
+
+    try:
+        _announce(report, "each lane alone", program, investigation, started)
+        investigation.run_alone()
+        # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
+        in_time = not investigation.stopped and follow(investigation, attempts(investigation, search, job, reached))
+        if in_time and job.variants and not investigation.findings:
+            for other in _variants(investigation):
+                other.run_alone()
+                if not follow(other, variant_attempts(other, job, reached)):
+                    break
         settled = investigation.findings or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
             raise StateEscaped("state outlives being put back", job.handler)
     except Interrupted:
         reached.interrupted = True
     return result_of(investigation, job, search, reached, _REAL_CLOCK() - started)
+
+
+def _variants(investigation: Investigation) -> Iterator[Investigation]:
+    """The trace with other requests than were recorded, see `variants`."""
+    lanes = investigation.lanes
+    yield investigation.on(with_probes(lanes), "when each session sends its last request once more")
+    few = lanes[:_MOST_PAIRED]
+    for source, sink in permutations(few, 2):
+        same = with_equal_inputs(source, sink)
+        if same is not None:
+            what = f"when {sink.name} says the same as {source.name}"
+            yield investigation.on((source, same), what)
 
 
 def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:
@@ -86,7 +112,8 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     investigation = investigate(program, job)
     order = [lane.name for lane in investigation.lanes]
     if job.schedule is not None:
-        unknown = [name for name in job.schedule if name not in order and " " not in name and name.islower() is False]
+        known = set(order)
+        unknown = [n for n in job.schedule.names if n not in known and " " not in n and not n.islower()]
         if unknown:
             raise ScheduleError(
                 f"the schedule names {unknown[0]!r}, which is no lane of the trace",
@@ -109,7 +136,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         _announce(report, "replaying", program, investigation, started)
         program.executions += 1
         run = observed(program, investigation.lanes, strategy(), job.concurrency, None)
-        execution = program.execute(investigation.lanes, Replayed(_names(run), Serial(order)), job.concurrency)
+        execution = program.execute(investigation.lanes, Replayed(_schedule(run), Serial(order)), job.concurrency)
         if run.diverged is not None:
             investigation.stopped = f"the schedule could not be followed: {run.diverged}"
         if execution.outcomes != list(run.outcomes) and not any(investigation.unstable.values()):
@@ -121,8 +148,9 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
-def _names(run: Run) -> tuple[str, ...]:
-    return tuple(decision.lane for decision in run.decisions)
+def _schedule(run: Run) -> Schedule:
+    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
+    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
 
 
 def _announce(

@@ -8,31 +8,36 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .detect.confirm import with_identity, with_stand_ins
+from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
-from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around
+from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
 from .explain.advice import fix_for
 from .explain.explain import explain, isolated
 from .minimise.minimise import Minimal, minimise
-from .report import Crossing, Finding, Influence, Needs, Sink, Source
+from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
 from .schedule.schedule import to_json as schedule_to_json
 from .schedule.strategies import Replayed, Serial
+from .trace.model import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .allow import Allow
     from .explain.places import Place
     from .program import Program
     from .run import Outcome
+    from .schedule.schedule import Schedule
     from .trace.lanes import Lane
-    from .trace.model import Exchange
 
 _MOST_FINDINGS = 12
+_MOST_LOOKED_INTO = 200
+_DERIVED_TRIES = 4
 
 
 @dataclass(slots=True)
@@ -50,9 +55,33 @@ class Investigation:
     findings: list[Finding] = field(default_factory=list[Finding])
     influences: dict[tuple[str, str], Influence] = field(default_factory=dict[tuple[str, str], Influence])
     uncontrolled: dict[str, None] = field(default_factory=dict[str, None])
+    allow: tuple[Allow, ...] = ()
+    allowed: dict[tuple[str, str], Allowed] = field(default_factory=dict[tuple[str, str], "Allowed"])
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
     stopped: str = ""
-    _seen: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
+    variant: str = ""
+    _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
+    _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
+
+    def on(self, lanes: tuple[Lane, ...], what: str) -> Investigation:
+        """The same program on other requests; what is found there is found here."""
+        requests = [request for lane in lanes for request in lane.requests]
+        order = {exchange.request.id: n for n, exchange in enumerate(self.exchanges)}
+        requests.sort(key=lambda request: order.get(request.id, len(order)))
+        return replace(
+            self,
+            lanes=lanes,
+            exchanges=tuple(Exchange(request) for request in requests),
+            solo_runs={},
+            solo={},
+            materials={},
+            unstable={},
+            influences={},
+            variant=what,
+            _seen=set(),
+            _tried={},
+        )
 
     # ---- baselines
 
@@ -90,8 +119,7 @@ class Investigation:
             return
         crossed: set[str] = set()
         for candidate in candidates(execution, self.solo, self.materials):
-            kind = "interleaved" if execution.overlapped else "sequential"
-            key = (candidate.source, candidate.sink, candidate.where)
+            key = (candidate.source, candidate.request, candidate.path, candidate.tokens, bool(execution.faults))
             if key in self._seen:
                 crossed.add(candidate.request)
                 continue
@@ -100,25 +128,56 @@ class Investigation:
                 continue
             crossed.add(candidate.request)
             self._seen.add(key)
-            if len(self.findings) < _MOST_FINDINGS:
-                self.find(execution, lanes, confirmed, kind)
-        for outcome in execution.outcomes:
+            if len(self.findings) < _MOST_FINDINGS and len(self._seen) < _MOST_LOOKED_INTO:
+                self.find(execution, lanes, confirmed)
+        # After a fault a request may well be answered in another way: only foreign data counts there.
+        for outcome in () if execution.faults else execution.outcomes:
             alone = self.solo.get(outcome.request)
             if alone is not None and outcome.request not in crossed and not same_answer(outcome, alone):
                 difference = influence(outcome, alone, self.unstable[outcome.request])
-                if difference is not None:
+                if difference is not None and not self._depends(execution, lanes, outcome, difference.path):
                     self.influences.setdefault((outcome.request, difference.path), difference)
+
+    def _depends(self, execution: Execution, lanes: tuple[Lane, ...], outcome: Outcome, path: str) -> bool:
+        """Whether an answer that differs from the solo run does so because of what another lane said."""
+        found = False
+        for source in lanes:
+            key = (source.name, outcome.request, path, (), False)
+            tried = self._tried.get(key, 0)
+            if source.name == outcome.lane or key in self._seen or tried >= _DERIVED_TRIES:
+                found = found or key in self._seen
+                continue
+            self._tried[key] = tried + 1
+            text = differences(outcome, self.solo[outcome.request])[path][1]
+            candidate = Candidate(
+                source.name, outcome.lane, outcome.request, outcome.session, "response", path, text, (), text, "derived"
+            )
+            confirmed = self.confirm(candidate, lanes, execution.schedule)
+            if confirmed is not None:
+                found = True
+                self._seen.add(key)
+                self.find(execution, lanes, confirmed)
+        return found
 
     def note(self, execution: Execution) -> None:
         for escape in execution.escapes:
             self.uncontrolled.setdefault(escape)
-        if execution.stopped and not self.stopped:
-            self.stopped = _stop_reason(execution)
+        if not execution.stopped:
+            return
+        reason = _stop_reason(execution)
+        if execution.faults:
+            faulted = next((o for o in execution.outcomes if o.fault), None)
+            after = f"after a fault in {faulted.lane}'s request {faulted.request}" if faulted else "after a fault"
+            self.warnings.setdefault(f"{after}: {reason}")
+        elif not self.stopped:
+            self.stopped = reason
 
     # ---- confirming
 
-    def confirm(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: tuple[str, ...]) -> Candidate | None:
+    def confirm(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule) -> Candidate | None:
         """The candidate with only those tokens that are proven to be the source's; None when there are none."""
+        if candidate.kind == "derived":
+            return self._confirm_derived(candidate, lanes, schedule)
         source = next(lane for lane in lanes if lane.name == candidate.source)
         sent = self.materials[candidate.source].sent
         from_requests = [token for token in candidate.tokens if token in sent]
@@ -141,11 +200,45 @@ class Investigation:
         evidence = phrase_around(candidate.text, here, self.materials[candidate.source].texts)
         return replace(candidate, evidence=evidence, tokens=kept)
 
-    def _following(self, schedule: Iterable[str], lanes: Iterable[Lane]) -> Replayed:
-        return Replayed(tuple(schedule), Serial([lane.name for lane in lanes]))
+    def _confirm_derived(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule) -> Candidate | None:
+        source = next((lane for lane in lanes if lane.name == candidate.source), None)
+        if source is None:
+            return None
+        kept = frozenset[str]()
+        for lane in self.lanes:
+            identities = [text for r in lane.requests for text in (r.session, r.user or "")]
+            kept = kept.union(*map(tokens, identities))
+            if lane.name != source.name:
+                kept |= self.materials[lane.name].sent
+        answers: list[Outcome] = []
+        for version in versions(source, kept):
+            if version == source:
+                return None
+            changed = tuple(version if lane is source else lane for lane in lanes)
+            execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
+            answers += [outcome for outcome in execution.outcomes if outcome.request == candidate.request]
+        if len(answers) != 2 or not all(answer.finished for answer in answers):
+            return None
+        for path in differences(*answers):
+            header = path.removeprefix("headers.")
+            stable = path not in self.unstable[candidate.request] and header not in OPERATIONAL_HEADERS
+            if stable and path.startswith(("body", "headers", "status", "error")):
+                return replace(candidate, path=path)
+        return None
+
+    def _following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
+        return Replayed(schedule, Serial([lane.name for lane in lanes]))
 
     def same_crossing(self, candidate: Candidate, execution: Execution) -> Candidate | None:
         """The candidate's crossing as it shows in another execution, by source, sink, kind of place and value."""
+        if candidate.kind == "derived":
+            for outcome in execution.outcomes:
+                if outcome.request == candidate.request:
+                    changed = differences(outcome, self.solo[outcome.request])
+                    if candidate.path in changed:
+                        text = changed[candidate.path][1]
+                        return replace(candidate, text=text, evidence=text)
+            return None
         for found in candidates(execution, self.solo, self.materials):
             if found.signature == candidate.signature and candidate.tokens[0] in found.tokens:
                 return found
@@ -153,8 +246,9 @@ class Investigation:
 
     # ---- a new finding
 
-    def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate, kind: str) -> None:
+    def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> None:
         """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
+        kind = class_of(execution)
         for place, name in self._carriers:
             following = self._following(execution.schedule, lanes)
             fixed, _ = isolated(self.program, lanes, following, self.max_in_flight, [place])
@@ -175,6 +269,10 @@ class Investigation:
             return
         carrier = finding.crossing.carrier
         if place is not None and carrier is not None:
+            rule = next((rule for rule in self.allow if rule.covers(finding.crossing)), None)
+            if rule is not None:
+                self.allowed.setdefault((carrier.name, rule.reason), Allowed.of(finding.crossing, rule.reason))
+                return
             known = self._known(carrier.name, finding.crossing.needs.cls)
             if known is None:
                 self._carriers.append((place, carrier.name))
@@ -216,13 +314,18 @@ class Investigation:
             )
             return None, None
         run = explanation.run
-        overlapped = minimal.execution.overlapped
+        cls = class_of(minimal.execution)
         requests = [request for lane in lanes for request in lane.requests]
         order = {exchange.request.id: index for index, exchange in enumerate(self.exchanges)}
         requests.sort(key=lambda request: order[request.id])
         origin = self._origin(candidate, lanes)
+        derivation = ""
+        if candidate.kind == "derived":
+            source = next(lane for lane in lanes if lane.name == candidate.source)
+            how = in_words(candidate.text, texts_of(source), origin.request)
+            derivation = how or f"it depends on what {candidate.source} says: other words, another value here"
         needs = Needs(
-            "interleaved" if overlapped else "sequential",
+            cls,
             minimal.execution.switches,
             len({request.session for request in requests}),
             len(requests),
@@ -230,13 +333,13 @@ class Investigation:
         carrier = explanation.carrier
         crossing = Crossing(
             id=_identity(candidate, carrier.name if carrier else "", needs),
-            kind="verbatim",
+            kind=candidate.kind,
             source=origin,
             sink=Sink(
                 candidate.sink,
                 candidate.session,
                 candidate.request,
-                "exception" if candidate.where == "exception" else "response",
+                cast("Any", candidate.where),
                 candidate.path,
                 candidate.evidence,
             ),
@@ -245,10 +348,12 @@ class Investigation:
             read=explanation.read,
             needs=needs,
             schedule=schedule_to_json(run.decisions),
-            fix=fix_for(carrier.name, carrier.kind, overlapped) if carrier else "",
-            explained=explanation.remark,
+            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
+            explained="; ".join(filter(None, (self.variant, derivation, explanation.remark))),
             evidence_all=candidate.tokens,
             requests=tuple({**request.to_json(), "lane": lane_of(request.id, lanes)} for request in requests),
+            alone=_alone(self.solo[candidate.request], candidate.path) if candidate.kind == "derived" else "",
+            upstream_calls=self.program.upstream_calls,
         )
         finding = Finding(
             crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run
@@ -269,13 +374,29 @@ class Investigation:
         return Source(lane.name, lane.requests[0].session, lane.requests[0].id)
 
 
+def class_of(execution: Execution) -> Literal["sequential", "interleaved", "cancellation", "exception"]:
+    """What kind of schedule it is, the rarest thing in it first."""
+    actions = {action for _, action in execution.faults}
+    if "fail" in actions:
+        return "exception"
+    if actions:
+        return "cancellation"
+    return "interleaved" if execution.overlapped else "sequential"
+
+
+def _alone(outcome: Outcome, path: str) -> str:
+    return {where: text for _, where, text in observations(outcome)}.get(path, "")
+
+
 def lane_of(request: str, lanes: Iterable[Lane]) -> str:
     return next(lane.name for lane in lanes if any(r.id == request for r in lane.requests))
 
 
 def _stop_reason(execution: Execution) -> str:
-    if execution.stopped != "deadlock":
+    if not execution.stopped.startswith("deadlock"):
         return f"an execution was stopped: {execution.stopped}"
+    if execution.stopped != "deadlock":
+        return execution.stopped
     waiting = sorted({o.lane for o in execution.outcomes if not o.finished})
     return f"deadlock: {', '.join(waiting)} wait for something that no lane will bring"
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .handler.function import is_async
 from .schedule.execute import Execution
 from .state.graph import StateGraph
 
@@ -35,7 +36,13 @@ class Program:
     fresh: Fresh
     engine: Engine
     interrupted: Callable[[], bool]
+    upstream_calls: tuple[str, ...] = ()
     executions: int = 0
+
+    @property
+    def cancels(self) -> bool:
+        """Whether a request can be cancelled: a thread cannot."""
+        return self.handler.kind in ("asgi", "aiohttp") or is_async(self.handler.target)
 
     def graph_now(self) -> StateGraph:
         """The state as it is within an execution, after the application's start-up, which may have made some of it."""

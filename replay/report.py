@@ -74,7 +74,8 @@ class Crossing:
     """Evidence that `sink.lane` observed data of `source.lane`.
 
     `carrier`, `write` and `read` are None where the shared thing could not be named; `explained` then says why.
-    `schedule` lists the lane of every step: with `requests` (trace lines of the minimal repro) it repeats the crossing.
+    `alone` is what stands in the sink when its lane is alone (derived ones). `upstream_calls` are those of the
+    job. `schedule` lists the lane of every step: with `requests` (trace lines of the repro) it repeats the crossing.
     """
 
     id: str
@@ -90,6 +91,8 @@ class Crossing:
     explained: str = ""
     evidence_all: tuple[str, ...] = ()
     requests: tuple[dict[str, Any], ...] = ()
+    alone: str = ""
+    upstream_calls: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -113,7 +116,25 @@ class Crossing:
             explained=data.get("explained", ""),
             evidence_all=tuple(data.get("evidence_all", ())),
             requests=tuple(data.get("requests", ())),
+            alone=data.get("alone", ""),
+            upstream_calls=tuple(data.get("upstream_calls", ())),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A crossing that a rule of the user's allows, and the rule's reason."""
+
+    source: str
+    sink: str
+    path: str
+    carrier: str
+    reason: str
+
+    @classmethod
+    def of(cls, crossing: Crossing, reason: str) -> Allowed:
+        carrier = crossing.carrier.name if crossing.carrier is not None else ""
+        return cls(crossing.source.lane, crossing.sink.lane, crossing.sink.path, carrier, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +179,7 @@ class Report:
     crossings: tuple[Crossing, ...]
     influences: tuple[Influence, ...] = ()
     warnings: tuple[str, ...] = ()
+    allowed: tuple[Allowed, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contract of DESIGN: `check --format json` prints exactly this."""
@@ -173,6 +195,7 @@ class Report:
             "crossings": [crossing.to_json() for crossing in self.crossings],
             "influences": [asdict(influence) for influence in self.influences],
             "warnings": list(self.warnings),
+            "allowed": [asdict(allowed) for allowed in self.allowed],
         }
 
     @classmethod
@@ -194,6 +217,7 @@ class Report:
             crossings=tuple(Crossing.from_json(c) for c in data["crossings"]),
             influences=tuple(Influence(**i) for i in data["influences"]),
             warnings=tuple(data.get("warnings", ())),
+            allowed=tuple(Allowed(**a) for a in data.get("allowed", ())),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-EVENT_KINDS = ("request", "await", "blocked", "write", "read", "chunk", "output", "response", "error")
+EVENT_KINDS = ("request", "await", "blocked", "write", "read", "chunk", "output", "fault", "response", "error")
 """What can happen in a lane:
 
 request   the request entered the handler; `text` is the message or `METHOD /path body`
@@ -19,6 +19,7 @@ write     the line at `at` changed `carrier`, a shared thing; `text` is a short 
 read      the line at `at` used `carrier`
 chunk     one part of a streamed response; `text` is the part
 output    something the handler printed or logged; `text` is the line
+fault     something was done to the request from outside; `text` says what: the client is gone, a time limit passed
 response  the request was answered; `text` is the body, `status` the HTTP status
 error     the request ended in an exception; `text` is `Type: message`, `at` the user's line that raised
 """
@@ -46,12 +47,14 @@ class Decision:
     """One choice: at this step `lane` ran, out of `enabled`; it had been suspended at `at` (None: before its request).
 
     `preempted` says that the lane which ran before could have gone on: these are the switches that a finding counts.
+    `action` is what was done to the lane's request at this step (`schedule.FAULTS`), or "".
     """
 
     lane: str
     enabled: tuple[str, ...]
     at: str | None = None
     preempted: bool = False
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ class Outcome:
         chunks: the parts of a stream in order; empty when the answer came in one piece.
         error: `Type: message` when the handler raised, else None. `error_at` is the user's line that raised.
         output: what the handler printed or logged while this request's lane ran.
+        logs: (logger, message) of each log record made for this request.
+        upstream: (name, arguments) of each upstream call made for it; the arguments are a JSON value.
+        fault: what was done to the request from outside (`schedule.FAULTS`), or "".
         finished: False when the request never got its answer (blocked for ever, stopped by the watchdog).
     """
 
@@ -79,6 +85,9 @@ class Outcome:
     error_at: str | None = None
     output: str = ""
     finished: bool = True
+    logs: tuple[tuple[str, str], ...] = ()
+    upstream: tuple[tuple[str, Any], ...] = ()
+    fault: str = ""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Outcome:
@@ -86,6 +95,8 @@ class Outcome:
             **data,
             "headers": tuple((k, v) for k, v in data["headers"]),
             "chunks": tuple(data["chunks"]),
+            "logs": tuple((name, text) for name, text in data["logs"]),
+            "upstream": tuple((name, sent) for name, sent in data["upstream"]),
         }
         return cls(**fields)
 
@@ -126,7 +137,8 @@ class Run:
         return cls(
             lanes=tuple(data["lanes"]),
             decisions=tuple(
-                Decision(d["lane"], tuple(d["enabled"]), d["at"], d["preempted"]) for d in data["decisions"]
+                Decision(d["lane"], tuple(d["enabled"]), d["at"], d["preempted"], d.get("action", ""))
+                for d in data["decisions"]
             ),
             events=tuple(Event(**e) for e in data["events"]),
             outcomes=tuple(Outcome.from_json(o) for o in data["outcomes"]),

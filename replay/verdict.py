@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .worker.job import Job
 
 
+_MOST_WARNINGS = 5
+
+
 def result_of(investigation: Investigation, job: Job, search: Search, reached: Reached, elapsed_s: float) -> Result:
     interior = {
         name: max(0, len(execution.decisions) - len(execution.outcomes))
@@ -43,7 +46,11 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         coverage,
         tuple(finding.crossing for finding in findings),
         tuple(investigation.influences.values()),
-        tuple(lost_turns(investigation.exchanges, investigation.solo)) if not findings else (),
+        (
+            *(lost_turns(investigation.exchanges, investigation.solo) if not findings else ()),
+            *list(investigation.warnings)[:_MOST_WARNINGS],
+        ),
+        tuple(investigation.allowed.values()),
     )
     solo = {name: run_of(execution) for name, execution in investigation.solo_runs.items()}
     run = findings[0].run if findings else _last_run(investigation)
@@ -116,8 +123,7 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     pairs = lanes * (lanes - 1) // 2
     parts: list[str] = []
     if search.exhausted:
-        count = "" if reached.pairs else f"{reached.schedules - _extra(investigation)} "
-        parts.append(f"all {count}interleavings")
+        parts.append(f"all {search.count:,} interleavings")
     elif search.completed > 0:
         parts.append(f"every schedule with at most {switches_in_words(search.completed)}")
     elif search.completed == 0:
@@ -129,14 +135,10 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     if reached.pairs and not search.exhausted:
         which = "every pair" if reached.pairs == pairs else f"{reached.pairs} of {pairs} pairs"
         parts.append(f"{which} of lanes by itself with at most {switches_in_words(switches)}")
+    if reached.faults:
+        parts.append(f"{reached.faults:,} with a request cancelled, timed out or failing upstream")
     if reached.random:
         parts.append(f"{reached.random} at random")
     cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
-    return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}"
-
-
-def _extra(investigation: Investigation) -> int:
-    """Schedules handed out beside the search proper, which has them too."""
-    lanes = len(investigation.lanes)
-    recorded = any(len(lane.requests) > 1 for lane in investigation.lanes)
-    return 2 + recorded + (lanes - 1 if lanes > 2 else 0)
+    variants = "; also with sessions asking again and asking the same" if reached.variants else ""
+    return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}{variants}"

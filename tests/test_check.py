@@ -79,8 +79,7 @@ async def test_state_that_is_read_after_an_await_needs_an_overlap_of_one_switch(
 async def test_each_fix_of_the_shared_list_is_judged_clean(agent: str) -> None:
     result = await check_sample("shared_list.jsonl", f"{agent}.py:handle_message")
     assert result.report.verdict == "clean"
-    assert result.report.coverage.exhaustive_to_switches == 2
-    assert "every schedule with at most 2 switches" in result.report.coverage.statement
+    assert result.report.coverage.statement.startswith("all ")
 
 
 async def test_a_contextvar_that_forgets_the_conversation_is_a_warning_and_no_contamination() -> None:

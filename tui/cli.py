@@ -18,6 +18,8 @@ from rich.text import Text
 
 from ..replay.errors import CrosslaneError, ScheduleError
 from ..replay.report import EXIT_CODES
+from ..replay.schedule.schedule import FAULTS, Schedule
+from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from .safe_text import safe
 
@@ -146,7 +148,7 @@ def replay(
     options = _options(python, cwd)
     result = _run(job, options)
     if save_schedule is not None:
-        decisions = [{"lane": d.lane, "enabled": d.enabled, "at": d.at} for d in result.run.decisions]
+        decisions = schedule_to_json(result.run.decisions)
         _write(save_schedule, json.dumps({"version": 1, "decisions": decisions}, indent=1) + "\n")
     kept = _keep(result, job, options.cwd)
     if format == "json":
@@ -215,8 +217,8 @@ def findings_folder() -> Path:
     return (Path(own) if own else platformdirs.user_state_path("crosslane")) / "findings"
 
 
-def read_schedule(path: Path) -> tuple[str, ...]:
-    """Lane names from a JSON file: a list of them, a list of decisions, or an object that has either.
+def read_schedule(path: Path) -> Schedule:
+    """A schedule from a JSON file: a list of lane names, a list of decisions, or an object that has either.
 
     Raises:
         ScheduleError: there is none in it.
@@ -234,14 +236,20 @@ def read_schedule(path: Path) -> tuple[str, ...]:
             members = cast("dict[str, Any]", crossings[0])
         data = members.get("decisions", members.get("schedule"))
     names: list[str] = []
+    faults: list[tuple[int, str]] = []
     for item in cast("list[Any]", data) if isinstance(data, list) else ():
         name = cast("dict[str, Any]", item).get("lane") if isinstance(item, dict) else item
+        action = cast("dict[str, Any]", item).get("action") if isinstance(item, dict) else None
+        if action is not None and action not in FAULTS:
+            raise ScheduleError(f"has an unknown action {action!r}", str(path), f"known: {', '.join(FAULTS)}")
+        if action:
+            faults.append((len(names), str(action)))
         if not isinstance(name, str):
             raise ScheduleError("has a step without a lane", str(path), 'a schedule is ["alice", "alice", "bob"]')
         names.append(name)
     if not names:
         raise ScheduleError("has no schedule in it", str(path), 'a schedule is ["alice", "alice", "bob"]')
-    return tuple(names)
+    return Schedule(tuple(names), tuple(faults))
 
 
 def _options(python: str | None, cwd: Path | None) -> WorkerOptions:

@@ -18,6 +18,7 @@ GLYPHS = {
     "read": "▷",
     "chunk": "▪",
     "output": "≡",
+    "fault": "✂",
     "response": "●",
     "error": "✖",
 }

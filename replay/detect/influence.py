@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..report import Influence
-from .values import leaves
+from .values import leaves, observations
 
 if TYPE_CHECKING:
     from ..run import Outcome
@@ -24,7 +24,8 @@ def differences(outcome: Outcome, alone: Outcome) -> dict[str, tuple[str, str]]:
 def influence(outcome: Outcome, alone: Outcome, unstable: frozenset[str]) -> Influence | None:
     """The first difference at a path that two solo runs agree on, or None."""
     for path, (before, after) in differences(outcome, alone).items():
-        if path not in unstable:
+        # A prompt or a log line that differs is no answer; what it does to the answer shows there.
+        if path not in unstable and not path.startswith(("log.", "upstream.")):
             return Influence(outcome.lane, outcome.request, path, before, after)
     return None
 
@@ -34,4 +35,5 @@ def _flat(outcome: Outcome) -> dict[str, str]:
     flat["status"] = str(outcome.status)
     flat.update(leaves(outcome.body, "body"))
     flat.update({f"headers.{name}": value for name, value in outcome.headers})
+    flat.update({path: text for where, path, text in observations(outcome) if where in ("log", "upstream")})
     return flat

@@ -35,7 +35,7 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
-    """Everything that a request's user could see: (where, path, text)."""
+    """Everything that was made for a request and leaves the program: (where, path, text)."""
     for path, text in leaves(outcome.body, "body"):
         yield "response", path, text
     for name, value in outcome.headers:
@@ -43,6 +43,11 @@ def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
             yield "response", f"headers.{name}", value
     if outcome.error is not None:
         yield "exception", "error", outcome.error
+    for index, (name, text) in enumerate(outcome.logs):
+        yield "log", f"log.{name}[{index}]", text
+    for index, (name, sent) in enumerate(outcome.upstream):
+        for path, text in leaves(sent, f"upstream.{name}[{index}]"):
+            yield "upstream", path, text
 
 
 def tokens(text: str) -> set[str]:

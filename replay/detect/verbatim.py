@@ -6,8 +6,9 @@ this execution. Then the foreign value must be one that the lane neither sent it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .values import Material, foreign_tokens, observations, phrase_around
 
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from ..schedule.execute import Execution
 
 
+_INDEX = re.compile(r"\[\d+\]")
+_MOST_PLACES = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A foreign value in an answer, not yet confirmed.
 
-    `tokens` are all of the source's that were found in that answer, best first; `text` is what stands at `path`.
+    `tokens` are all of the source's that were found in that answer, best first; `text` is what stands at `path`. For a
+    derived one `tokens` is empty: the text depends on the source without holding any of its words.
     """
 
     source: str
@@ -34,11 +40,12 @@ class Candidate:
     evidence: str
     tokens: tuple[str, ...]
     text: str
+    kind: Literal["verbatim", "derived"] = "verbatim"
 
     @property
-    def signature(self) -> tuple[str, str, str]:
+    def signature(self) -> tuple[str, str, str, str]:
         """What makes two candidates the same crossing, while schedules and payloads are made smaller."""
-        return self.source, self.sink, self.where
+        return self.source, self.sink, self.where, _INDEX.sub("[]", self.path)
 
 
 def changed_outcomes(execution: Execution, solo: Mapping[str, Outcome]) -> list[Outcome]:
@@ -53,6 +60,8 @@ def same_answer(one: Outcome, other: Outcome) -> bool:
         and one.error == other.error
         and one.chunks == other.chunks
         and one.headers == other.headers
+        and one.logs == other.logs
+        and one.upstream == other.upstream
     )
 
 
@@ -68,24 +77,32 @@ def candidates(
             private = material.telling - mine
             found = [(foreign_tokens(text, private), where, path, text) for where, path, text in observations(outcome)]
             hits = [hit for hit in found if hit[0]]
-            if not hits:
-                continue
-            # Where several places show it, the innermost with the most evidence speaks for all.
-            hits.sort(key=lambda hit: (-max(map(_weight, hit[0])), len(hit[2])))
-            best = sorted(hits[0][0], key=lambda t: (-_weight(t), t))
-            everything = dict.fromkeys([*best, *(t for hit in hits for t in sorted(hit[0]))])
-            _, where, path, text = hits[0]
-            yield Candidate(
-                source,
-                outcome.lane,
-                outcome.request,
-                outcome.session,
-                where,
-                path,
-                phrase_around(text, tuple(best), material.texts),
-                tuple(everything),
-                text,
-            )
+            # What the user was shown speaks first; then prompts and logs, each of which is a sink of its own.
+            for sinks in (("response", "exception"), ("upstream",), ("log",)):
+                here = [hit for hit in hits if hit[1] in sinks]
+                # The innermost with the most evidence first: of the places that one cause shows in, it speaks for all.
+                here.sort(key=lambda hit: (-max(map(_weight, hit[0])), len(hit[3])))
+                places: dict[str, tuple[set[str], str, str, str]] = {}
+                for hit in here:
+                    places.setdefault(_INDEX.sub("[]", hit[2]), hit)
+                for hit in list(places.values())[:_MOST_PLACES]:
+                    yield _candidate(source, outcome, hit, material)
+
+
+def _candidate(source: str, outcome: Outcome, hit: tuple[set[str], str, str, str], material: Material) -> Candidate:
+    found, where, path, text = hit
+    best = sorted(found, key=lambda t: (-_weight(t), t))
+    return Candidate(
+        source,
+        outcome.lane,
+        outcome.request,
+        outcome.session,
+        where,
+        path,
+        phrase_around(text, tuple(best), material.texts),
+        tuple(best),
+        text,
+    )
 
 
 def _weight(token: str) -> float:

@@ -25,10 +25,16 @@ _FIXES = {
 }
 
 
-def fix_for(name: str, kind: str, interleaved: bool) -> str:
+def fix_for(name: str, kind: str, cls: str) -> str:
     """One sentence. A scalar that is overwritten between two awaits has a nearer remedy than a store."""
     advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
-    if interleaved and kind in ("module global", "class attribute", "instance attribute"):
+    if cls in ("cancellation", "exception"):
+        end = "is cancelled" if cls == "cancellation" else "fails"
+        return (
+            f"reset {name}, or discard what it holds, when a request {end}: that belongs into a finally clause. "
+            f"Else {advice}"
+        )
+    if cls == "interleaved" and kind in ("module global", "class attribute", "instance attribute"):
         return (
             f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..detect.verbatim import Candidate
     from ..program import Program
+    from ..schedule.schedule import Schedule
     from ..trace.lanes import Lane
 
 _MOST_TRIED = 60
@@ -44,7 +45,7 @@ class Explanation:
 def explain(
     program: Program,
     lanes: Sequence[Lane],
-    schedule: Sequence[str],
+    schedule: Schedule,
     max_in_flight: int | None,
     candidate: Candidate,
     crosses: Callable[[Execution], bool],
@@ -111,7 +112,7 @@ def observed(
     """Execute once line by line; the run comes with its events."""
 
     def job() -> Run:
-        timeline = Timeline(program.files, program.graph_now, place, program.engine.outputs)
+        timeline = Timeline(program.files, program.graph_now, place, program.engine.heard)
         execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
         run = run_of(execution, timeline.events, timeline.places)
         diverged = getattr(strategy, "diverged", None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..handler.reply import Reply
     from ..schedule.actors import Actor
+    from ..schedule.execute import Heard
     from ..schedule.loop import ControlledLoop
     from ..state.files import UserFiles
     from ..state.graph import StateGraph
@@ -30,13 +31,22 @@ if TYPE_CHECKING:
     from .places import Place
 
 _TEXT_LIMIT = 4_000
+_FAULTS = {
+    "cancel": "the client is gone",
+    "timeout": "its time limit passes",
+    "fail": "the upstream call fails",
+}
 
 
 class Timeline:
     """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it."""
 
     def __init__(
-        self, files: UserFiles, graph_now: Callable[[], StateGraph], carrier: Place | None, output: Any
+        self,
+        files: UserFiles,
+        graph_now: Callable[[], StateGraph],
+        carrier: Place | None,
+        heard: Callable[[str], Heard],
     ) -> None:
         self.events: list[Event] = []
         self.places: list[str | None] = []
@@ -44,7 +54,7 @@ class Timeline:
         self._graph_now = graph_now
         self._graph: StateGraph | None = None
         self._carrier = carrier
-        self._output = output
+        self._heard = heard
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
@@ -96,6 +106,8 @@ class Timeline:
         last = self._last.get(actor.name)
         self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
         self._lane = actor.name
+        if actor.fault:
+            self._event("fault", actor.name, _FAULTS[actor.fault])
         sys.settrace(self._trace)
 
     def _leave(self, actor: Actor) -> None:
@@ -181,7 +193,7 @@ class Timeline:
         request = self._requests.get(lane)
         if request is None:
             return
-        text = "".join(self._output().get(request.id, ()))
+        text = "".join(self._heard(request.id).output)
         new = text[self._printed.get(request.id, 0) :]
         if new.strip():
             self._printed[request.id] = len(text)

@@ -50,12 +50,13 @@ def script(source: ExportSource) -> str:
         f"REQUESTS = {_literal(requests)}",
         "# The lane that runs at each step, from one await to the next.",
         f"SCHEDULE = {_literal(schedule)}",
+        f"FAULTS = {_literal({n: step['action'] for n, step in enumerate(crossing.schedule) if 'action' in step})}",
         f"FOREIGN = {_literal(list(crossing.evidence_all))}  # values of {_comment(crossing.source.lane)}",
         f"SINK = {_literal(sink)}",
         "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
         *bodies,
         '\n\nif __name__ == "__main__":',
-        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FOREIGN, SINK))",
+        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK))",
     ]
     return "\n".join(parts) + "\n"
 

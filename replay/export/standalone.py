@@ -83,7 +83,9 @@ class UserFiles:
         return path.startswith(self._folders) and path != __file__ and not any(f in path for f in libraries)
 
 
-def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> list[tuple[dict[str, Any], Reply]]:
+def force(
+    handler: Any, requests: list[dict[str, Any]], schedule: list[str], faults: dict[int, str]
+) -> list[tuple[dict[str, Any], Reply]]:
     """Run the requests in exactly this interleaving; once the schedule no longer fits, one lane after another."""
     loop = ControlledLoop(list(dict.fromkeys(request["lane"] for request in requests)))
     replies: list[tuple[dict[str, Any], Reply]] = []
@@ -97,12 +99,14 @@ def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> 
 
         async def serve() -> None:
             reply = Reply()
+            cancel = actor.leave
+            actor.leave = lambda: reply.gone() if reply.gone is not None else cancel() if cancel is not None else None
             replies.append((request, reply))
             try:
                 await call(reply)
             except BaseException as error:
                 reply.error = error
-                if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+                if isinstance(error, GeneratorExit) or loop.is_closing:
                     return
             reply.finished = True
             loop.request_done(actor)
@@ -112,12 +116,13 @@ def force(handler: Any, requests: list[dict[str, Any]], schedule: list[str]) -> 
     for request in requests:
         actor = loop.lanes[request["lane"]]
         actor.pending.append(serving(request, actor))
-    steps = iter(schedule)
+    steps = iter(enumerate(schedule))
 
     def choose(enabled: list[Actor], previous: Actor | None) -> Actor:
-        for name in steps:
+        for step, name in steps:
             for actor in enabled:
                 if actor.name == name:
+                    actor.fault = faults.get(step, "")
                     return actor
         return previous if previous in enabled else enabled[0]
 
@@ -145,6 +150,7 @@ def main(
     folder: str,
     requests: list[dict[str, Any]],
     schedule: list[str],
+    faults: dict[int, str],
     foreign: list[str],
     sink: dict[str, str],
 ) -> int:
@@ -155,7 +161,7 @@ def main(
     install(UserFiles(folders), lambda: None, ThreadLoop)
     try:
         loaded = load_handler(spec, folders)
-        replies = force(loaded, requests, schedule)
+        replies = force(loaded, requests, schedule, faults)
     except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:
         print(f"cannot run {spec}: {type(error).__name__}: {error}")
         return 2

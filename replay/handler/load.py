@@ -36,6 +36,7 @@ class Handler:
     target: Any
     file: str
     roles: dict[str, str]
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def load(location: Location, spec: str, kind: str | None, files: UserFiles) -> H
         if not callable(target):
             raise HandlerError(f"is a {type(target).__name__}, not an application of kind {settled}", spec)
         made_anew = is_bare_factory(factory) and inspect.iscoroutinefunction(factory)
-        return Handler(spec, settled, factory if made_anew else target, file, {})
+        return Handler(spec, settled, factory if made_anew else target, file, {}, module.__name__)
     if inspect.isclass(target):
         raise HandlerError(
             "is a class", spec, f"point at an instance or a method of one, such as {target.__name__}().…"
@@ -125,7 +126,7 @@ def load(location: Location, spec: str, kind: str | None, files: UserFiles) -> H
         ) from None
     if not roles:
         raise HandlerError("takes no parameters that a request could fill", spec, "give it one such as message")
-    return Handler(spec, settled, target, file, roles)
+    return Handler(spec, settled, target, file, roles, module.__name__)
 
 
 def _import(location: Location, files: UserFiles) -> types.ModuleType:

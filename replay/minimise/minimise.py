@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..schedule.faults import FaultSearch
 from ..schedule.search import Search
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def minimise(
     """
     best = Minimal(tuple(lanes), execution, candidate)
     switches = execution.switches
+    with_faults = bool(execution.faults)
 
     def attempt(smaller: tuple[Lane, ...]) -> Minimal | None:
-        return _simplest(program, smaller, switches, max_in_flight, same_crossing)
+        return _simplest(program, smaller, switches, with_faults, max_in_flight, same_crossing)
 
     pair = tuple(lane for lane in best.lanes if lane.name in (candidate.source, candidate.sink))
     if len(pair) < len(best.lanes) and (found := attempt(pair)) is not None:
@@ -73,10 +75,12 @@ def _simplest(
     program: Program,
     lanes: tuple[Lane, ...],
     switches: int,
+    with_faults: bool,
     max_in_flight: int | None,
     same_crossing: Callable[[Execution, tuple[Lane, ...]], Candidate | None],
 ) -> Minimal | None:
-    search = Search([lane.name for lane in lanes])
+    order = [lane.name for lane in lanes]
+    search = FaultSearch(order, cancelling=True) if with_faults else Search(order)
     for _ in range(_TRIES_A_SUBSET):
         if program.interrupted():
             return None

@@ -64,16 +64,21 @@ class Actor:
         in_flight: whether a request has started and is not yet answered. `request` is the id of the latest one.
         clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use
             up the deadlines of another.
+        fault: what the strategy that chose it wants done to its request in this step, see `schedule.FAULTS`.
+        leave: what to call when its client goes away. `at_upstream`: whether it waits for an upstream call.
         idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
     """
 
     __slots__ = (
         *(
+            "at_upstream",
             "background",
             "clock",
             "delays",
+            "fault",
             "idle_timers",
             "in_flight",
+            "leave",
             "loop",
             "name",
             "pending",
@@ -95,3 +100,6 @@ class Actor:
         self.request = ""
         self.clock = loop.now
         self.idle_timers = _IDLE_TIMERS
+        self.fault = ""
+        self.at_upstream = False
+        self.leave: Callable[[], object] | None = None

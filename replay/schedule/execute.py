@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from ..errors import HandlerError
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
 from .loop import ControlledLoop
+from .schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Execution:
 
     Attributes:
         outcomes: in the order in which requests were started.
-        decisions: see `ControlledLoop.decisions`.
+        decisions, faults, starts, limits, upstream: see `ControlledLoop`.
     """
 
     lanes: tuple[str, ...]
@@ -47,6 +48,10 @@ class Execution:
     overlapped: bool
     stopped: str
     escapes: tuple[str, ...]
+    faults: tuple[tuple[int, str], ...] = ()
+    starts: tuple[int, ...] = ()
+    limits: tuple[int, ...] = ()
+    upstream: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +61,10 @@ class Execution:
             "overlapped": self.overlapped,
             "stopped": self.stopped,
             "escapes": self.escapes,
+            "faults": self.faults,
+            "starts": self.starts,
+            "limits": self.limits,
+            "upstream": self.upstream,
         }
 
     @classmethod
@@ -67,11 +76,15 @@ class Execution:
             data["overlapped"],
             data["stopped"],
             tuple(data["escapes"]),
+            tuple((step, action) for step, action in data["faults"]),
+            tuple(data["starts"]),
+            tuple(data["limits"]),
+            tuple(data["upstream"]),
         )
 
     @property
-    def schedule(self) -> tuple[str, ...]:
-        return tuple(name for name, _, _ in self.decisions)
+    def schedule(self) -> Schedule:
+        return Schedule(tuple([name for name, _, _ in self.decisions]), self.faults)
 
     @property
     def switches(self) -> int:
@@ -89,19 +102,31 @@ def preemptions(decisions: Sequence[tuple[str, tuple[str, ...], bool]]) -> int:
 
 
 @dataclass(slots=True)
+class Heard:
+    """What the program let be heard while it worked for one request, beside its answer. See `run.Outcome`."""
+
+    output: list[str] = field(default_factory=list[str])
+    logs: list[tuple[str, str]] = field(default_factory=list["tuple[str, str]"])
+    upstream: list[tuple[str, Any]] = field(default_factory=list["tuple[str, Any]"])
+
+
+NOTHING_HEARD = Heard()
+
+
+@dataclass(slots=True)
 class Engine:
     """Executes requests against one loaded handler. It does not restore state: that is `state.fresh`'s work.
 
     Attributes:
         service: made anew for each execution.
-        outputs: what the program printed, by request id.
+        heard: what the program printed, logged and sent upstream, by request id.
         escapes: called after each execution; what the worker's audit hook saw leave control.
         begin: told of each new loop, before anything runs on it.
         where: the user's line that an exception came from, as `file:line`.
     """
 
     service: Callable[[], Service]
-    outputs: Callable[[], dict[str, list[str]]]
+    heard: Callable[[str], Heard]
     escapes: Callable[[], list[str]]
     begin: Callable[[ControlledLoop], None]
     where: Callable[[BaseException], str | None]
@@ -152,11 +177,15 @@ class Engine:
                     observer.end(loop)
             execution = Execution(
                 lanes=tuple(names),
-                outcomes=self._outcomes(replies),
+                outcomes=self._outcomes(replies, loop),
                 decisions=loop.decisions,
                 overlapped=loop.overlapped,
                 stopped=loop.stopped,
                 escapes=tuple(dict.fromkeys((*loop.escapes, *self.escapes()))),
+                faults=tuple(loop.faults),
+                starts=tuple(loop.starts),
+                limits=tuple(loop.limits),
+                upstream=tuple(loop.upstream),
             )
             if not loop.stopped:
                 service.shutdown(loop)
@@ -166,24 +195,29 @@ class Engine:
                 gc.enable()
         return execution
 
-    def _outcomes(self, replies: list[tuple[Request, str, Reply]]) -> list[Outcome]:
-        outputs = self.outputs()
-        return [
-            Outcome(
-                request.id,
-                lane,
-                request.session,
-                reply.status,
-                tuple(reply.headers),
-                reply.body,
-                tuple(reply.chunks),
-                error_text(reply.error),
-                None if reply.error is None else self.where(reply.error),
-                "".join(outputs.get(request.id, ())),
-                reply.finished,
+    def _outcomes(self, replies: list[tuple[Request, str, Reply]], loop: ControlledLoop) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for request, lane, reply in replies:
+            heard = self.heard(request.id)
+            outcomes.append(
+                Outcome(
+                    request.id,
+                    lane,
+                    request.session,
+                    reply.status,
+                    tuple(reply.headers),
+                    reply.body,
+                    tuple(reply.chunks),
+                    error_text(reply.error),
+                    None if reply.error is None else self.where(reply.error),
+                    "".join(heard.output),
+                    reply.finished,
+                    tuple(heard.logs),
+                    tuple(heard.upstream),
+                    loop.faulted.get(request.id, ""),
+                )
             )
-            for request, lane, reply in replies
-        ]
+        return outcomes
 
 
 def _serving(
@@ -197,6 +231,8 @@ def _serving(
     async def serve() -> None:
         reply = Reply()
         actor.request = request.id
+        cancel = actor.leave
+        actor.leave = lambda: reply.gone() if reply.gone is not None else cancel() if cancel is not None else None
         replies.append((request, actor.name, reply))
         if observer is not None:
             observer.started(request, actor.name)
@@ -227,9 +263,10 @@ def run_of(execution: Execution, events: Sequence[Any] = (), places: Sequence[st
     """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed."""
     decisions: list[Decision] = []
     before = ""
+    faults = dict(execution.faults)
     for index, (name, enabled, goes_on) in enumerate(execution.decisions):
         at = places[index] if index < len(places) else None
-        decisions.append(Decision(name, enabled, at, goes_on and name != before))
+        decisions.append(Decision(name, enabled, at, goes_on and name != before, faults.get(index, "")))
         before = name
     return Run(
         execution.lanes,

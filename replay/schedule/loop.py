@@ -42,6 +42,9 @@ class ControlledLoop(DetachedLoop):
         lanes: by name, in the order of the trace.
         decisions: the schedule that was followed: `(lane, enabled lanes, whether the lane before could have gone on)` a
             step. A choice of another lane where it could is a preemption; elsewhere it is free.
+        faults: `(step, action)` of each fault that the strategy wanted. `faulted` is the same by request id.
+        starts, limits, upstream: the steps at which a request starts, its lane has a time limit running, and it waits
+            for an upstream call: where which faults make sense.
         escapes: what left control, in words.
         stopped: why the run ended early, or "".
         now: the latest time of any actor, in seconds; it never goes back.
@@ -58,6 +61,11 @@ class ControlledLoop(DetachedLoop):
         self._nobody = Actor("", self, background=True)
         self.background: list[Actor] = []
         self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
+        self.faults: list[tuple[int, str]] = []
+        self.faulted: dict[str, str] = {}
+        self.starts: list[int] = []
+        self.limits: list[int] = []
+        self.upstream: list[int] = []
         self.stopped = ""
         self.overlapped = False
         self.steps = 0
@@ -134,6 +142,12 @@ class ControlledLoop(DetachedLoop):
         if self.before_step is not None:
             self.before_step(actor)
         ready = actor.ready
+        if actor.fault:
+            self._do(actor, actor.fault)
+        if actor.at_upstream:
+            self.upstream.append(len(self.decisions) - 1)
+        if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
+            self.limits.append(len(self.decisions) - 1)
         if not ready:
             if actor.pending and not actor.in_flight:
                 self._start_request(actor)
@@ -169,9 +183,27 @@ class ControlledLoop(DetachedLoop):
         module = getattr(function, "__module__", None)
         return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))
 
+    def _do(self, actor: Actor, fault: str) -> None:
+        actor.fault = ""
+        self.faults.append((len(self.decisions) - 1, fault))
+        self.faulted[actor.request] = fault
+        if fault == "cancel":
+            if actor.leave is not None:
+                actor.leave()
+        elif fault == "timeout":
+            due = min((h for _, _, h in actor.timers if h.deadline and not h.dead), key=lambda h: h.due, default=None)
+            if due is not None:
+                actor.clock = max(actor.clock, due.due)
+                self.now = max(self.now, actor.clock)
+                due.dead = True
+                self._run(due)
+        elif actor.at_upstream:
+            actor.at_upstream = False  # the call looks for this when it goes on
+
     def request_done(self, actor: Actor) -> None:
         """Called by the request's own coroutine when the answer is complete."""
         actor.in_flight = False
+        actor.leave = None
         self._in_flight -= 1
 
     def _waiting(self) -> bool:
@@ -200,13 +232,15 @@ class ControlledLoop(DetachedLoop):
     def _start_request(self, actor: Actor) -> None:
         actor.in_flight = True
         actor.clock = self.now
+        self.starts.append(len(self.decisions) - 1)
         self.overlapped = self.overlapped or self._in_flight > 0
         self._in_flight += 1
         # As in a server, each request starts in a context of its own: what an earlier one set is not seen.
         context = self.context.copy()
         context.run(ACTOR.set, actor)
         coroutine = actor.pending.popleft()()
-        context.run(self.create_task, coroutine, context=context)
+        task = context.run(self.create_task, coroutine, context=context)
+        actor.leave = task.cancel
 
     def _fire(self, actor: Actor) -> None:
         while actor.timers:

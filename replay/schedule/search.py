@@ -46,6 +46,7 @@ class Search:
     Attributes:
         bound: the number of switches that the schedules now handed out have.
         completed: every schedule with at most so many switches was run; -1 before the first bound is done.
+        count: how many schedules were run.
         exhausted: there is no schedule left at any bound.
     """
 
@@ -53,6 +54,7 @@ class Search:
         self.bound = 0
         self.completed = -1
         self.exhausted = False
+        self.count = 0
         self._rest = Serial(order)
         self._start: int | None = None
         self._branches: Iterator[tuple[_Run, int, str]] = iter(())
@@ -90,6 +92,7 @@ class Search:
     def tell(self, execution: Execution) -> None:
         """What came of the strategy handed out last: where it can be branched from."""
         assert self._start is not None
+        self.count += 1
         names, enabled, goes_on = zip(*execution.decisions, strict=True) if execution.decisions else ((), (), ())
         kept = tuple(self._sets.setdefault(lanes, lanes) for lanes in enabled)
         run = _Run(names, kept, goes_on, self._start)

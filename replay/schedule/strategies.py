@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .actors import Actor
+    from .schedule import Schedule
 
 
 class Strategy(Protocol):
@@ -92,10 +93,11 @@ class RandomWalk:
 
 
 class Replayed:
-    """Follow a list of lane names, then go on with `rest`. `diverged` says where it could first not be followed."""
+    """Follow a schedule, then go on with `rest`. `diverged` says where it could first not be followed."""
 
-    def __init__(self, names: Sequence[str], rest: Strategy) -> None:
-        self._names = names
+    def __init__(self, schedule: Schedule, rest: Strategy) -> None:
+        self._names = schedule.names
+        self._faults = dict(schedule.faults)
         self._rest = rest
         self._next = 0
         self.diverged: str | None = None
@@ -106,6 +108,7 @@ class Replayed:
             self._next += 1
             for actor in enabled:
                 if actor.name == name:
+                    actor.fault = self._faults.get(self._next - 1, "")
                     return actor
             if self.diverged is None:
                 able = ", ".join(a.name for a in enabled)

@@ -1,20 +1,24 @@
-"""What the program prints and logs, by the request that was running."""
+"""What the program prints, logs and sends upstream, by the request that was running."""
 
 from __future__ import annotations
 
 import io
+import logging
 import sys
+from typing import Any
 
 from ..schedule.actors import ACTOR
+from ..schedule.execute import NOTHING_HEARD, Heard
 
 LIMIT = 200_000
 
 
 class Capture:
-    """Stands in for `sys.stdout` and `sys.stderr`. Text printed outside any request is kept under the id ""."""
+    """Stands in for `sys.stdout` and `sys.stderr`, and listens to every logger. What is heard outside any request is
+    kept under the id ""."""
 
     def __init__(self) -> None:
-        self._by_request: dict[str, list[str]] = {}
+        self._by_request: dict[str, Heard] = {}
         self._size = 0
 
     def install(self) -> None:
@@ -22,20 +26,56 @@ class Capture:
         sys.stdout = _Stream(self)
         sys.stderr = _Stream(self)
         sys.stdin = io.StringIO("")
+        call_handlers = logging.Logger.callHandlers
+
+        def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
+            self.logged(record)
+            call_handlers(logger, record)
+
+        # A handler on the root would miss loggers that do not propagate.
+        logging.Logger.callHandlers = heard  # type: ignore[method-assign]
 
     def begin(self) -> None:
         if self._by_request:
             self._by_request = {}
             self._size = 0
 
-    def outputs(self) -> dict[str, list[str]]:
-        return self._by_request
+    def heard(self, request: str) -> Heard:
+        return self._by_request.get(request, NOTHING_HEARD)
+
+    def outputs(self, request: str) -> list[str]:
+        return self.heard(request).output
 
     def add(self, text: str) -> None:
+        if self._room(len(text)):
+            self._here().output.append(text[:LIMIT])
+
+    def logged(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except Exception as error:  # its own formatting is at fault, and `logging` would say so as well
+            text = f"{record.msg!s} ({type(error).__name__} while formatting)"
+        if record.exc_info and record.exc_info[0] is not None:
+            text = f"{text}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
+        if self._room(len(text)):
+            self._here().logs.append((record.name, text[:LIMIT]))
+
+    def sent(self, name: str, arguments: Any) -> None:
+        """An upstream call is made."""
+        if self._room(1_000):
+            self._here().upstream.append((name, arguments))
+
+    def _room(self, size: int) -> bool:
+        self._size += size
+        return self._size < LIMIT
+
+    def _here(self) -> Heard:
         actor = ACTOR.get(None)
-        if self._size < LIMIT:
-            self._size += len(text)
-            self._by_request.setdefault(actor.request if actor is not None else "", []).append(text[:LIMIT])
+        request = actor.request if actor is not None else ""
+        heard = self._by_request.get(request)
+        if heard is None:
+            heard = self._by_request[request] = Heard()
+        return heard
 
 
 class _Stream(io.TextIOBase):

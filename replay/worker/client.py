@@ -45,7 +45,7 @@ class Worker:
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
-        self._handler: tuple[str, str | None, bool] | None = None
+        self._handler: tuple[object, ...] | None = None
         self._stderr = b""
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
@@ -76,10 +76,10 @@ class Worker:
             return await self._run(replace(job, fork=True), on_progress)
 
     async def _run(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Result:
-        if self._handler is not None and self._handler != (job.handler, job.kind, job.fork):
+        if self._handler is not None and self._handler != _program(job):
             await self.close()
         process = await self._started()
-        self._handler = (job.handler, job.kind, job.fork)
+        self._handler = _program(job)
         assert process.stdin is not None
         process.stdin.write((json.dumps({"do": "run", "job": job.to_json()}) + "\n").encode())
         dying = ""
@@ -201,6 +201,11 @@ class Worker:
         others = [frame for frame in frames if not frame[0].startswith(str(_LAUNCH.parent.parent))]
         own = [frame for frame in others if frame[0].startswith(str(self._options.cwd) + os.sep)]
         return _shown(*(own or others)[0], self._options.cwd) if others else ""
+
+
+def _program(job: Job) -> tuple[object, ...]:
+    """What the worker has loaded for a job; another job on the same can use it."""
+    return job.handler, job.kind, job.fork, job.upstream_calls
 
 
 def _shown(file: str, number: str, cwd: Path) -> str:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from ..allow import Allow
+    from ..schedule.schedule import Schedule
     from ..trace.model import Exchange
 
 DEFAULT_BUDGET_S = 30.0
@@ -25,10 +27,15 @@ class Job:
         boundary: see `lanes_of`.
         concurrency: how many requests may be in flight; None for no limit, 1 is serial.
         budget_s: wall seconds the search may take.
+        most_executions: the same in executions.
         switches: the preemption bound of the search.
-        schedule: lane names, one a step, to be followed exactly (replay only).
+        schedule: to be followed exactly (replay only).
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
+        upstream_calls: functions and methods of the program that are upstream calls, see `upstream.calls`.
+        allow: sharing on purpose.
+        faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
+        variants: whether `check` also tries requests that were not recorded, see `variants`.
         fork: keep executions apart by fork even where state could be put back.
     """
 
@@ -41,10 +48,15 @@ class Job:
     concurrency: int | None = None
     budget_s: float = DEFAULT_BUDGET_S
     switches: int = DEFAULT_SWITCHES
-    schedule: tuple[str, ...] | None = None
+    most_executions: int = 1_000_000_000
+    schedule: Schedule | None = None
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0
     blocked_after_s: float = DEFAULT_BLOCKED_AFTER_S
+    upstream_calls: tuple[str, ...] = ()
+    allow: tuple[Allow, ...] = ()
+    faults: bool = True
+    variants: bool = True
     fork: bool = False
 
     def to_json(self) -> dict[str, Any]:

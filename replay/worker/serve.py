@@ -17,17 +17,20 @@ import warnings
 from typing import Any
 
 from .. import check as checking
-from ..errors import CrosslaneError
+from ..allow import Allow
+from ..errors import CrosslaneError, HandlerError
 from ..handler.load import load, locate
 from ..handler.service import Service
 from ..program import Program
 from ..schedule import primitives
 from ..schedule.execute import Engine
+from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
 from ..state.graph import StateGraph
 from ..trace.model import Exchange, Request, Response, Upstream
+from ..upstream.calls import intercept
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -139,6 +142,10 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     watchdog.start()
     with watchdog:
         handler = load(location, job.handler, job.kind, files)
+    try:
+        intercept(job.upstream_calls, handler.module, files, capture.sent)
+    except LookupError as error:
+        raise HandlerError(str(error)) from None
     graph = StateGraph(files)
 
     def begin(loop: Any) -> None:
@@ -161,16 +168,26 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
             step = step.tb_next
         return at
 
-    engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.outputs, ended, begin, where)
+    engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.heard, ended, begin, where)
     fresh = Fresh(graph, job.fork, watchdog, lambda: interrupt.asked)
-    return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked)
+    return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
 
 
 def _job(data: dict[str, Any]) -> Job:
     exchanges = tuple(_exchange(exchange) for exchange in data["exchanges"])
-    schedule = None if data["schedule"] is None else tuple(data["schedule"])
-    fields: dict[str, Any] = {**data, "exchanges": exchanges, "schedule": schedule}
+    schedule = None if data["schedule"] is None else _schedule(data["schedule"])
+    fields: dict[str, Any] = {
+        **data,
+        "exchanges": exchanges,
+        "schedule": schedule,
+        "upstream_calls": tuple(data["upstream_calls"]),
+        "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
+    }
     return Job(**fields)
+
+
+def _schedule(data: dict[str, Any]) -> Schedule:
+    return Schedule(tuple(data["names"]), tuple((step, action) for step, action in data["faults"]))
 
 
 def _exchange(data: dict[str, Any]) -> Exchange:

@@ -8,7 +8,7 @@ from pathlib import Path
 from crosslane.replay.handler.load import load, locate
 from crosslane.replay.handler.service import Service
 from crosslane.replay.program import Program
-from crosslane.replay.schedule.execute import Engine
+from crosslane.replay.schedule.execute import NOTHING_HEARD, Engine
 from crosslane.replay.state.files import UserFiles
 from crosslane.replay.state.fresh import Fresh
 from crosslane.replay.state.graph import StateGraph
@@ -34,7 +34,11 @@ def program_of(source: str, folder: Path) -> Program:
     spec = f"{path}:handle"
     handler = load(locate(spec, str(folder)), spec, None, files)
     engine = Engine(
-        lambda: Service(handler.kind, handler.target, handler.roles), dict, list, lambda loop: None, lambda error: None
+        lambda: Service(handler.kind, handler.target, handler.roles),
+        lambda request: NOTHING_HEARD,
+        list,
+        lambda loop: None,
+        lambda error: None,
     )
     graph = StateGraph(files)
     return Program(handler, files, graph, Fresh(graph, False, NoPulse(), lambda: False), engine, lambda: False)

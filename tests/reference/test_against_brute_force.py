@@ -38,9 +38,9 @@ def schedules(small: SmallProgram, folder: Path, most_switches: int) -> tuple[li
     costs: list[int] = []
     while (strategy := search.next(most_switches)) is not None:
         execution = program.execute(lanes, strategy)
-        expected = small.run(tuple(NAMES.index(name) for name in execution.schedule))
+        expected = small.run(tuple(NAMES.index(name) for name in execution.schedule.names))
         assert {o.lane: o.body for o in execution.outcomes} == dict(zip(NAMES, expected, strict=False))
-        seen.append(execution.schedule)
+        seen.append(execution.schedule.names)
         costs.append(preemptions(execution.decisions))
         search.tell(execution)
     return seen, search, costs
@@ -85,7 +85,11 @@ def test_the_verdict_is_contaminated_exactly_when_some_interleaving_leaks(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram
 ) -> None:
     program = program_of(small.source(), tmp_path_factory.mktemp("m"))
-    result = check(program, Job("check", "t", requests_of(small), "h", switches=99), lambda progress: None)
+    result = check(
+        program,
+        Job("check", "t", requests_of(small), "h", switches=99, faults=False, variants=False),
+        lambda progress: None,
+    )
     leaking = [order for order in small.interleavings() if small.leaks(order)]
     if leaking:
         assert result.report.verdict == "contaminated", small
@@ -107,7 +111,11 @@ def test_a_finding_needs_no_more_switches_than_the_simplest_leaking_interleaving
 ) -> None:
     folder = tmp_path_factory.mktemp("m")
     program = program_of(small.source(), folder)
-    result = check(program, Job("check", "t", requests_of(small), "h", switches=99), lambda progress: None)
+    result = check(
+        program,
+        Job("check", "t", requests_of(small), "h", switches=99, faults=False, variants=False),
+        lambda progress: None,
+    )
     if not result.findings:
         return
     seen, _, costs = schedules(small, folder, 99)

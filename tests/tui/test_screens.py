@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay.errors import HandlerError
+from crosslane.replay.schedule.schedule import Schedule
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.screens.dialogs import ExportDialog, HelpScreen, ReplayDialog
@@ -175,7 +176,7 @@ async def test_the_schedule_of_the_finding_can_be_replayed_and_escape_asks_for_n
         await pilot.pause()
         await pilot.press("end", "enter")
         await pilot.pause()
-        assert runner.jobs[-1].schedule == ("alice",)
+        assert runner.jobs[-1].schedule == Schedule(("alice",))
 
 
 async def test_the_repro_is_exported_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
+from crosslane.replay.schedule.schedule import Schedule
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 
@@ -229,10 +230,10 @@ def test_the_worker_imports_the_standard_library_alone() -> None:
 
 async def test_replay_follows_a_schedule_exactly_and_says_when_it_cannot(bench: Bench) -> None:
     source = "import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    return message\n"
-    result = await bench.run(source, action="replay", schedule=("alice", "bob", "bob", "alice"))
+    result = await bench.run(source, action="replay", schedule=Schedule(("alice", "bob", "bob", "alice")))
     assert [d.lane for d in result.run.decisions] == ["alice", "bob", "bob", "alice"]
     assert result.report.verdict == "clean"
-    result = await bench.run(source, action="replay", schedule=("alice", "alice", "alice", "bob"))
+    result = await bench.run(source, action="replay", schedule=Schedule(("alice", "alice", "alice", "bob")))
     assert result.report.verdict == "inconclusive"
     assert "step 3: the schedule says alice, but only bob can run" in result.report.reason
 

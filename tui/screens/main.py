@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
+from ...replay.schedule.schedule import of_json as schedule_of
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
@@ -246,8 +247,8 @@ class MainScreen(Screen[None]):
             if order == "check":
                 self.start(self.session.job("check", concurrency=concurrency))
             elif order == "finding" and self._finding is not None:
-                steps = tuple(step["lane"] for step in self._finding.crossing.schedule)
-                self.start(self.session.job("replay", schedule=steps, concurrency=concurrency))
+                schedule = schedule_of(self._finding.crossing.schedule)
+                self.start(self.session.job("replay", schedule=schedule, concurrency=concurrency))
             else:
                 self.start(self.session.job("replay", order=order, seed=seed, concurrency=concurrency))
 

@@ -1,0 +1,73 @@
+"""Faults at every place where they can happen: each schedule with few switches, and in it one fault at each await.
+
+A client that goes away, a time limit that passes, an upstream call that fails: what a request was about to clean up
+may then stay as it is, and the next request finds it. At most one fault an execution, since one is what such bugs need.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from .schedule import Schedule
+from .search import Search
+from .strategies import Replayed, Serial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .execute import Execution
+    from .strategies import Strategy
+
+
+class FaultSearch:
+    """Hands out strategies and is told what came of each, as `Search` is.
+
+    Attributes:
+        bound: the switches of the schedules into which faults are put now.
+        tried: how many executions had a fault.
+    """
+
+    def __init__(self, order: Sequence[str], cancelling: bool) -> None:
+        self._search = Search(order)
+        self._order = order
+        self._cancelling = cancelling
+        self._waiting: deque[Iterator[Strategy]] = deque()
+        self._is_base = False
+        self.tried = 0
+
+    @property
+    def bound(self) -> int:
+        return self._search.bound
+
+    def next(self, most_switches: int) -> Strategy | None:
+        """The next execution to make, or None when there is none left."""
+        while self._waiting:
+            strategy = next(self._waiting[0], None)
+            if strategy is not None:
+                self._is_base = False
+                self.tried += 1
+                return strategy
+            self._waiting.popleft()
+        self._is_base = True
+        return self._search.next(most_switches)
+
+    def tell(self, execution: Execution) -> None:
+        if self._is_base:
+            self._search.tell(execution)
+            self._waiting.append(self._with_faults(execution))
+
+    def _with_faults(self, base: Execution) -> Iterator[Strategy]:
+        names = base.schedule.names
+        starts, lanes = set(base.starts), set(base.lanes)
+        limits, upstream = set(base.limits), set(base.upstream)
+        for step, name in enumerate(names):
+            if step in starts or name not in lanes:
+                continue
+            actions = [
+                *(["cancel"] if self._cancelling else []),
+                *(["timeout"] if step in limits else []),
+                *(["fail"] if step in upstream else []),
+            ]
+            for action in actions:
+                yield Replayed(Schedule(names[: step + 1], ((step, action),)), Serial(self._order))

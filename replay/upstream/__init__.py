@@ -1,0 +1,1 @@
+"""What stands between the handler and the LLM and tools that it calls."""

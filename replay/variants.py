@@ -1,0 +1,50 @@
+"""Other requests than the recorded ones, for what a recording seldom has: a later look, two users who ask the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from .handler.bind import MESSAGE_NAMES, message_of
+
+if TYPE_CHECKING:
+    from .trace.lanes import Lane
+    from .trace.model import Request
+
+_AGAIN = "~again"
+
+
+def with_probes(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
+    """Every session sends its last request once more at the end: what persists shows in a later request."""
+    return tuple(
+        replace(lane, requests=(*lane.requests, replace(lane.requests[-1], id=f"{lane.requests[-1].id}{_AGAIN}")))
+        for lane in lanes
+    )
+
+
+def with_equal_inputs(source: Lane, sink: Lane) -> Lane | None:
+    """The sink's lane, saying what the source says; None where nothing would change or it cannot be told where."""
+    said = message_of(source.requests[-1].to_json())
+    changed = tuple(_saying(request, said) for request in sink.requests)
+    if any(request is None for request in changed):
+        return None
+    made = replace(sink, requests=cast("tuple[Request, ...]", changed))
+    return None if made == sink else made
+
+
+def _saying(request: Request, said: Any) -> Request | None:
+    if not isinstance(said, str):
+        return None
+    if request.message is not None:
+        return replace(request, message=said)
+    payload: Any = request.request
+    if not isinstance(payload, dict):
+        return None
+    fields = cast("dict[str, Any]", payload)
+    body: Any = fields.get("json")
+    for place, inner in (("json", body), ("", fields)):
+        for name in MESSAGE_NAMES:
+            if isinstance(inner, dict) and name in inner and (place or "method" not in fields):
+                members = {**cast("dict[str, Any]", inner), name: said}
+                return replace(request, request={**fields, "json": members} if place else members)
+    return None
