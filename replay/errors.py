@@ -49,6 +49,10 @@ class ScheduleError(CrosslaneError):
     """A schedule that does not fit: an unknown lane, or a strict replay that diverged."""
 
 
+class SettingsError(CrosslaneError):
+    """A settings file that cannot be read, or a setting that is none."""
+
+
 class WorkerError(CrosslaneError):
     """The worker process could not be started, or died: what it last said is in the message."""
 

@@ -71,7 +71,11 @@ def _verdict(
     if findings:
         first = findings[0].crossing
         through = f" through {first.carrier.name}" if first.carrier else ""
-        return "contaminated", f"{first.sink.lane} was answered with {first.source.lane}'s data{through}"
+        happened = {
+            "upstream": f"{first.source.lane}'s data went into {first.sink.lane}'s prompt",
+            "log": f"{first.source.lane}'s data was logged for {first.sink.lane}",
+        }.get(first.sink.where, f"{first.sink.lane} was answered with {first.source.lane}'s data")
+        return "contaminated", f"{happened}{through}"
     if investigation.stopped:
         return "inconclusive", investigation.stopped
     if reached.interrupted:

@@ -20,7 +20,8 @@ from ..replay.errors import CrosslaneError, ScheduleError
 from ..replay.report import EXIT_CODES
 from ..replay.schedule.schedule import FAULTS, Schedule
 from ..replay.schedule.schedule import to_json as schedule_to_json
-from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
+from ..replay.settings import Settings, load_settings
+from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
 from .safe_text import safe
 
 if TYPE_CHECKING:
@@ -45,7 +46,16 @@ HandlerArgument = Annotated[
 PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
 CwdOption = Annotated[Path | None, typer.Option(help="Directory to run the handler in; default: the current one.")]
 KindOption = Annotated[str | None, typer.Option(help="function, asgi, aiohttp or wsgi; default: detected.")]
-BoundaryOption = Annotated[str, typer.Option(help="What must be isolated: user, session, or a field of the request.")]
+BoundaryOption = Annotated[
+    str | None, typer.Option(help="What must be isolated: user (the default), session, or a field of the request.")
+]
+UpstreamOption = Annotated[
+    list[str] | None,
+    typer.Option("--upstream-call", help="A function or method of the program that is an upstream call; repeatable."),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings; default: crosslane.toml or pyproject.toml nearby.")
+]
 ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Most requests in flight; 1 is serial.")]
 BlockedOption = Annotated[float, typer.Option(min=0.1, help="Seconds after which a step counts as blocking the loop.")]
 
@@ -56,7 +66,7 @@ def demo() -> None:
     from . import samples
 
     folder = samples.folder()
-    _open_app(folder / samples.DEMO_TRACE, samples.DEMO_HANDLER, _options(None, folder), None, "user", None)
+    _open_app(folder / samples.DEMO_TRACE, samples.DEMO_HANDLER, _options(None, folder), None, Settings(), None)
 
 
 @app.command("open")
@@ -66,11 +76,15 @@ def open_(
     python: PythonOption = None,
     cwd: CwdOption = None,
     kind: KindOption = None,
-    boundary: BoundaryOption = "user",
+    boundary: BoundaryOption = None,
     concurrency: ConcurrencyOption = None,
+    upstream_call: UpstreamOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Open the interface on a trace and a handler; without them, a start screen."""
-    _open_app(trace, handler, _options(python, cwd), kind, boundary, concurrency)
+    options = _options(python, cwd)
+    settings = _settings(options, config, boundary, upstream_call)
+    _open_app(trace, handler, options, kind, settings, concurrency)
 
 
 @app.command()
@@ -78,30 +92,43 @@ def check(
     trace: TraceArgument,
     handler: HandlerArgument,
     concurrency: ConcurrencyOption = None,
-    budget: Annotated[str, typer.Option(help="How long the search may take: 30s, 500ms, 2m.")] = "30s",
+    budget: Annotated[
+        str, typer.Option(help="How long the search may take: 30s, 500ms, 2m, or 5000x executions.")
+    ] = "30s",
     switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
+    faults: Annotated[bool, typer.Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
+    variants: Annotated[bool, typer.Option(help="Also try requests again, and users who ask the same.")] = True,
     format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
     python: PythonOption = None,
     cwd: CwdOption = None,
     kind: KindOption = None,
-    boundary: BoundaryOption = "user",
+    boundary: BoundaryOption = None,
+    upstream_call: UpstreamOption = None,
+    config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
 ) -> None:
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
     loaded = _load(trace)
+    options = _options(python, cwd)
+    settings = _settings(options, config, boundary, upstream_call)
+    seconds, executions = _budget(budget)
     job = Job(
         "check",
         str(trace),
         loaded.exchanges,
         handler,
         kind,
-        boundary,
+        settings.boundary or "user",
         concurrency,
-        _seconds(budget),
+        seconds,
         switches,
+        executions,
         blocked_after_s=blocked_after,
+        upstream_calls=settings.upstream_calls,
+        allow=settings.allow,
+        faults=faults,
+        variants=variants,
     )
-    options = _options(python, cwd)
     result = _run(job, options)
     kept = _keep(result, job, options.cwd)
     if format == "json":
@@ -124,13 +151,17 @@ def replay(
     python: PythonOption = None,
     cwd: CwdOption = None,
     kind: KindOption = None,
-    boundary: BoundaryOption = "user",
+    boundary: BoundaryOption = None,
+    upstream_call: UpstreamOption = None,
+    config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
 ) -> None:
     """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
     if sum((schedule is not None, seed is not None, serial)) > 1:
         raise CrosslaneError("--schedule, --seed and --serial exclude each other", remedy="give one of them")
     loaded = _load(trace)
+    options = _options(python, cwd)
+    settings = _settings(options, config, boundary, upstream_call)
     followed = None if schedule is None else read_schedule(schedule)
     job = Job(
         "replay",
@@ -138,14 +169,15 @@ def replay(
         loaded.exchanges,
         handler,
         kind,
-        boundary,
+        settings.boundary or "user",
         concurrency,
         schedule=followed,
         order="random" if seed is not None else "serial" if serial or concurrency == 1 else "lockstep",
         seed=seed or 0,
         blocked_after_s=blocked_after,
+        upstream_calls=settings.upstream_calls,
+        allow=settings.allow,
     )
-    options = _options(python, cwd)
     result = _run(job, options)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)
@@ -252,6 +284,15 @@ def read_schedule(path: Path) -> Schedule:
     return Schedule(tuple(names), tuple(faults))
 
 
+def _settings(
+    options: WorkerOptions, file: Path | None, boundary: str | None, upstream_calls: list[str] | None
+) -> Settings:
+    """The project's settings, with what the command line says in their place."""
+    settings = load_settings(options.cwd, file)
+    calls = tuple(upstream_calls) if upstream_calls else settings.upstream_calls
+    return Settings(boundary or settings.boundary, calls, settings.allow)
+
+
 def _options(python: str | None, cwd: Path | None) -> WorkerOptions:
     from ..replay.worker.client import WorkerOptions
 
@@ -270,11 +311,14 @@ def _load(path: Path) -> Trace:
     return trace
 
 
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
+def _budget(text: str) -> tuple[float, int]:
+    """Seconds and executions; what is not given has no limit."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|x|)", text.strip())
     if match is None:
-        raise CrosslaneError(f"cannot read the budget {text!r}", remedy="write it like 30s, 500ms or 2m")
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}[match[2]]
+        raise CrosslaneError(f"cannot read the budget {text!r}", remedy="write it like 30s, 500ms, 2m or 5000x")
+    if match[2] == "x":
+        return NO_LIMIT_S, int(float(match[1]))
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}[match[2]], NO_LIMIT
 
 
 def _run(job: Job, options: WorkerOptions) -> Result:
@@ -347,11 +391,11 @@ def _open_app(
     handler: str | None,
     options: WorkerOptions,
     kind: str | None,
-    boundary: str,
+    settings: Settings,
     concurrency: int | None,
 ) -> None:
     from .app import CrosslaneApp
     from .session import OpenSession
 
     trace = None if path is None else _load(path)
-    CrosslaneApp(OpenSession(trace, handler, options, kind, boundary, concurrency)).run()
+    CrosslaneApp(OpenSession(trace, handler, options, kind, settings, concurrency)).run()

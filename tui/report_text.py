@@ -62,6 +62,10 @@ def print_result(console: Console, result: Result, exports: bool) -> None:
         where = f"{safe(influence.lane)} {safe(influence.request)} {safe(influence.path)}"
         values = f"alone “{safe(influence.alone, 80)}”, together “{safe(influence.together, 80)}”"
         _fact(console, "influence", f"{where}: {values}")
+    for allowed in report.allowed:
+        through = f" through {safe(allowed.carrier)}" if allowed.carrier else ""
+        what = f"{safe(allowed.source)} to {safe(allowed.sink)}, {safe(allowed.path)}{through}"
+        _fact(console, "allowed", f"{what}: {safe(allowed.reason) or 'no reason given'}")
     for warning in report.warnings:
         _fact(console, "warning", safe(warning))
     _fact(console, "ran", f"{report.executions} executions in {report.elapsed_s:.2f} s")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..replay.run import Event, Run
+from ..replay.settings import Settings
 from ..replay.trace.lanes import lane_name
 from ..replay.worker.client import Worker, WorkerOptions
 from ..replay.worker.job import Job
@@ -34,7 +35,7 @@ class OpenSession:
     handler: str | None
     options: WorkerOptions
     kind: str | None = None
-    boundary: str = "user"
+    settings: Settings = field(default_factory=Settings)
     concurrency: int | None = None
     runner: Callable[[WorkerOptions], Runner] = Worker
 
@@ -48,8 +49,10 @@ class OpenSession:
             self.trace.exchanges,
             self.handler,
             self.kind,
-            self.boundary,
+            self.settings.boundary or "user",
             self.concurrency,
+            upstream_calls=self.settings.upstream_calls,
+            allow=self.settings.allow,
         )
         return replace(job, **changes)
 

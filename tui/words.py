@@ -27,8 +27,18 @@ VERDICTS = {"contaminated": "✗", "clean": "●", "inconclusive": "◐"}
 
 
 def headline(crossing: Crossing) -> str:
-    verb = "was shown" if crossing.sink.where == "exception" else "was answered with"
-    return f"{safe(crossing.sink.lane, 40)} {verb} {safe(crossing.source.lane, 40)}'s data"
+    source, sink = safe(crossing.source.lane, 40), safe(crossing.sink.lane, 40)
+    if crossing.kind == "derived":
+        return f"{sink} was shown something made of {source}'s data"
+    match crossing.sink.where:
+        case "upstream":
+            return f"{source}'s data went into {sink}'s prompt"
+        case "log":
+            return f"{source}'s data was logged for {sink}"
+        case "exception":
+            return f"{sink} was shown {source}'s data"
+        case _:
+            return f"{sink} was answered with {source}'s data"
 
 
 def short_name(name: str) -> str:

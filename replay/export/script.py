@@ -21,6 +21,7 @@ CARRIED = (
     "schedule/thread_loop.py",
     "schedule/loop.py",
     "handler/reply.py",
+    "upstream/calls.py",
     "handler/bind.py",
     "handler/http.py",
     "handler/kinds.py",
@@ -40,6 +41,8 @@ def script(source: ExportSource) -> str:
     requests = [dict(request) for request in crossing.requests]
     schedule = [step["lane"] for step in crossing.schedule]
     sink = {"request": crossing.sink.request, "source": crossing.source.lane}
+    if crossing.kind == "derived":
+        sink |= {"path": crossing.sink.path, "alone": crossing.alone}
     parts = [
         "#!/usr/bin/env python3",
         _headline(crossing),
@@ -53,10 +56,11 @@ def script(source: ExportSource) -> str:
         f"FAULTS = {_literal({n: step['action'] for n, step in enumerate(crossing.schedule) if 'action' in step})}",
         f"FOREIGN = {_literal(list(crossing.evidence_all))}  # values of {_comment(crossing.source.lane)}",
         f"SINK = {_literal(sink)}",
+        f"UPSTREAM = {_literal(list(crossing.upstream_calls))}  # functions of the program that are upstream calls",
         "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
         *bodies,
         '\n\nif __name__ == "__main__":',
-        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK))",
+        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK, UPSTREAM))",
     ]
     return "\n".join(parts) + "\n"
 

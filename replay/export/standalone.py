@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import re
 import sys
@@ -20,9 +21,11 @@ from ..handler.bind import roles_of
 from ..handler.kinds import application_kind, is_bare_factory
 from ..handler.reply import Reply
 from ..handler.service import Service
+from ..schedule.actors import ACTOR
 from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import install
 from ..schedule.thread_loop import ThreadLoop
+from ..upstream.calls import intercept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +86,27 @@ class UserFiles:
         return path.startswith(self._folders) and path != __file__ and not any(f in path for f in libraries)
 
 
+class Heard:
+    """What the program logs and sends upstream, by request id."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[str]] = {}
+        call_handlers = logging.Logger.callHandlers
+
+        def logged(logger: logging.Logger, record: logging.LogRecord) -> None:
+            self.add(record.getMessage())
+            call_handlers(logger, record)
+
+        logging.Logger.callHandlers = logged  # type: ignore[method-assign]
+
+    def sent(self, name: str, arguments: Any) -> None:
+        self.add(f"{name} {json.dumps(arguments, ensure_ascii=False)}")
+
+    def add(self, text: str) -> None:
+        actor = ACTOR.get(None)
+        self.texts.setdefault(actor.request if actor is not None else "", []).append(text)
+
+
 def force(
     handler: Any, requests: list[dict[str, Any]], schedule: list[str], faults: dict[int, str]
 ) -> list[tuple[dict[str, Any], Reply]]:
@@ -99,6 +123,7 @@ def force(
 
         async def serve() -> None:
             reply = Reply()
+            actor.request = request["id"]
             cancel = actor.leave
             actor.leave = lambda: reply.gone() if reply.gone is not None else cancel() if cancel is not None else None
             replies.append((request, reply))
@@ -140,6 +165,22 @@ def shown_by(reply: Reply) -> str:
     return "\n".join(parts)
 
 
+def at_path(reply: Reply, path: str) -> str:
+    """The text at a path like `body.items[0].name`, `headers.x-user`, `status` or `error`; "" where there is none."""
+    place, _, rest = path.partition(".")
+    if place == "headers":
+        return dict(reply.headers).get(rest, "")
+    if place == "error":
+        return f"{type(reply.error).__name__}: {reply.error}"
+    value: Any = reply.status if place == "status" else reply.body
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)[1:]:
+        try:
+            value = value[int(index)] if index else value[name]
+        except (LookupError, TypeError):
+            return ""
+    return value if isinstance(value, str) else str(value)
+
+
 def stands_in(value: str, text: str) -> bool:
     """Short values only as words of their own: 42 is not in 1423."""
     return value in text if len(value) >= 6 else re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
@@ -153,14 +194,18 @@ def main(
     faults: dict[int, str],
     foreign: list[str],
     sink: dict[str, str],
+    upstream: list[str],
 ) -> int:
     """The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
     request of the sink is not answered and so shows nothing."""
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
     folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
-    install(UserFiles(folders), lambda: None, ThreadLoop)
+    files = UserFiles(folders)
+    install(files, lambda: None, ThreadLoop)
+    heard = Heard()
     try:
         loaded = load_handler(spec, folders)
+        intercept(upstream, getattr(loaded, "__module__", ""), files, heard.sent)
         replies = force(loaded, requests, schedule, faults)
     except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:
         print(f"cannot run {spec}: {type(error).__name__}: {error}")
@@ -170,8 +215,12 @@ def main(
         answer = f"{type(reply.error).__name__}: {reply.error}" if reply.error is not None else reply.body
         crossed: list[str] = []
         if request["id"] == sink["request"]:
-            shown = shown_by(reply).casefold()
-            crossed = [value for value in foreign if stands_in(value, shown)]
+            if "path" in sink:
+                now = at_path(reply, sink["path"])
+                crossed = [] if now == sink["alone"] else [f"{now!r}, alone {sink['alone']!r}"]
+            else:
+                shown = "\n".join((shown_by(reply), *heard.texts.get(request["id"], ()))).casefold()
+                crossed = [value for value in foreign if stands_in(value, shown)]
             status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
         print(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400])
         if crossed:

@@ -58,7 +58,7 @@ def intercept(names: Iterable[str], module: str, files: Container[str], sent: Ca
 def _locate(name: str, module: str, files: Container[str]) -> tuple[Any, str]:
     place, colon, path = name.rpartition(":")
     try:
-        roots = [importlib.import_module(place)] if colon else [sys.modules[module], *_users_modules(files)]
+        roots = [importlib.import_module(place)] if colon else [sys.modules.get(module), *_users_modules(files)]
     except ImportError as error:
         raise LookupError(f"upstream call {name}: cannot import it: {error}") from None
     parts = path.split(".")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ..trace.model import Exchange
 
 DEFAULT_BUDGET_S = 30.0
+NO_LIMIT = 1 << 62
+NO_LIMIT_S = float(1 << 40)
 DEFAULT_SWITCHES = 2
 DEFAULT_BLOCKED_AFTER_S = 5.0
 
@@ -48,7 +50,7 @@ class Job:
     concurrency: int | None = None
     budget_s: float = DEFAULT_BUDGET_S
     switches: int = DEFAULT_SWITCHES
-    most_executions: int = 1_000_000_000
+    most_executions: int = NO_LIMIT
     schedule: Schedule | None = None
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0

@@ -213,3 +213,54 @@ async def test_a_report_names_its_findings(bench: Bench, tmp_path: Path) -> None
     assert load_finding(f"{report}#{crossing.id}", tmp_path, tmp_path).crossing == crossing
     with pytest.raises(ExportError, match="has no finding 'zzz'"):
         load_finding(f"{report}#zzz", tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "fixed", "options"),
+    [
+        (  # a thread, switched between two lines
+            "current = ''\ndef handle(message):\n    global current\n    current = message\n    return current\n",
+            "def handle(message):\n    current = message\n    return current\n",
+            {},
+        ),
+        (  # a prompt
+            "notes = []\nasync def think(prompt):\n    return 'ok'\nasync def handle(message):\n"
+            "    notes.append(message)\n    return await think(' '.join(notes))\n",
+            "async def think(prompt):\n    return 'ok'\nasync def handle(message):\n    return await think(message)\n",
+            {"upstream_calls": ("think",)},
+        ),
+        (  # a log record
+            "import logging\nlast = []\nasync def handle(message):\n    last.append(message)\n"
+            "    logging.warning('%s', last)\n    return 'ok'\n",
+            "import logging\nasync def handle(message):\n    logging.warning('%s', message)\n    return 'ok'\n",
+            {},
+        ),
+        (  # a derived value
+            "import asyncio\nlast = ''\nasync def handle(message):\n    global last\n    last = message\n"
+            "    await asyncio.sleep(0)\n    return {'size': len(last)}\n",
+            "async def handle(message):\n    return {'size': len(message)}\n",
+            {},
+        ),
+        (  # a cancelled request
+            "import asyncio\nopen_ = []\nasync def handle(message):\n    open_.append(message)\n"
+            "    await asyncio.sleep(0)\n    return open_.pop(0)\n",
+            "import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    return message\n",
+            {"concurrency": 1},
+        ),
+    ],
+)  # fmt: skip
+async def test_every_kind_of_finding_is_shown_again_by_its_script(
+    bench: Bench, source: str, fixed: str, options: dict[str, object]
+) -> None:
+    result = await bench.run(source, turns(("s1", "alice", "I am Alice Ferrante"), ("s2", "bob", "hello")), **options)
+    crossing = result.report.crossings[0]
+    path = bench.folder / "repro.py"
+    path.write_text(script(ExportSource(crossing, "agent.py:handle", None, str(bench.folder))))
+    (bench.folder / "fixed.py").write_text(fixed)
+
+    def ran(*arguments: str) -> int:
+        return subprocess.run(
+            [sys.executable, path, *arguments], cwd=bench.folder, check=False, capture_output=True
+        ).returncode
+
+    assert [ran(), ran(), ran("fixed.py:handle")] == [1, 1, 0]

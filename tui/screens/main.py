@@ -82,7 +82,7 @@ class MainScreen(Screen[None]):
         lanes = self.query_one(LanesView)
         lanes.border_title = "lanes, as recorded"
         try:
-            self._show(recorded_run(self.session.trace, self.session.boundary), None)
+            self._show(recorded_run(self.session.trace, self.session.settings.boundary or "user"), None)
         except CrosslaneError as error:
             self.query_one(FindingPanel).error(str(error))
             self.settled = True
