@@ -5,13 +5,12 @@ It runs in the worker. Everything that decides something lives in the stage that
 
 from __future__ import annotations
 
-import contextlib
 import time
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 from .attempts import Attempt, Reached, attempts, variant_attempts
-from .errors import HandlerError, ScheduleError, StateEscaped
+from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
 from .report import Result
@@ -43,8 +42,7 @@ def investigate(program: Program, job: Job) -> Investigation:
     lanes = lanes_of((exchange.request for exchange in job.exchanges), job.boundary)
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
-    with contextlib.suppress(HandlerError):  # the baselines meet it again and report it
-        program.warm_up(lanes, Serial([lane.name for lane in lanes]))
+    program.prepare(lanes, Serial([lane.name for lane in lanes]))
     return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow)
 
 
@@ -82,6 +80,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
                 other.run_alone()
                 if not follow(other, variant_attempts(other, job, reached)):
                     break
+        program.fresh.prove()
         settled = investigation.findings or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
             raise StateEscaped("state outlives being put back", job.handler)
@@ -142,6 +141,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         if execution.outcomes != list(run.outcomes) and not any(investigation.unstable.values()):
             investigation.stopped = "two executions of the same schedule differ: something outside control decides"
         investigation.look(execution, investigation.lanes)
+        program.fresh.prove()
     except Interrupted:
         reached.interrupted = True
     result = result_of(investigation, job, Search(order), reached, _REAL_CLOCK() - started)

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import HandlerError
 from .handler.function import is_async
 from .schedule.execute import Execution
 from .state.graph import StateGraph
@@ -32,7 +33,6 @@ class Program:
 
     handler: Handler
     files: UserFiles
-    graph: StateGraph
     fresh: Fresh
     engine: Engine
     interrupted: Callable[[], bool]
@@ -46,14 +46,19 @@ class Program:
 
     def graph_now(self) -> StateGraph:
         """The state as it is within an execution, after the application's start-up, which may have made some of it."""
-        return self.graph if self.handler.kind == "function" else StateGraph(self.files)
+        return self.fresh.graph if self.handler.kind == "function" else self._graph()
 
-    def warm_up(self, lanes: Sequence[Lane], strategy: Strategy) -> None:
-        """Import now what libraries import only when a request first comes, so that not every fork does it again.
+    def _graph(self) -> StateGraph:
+        handler = self.handler
+        name = handler.spec.rpartition(":")[2]
+        return StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file))
+
+    def prepare(self, lanes: Sequence[Lane], strategy: Strategy) -> None:
+        """Import now what libraries import only when a request first comes, then take stock of the state there is.
 
         The user's own modules are left alone: what they do when they are first imported may be the bug.
         """
-        if not self.fresh.forking:
+        if self.fresh.ready:
             return
         known = set(sys.modules)
 
@@ -65,9 +70,12 @@ class Program:
                 if name not in known and (getattr(module, "__file__", None) or "<") not in self.files
             ]
 
-        for name in self.fresh.run(job, list, list):
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+        # A handler that fails does so again in the baselines, and is reported there.
+        with contextlib.suppress(HandlerError):
+            for name in self.fresh.in_fork(job):
+                with contextlib.suppress(Exception):
+                    importlib.import_module(name)
+        self.fresh.start(self._graph())
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state. Counts it."""

@@ -1,4 +1,4 @@
-"""A project's settings: `crosslane.toml`, or `[tool.crosslane]` of the nearest pyproject.toml; the command line wins."""
+"""A project's settings: `crosslane.toml`, or `[tool.crosslane]` in pyproject.toml. The command line wins over both."""
 
 from __future__ import annotations
 

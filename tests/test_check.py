@@ -518,6 +518,21 @@ async def test_an_endpoint_that_is_a_plain_function_is_searched_at_its_lines(ben
 async def test_state_outside_every_module_of_the_program_starts_over_with_forks_and_is_found(bench: Bench) -> None:
     result = await bench.run(
         """
+        import asyncio, string
+        async def handle(message):
+            string.seen = [*getattr(string, "seen", []), message]
+            await asyncio.sleep(0)
+            return string.seen
+        """
+    )
+    assert result.report.verdict == "contaminated"
+    assert result.solo["bob"].outcomes[0].body == ["My name is Bob Okafor"]
+    assert "not found in the program's own modules" in result.report.crossings[0].explained
+
+
+async def test_a_name_put_into_builtins_is_named(bench: Bench) -> None:
+    result = await bench.run(
+        """
         import asyncio, builtins
         async def handle(message):
             builtins.seen = [*getattr(builtins, "seen", []), message]
@@ -525,9 +540,9 @@ async def test_state_outside_every_module_of_the_program_starts_over_with_forks_
             return builtins.seen
         """
     )
-    assert result.report.verdict == "contaminated"
-    assert result.solo["bob"].outcomes[0].body == ["My name is Bob Okafor"]
-    assert "not found in the program's own modules" in result.report.crossings[0].explained
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "builtins.seen"
 
 
 async def test_a_clock_that_cannot_be_controlled_is_no_crossing_and_no_influence(bench: Bench) -> None:

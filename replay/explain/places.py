@@ -34,22 +34,27 @@ class Place:
     form: str
     owner: str
     file: str
+    library: str = ""
+
+    @property
+    def _node_name(self) -> str:
+        return self.name if self.key is None else self.name.removesuffix(f".{self.key}")
 
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set."""
-        node = graph.nodes[self.node]
+        node = graph.find(self.node, self._node_name, self.form)
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         return (content.read(node.form, node.target) or {}).get(self.key, MISSING)
 
     def read(self, graph: StateGraph) -> Any:
         """Its content, in the form that `write` takes."""
-        node = graph.nodes[self.node]
+        node = graph.find(self.node, self._node_name, self.form)
         now = content.read(node.form, node.target)
         return now if self.key is None else (now or {}).get(self.key, MISSING)
 
     def write(self, graph: StateGraph, value: Any) -> None:
-        node = graph.nodes[self.node]
+        node = graph.find(self.node, self._node_name, self.form)
         if self.key is None:
             content.write(node.form, node.target, value)
             return
@@ -83,7 +88,7 @@ def _place(index: int, node: Node, key: str | None) -> Place:
     kind = node.kind
     if node.form == "attributes":
         kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
-    return Place(index, key, name, kind, node.form, node.owner, node.file)
+    return Place(index, key, name, kind, node.form, node.owner, node.file, node.library)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:

@@ -21,6 +21,12 @@ BUILTIN_FORMS: tuple[tuple[type, str], ...] = (
     (deque, "deque"),
     (bytearray, "bytearray"),
 )
+# Containers of libraries, written in C, by top-level module and class.
+FOREIGN_FORMS = {
+    ("multidict", "MultiDict"): "multidict",
+    ("multidict", "CIMultiDict"): "multidict",
+    ("frozenlist", "FrozenList"): "frozenlist",
+}
 _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
 
@@ -58,6 +64,10 @@ def read(form: str, target: Any) -> Any:
             return target.getstate()
         case "lock":
             return target.locked()
+        case "multidict":
+            return tuple(target.items())
+        case "frozenlist":
+            return tuple(target)
         case _:  # cache
             return target.cache_info().currsize
 
@@ -101,9 +111,23 @@ def write(form: str, target: Any, content: Any) -> None:
         case "lock":
             if not content:
                 target.unlock()
+        case "multidict":
+            if not same(tuple(target.items()), content):
+                target.clear()
+                target.extend(content)
+        case "frozenlist":
+            if not target.frozen and not same(tuple(target), content):
+                target[:] = content
         case _:  # cache
             if target.cache_info().currsize:
                 target.cache_clear()
+
+
+def can_be_put_back(form: str, target: Any, content: Any) -> bool:
+    """Whether `write` can make the content what `content` is, which was read earlier."""
+    if form == "frozenlist":
+        return not target.frozen
+    return form != "cache" or not content
 
 
 def same(one: Any, other: Any) -> bool:
@@ -112,6 +136,8 @@ def same(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, dict):
         return len(one) == len(other) and all(other.get(k, _MISSING) is v for k, v in one.items())
+    if isinstance(one, tuple) and one and all(type(pair) is tuple for pair in one):
+        return len(one) == len(other) and all(a is b or _same_pair(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, (list, tuple, deque)):
         if len(one) == 2 and isinstance(one, tuple) and isinstance(one[1], dict):
             return one[0] is other[0] and same(one[1], other[1])
@@ -119,6 +145,14 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, set):
         return len(one) == len(other) and {id(item) for item in one} == {id(item) for item in other}
     return bool(one == other)  # bytes, numbers: nothing of the program's
+
+
+def _same_pair(one: Any, other: Any) -> bool:
+    """Items of a multidict, which are made anew each time they are asked for."""
+    if type(other) is not tuple or len(one) != 2 or len(other) != 2 or not isinstance(one[0], str):
+        return False
+    value = one[1] is other[1] or (type(one[1]) is type(other[1]) is str and one[1] == other[1])
+    return value and isinstance(other[0], str) and str.__eq__(one[0], other[0])
 
 
 def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ import select
 import signal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError
+from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,16 +44,50 @@ class Fresh:
         forking: whether executions are kept apart by fork.
     """
 
-    def __init__(self, graph: StateGraph, fork: bool, pulse: Pulse, interrupted: Callable[[], bool]) -> None:
-        self.graph = graph
-        self.forking = fork or bool(graph.unproven)
-        if self.forking:
-            gc.collect()
-            gc.freeze()  # so that collections in the children do not copy the pages of what was imported
+    def __init__(self, fork: bool, pulse: Pulse, interrupted: Callable[[], bool]) -> None:
+        self.forking = fork
+        self._graph: StateGraph | None = None
         self._pulse = pulse
         self._interrupted = interrupted
         self._environment = dict(os.environ)
         self._folder = os.getcwd()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `start` was called."""
+        return self._graph is not None
+
+    @property
+    def graph(self) -> StateGraph:
+        assert self._graph is not None, "start() comes first"
+        return self._graph
+
+    def start(self, graph: StateGraph) -> None:
+        """From now on executions start from the state that `graph` has seen."""
+        self._graph = graph
+        self.forking = self.forking or bool(graph.unproven)
+        if self.forking:
+            gc.collect()
+            gc.freeze()  # so that collections in the children do not copy the pages of what was imported
+
+    def prove(self) -> None:
+        """Compare all state with what it was at first.
+
+        Raises:
+            StateEscaped: something changed that was not being put back.
+        """
+        if self._graph is not None and not self.forking:
+            self._graph.look()
+            if self._graph.late:
+                raise StateEscaped(f"{self._graph.late} changed and was not put back")
+
+    def in_fork(self, job: Callable[[], T]) -> T:
+        """What `job()` returns, as JSON has it; nothing that it does stays.
+
+        Raises:
+            HandlerError, Interrupted: as `run`.
+        """
+        return self._forked(job)
 
     def run(self, job: Callable[[], T], encode: Callable[[T], Any], decode: Callable[[Any], T]) -> T:
         """Return what `job()` returns.
@@ -71,6 +105,8 @@ class Fresh:
             return job()
         finally:
             self.graph.restore()
+            if self.graph.late:
+                raise StateEscaped(f"{self.graph.late} changed and was not put back")
             if os.environ != self._environment:
                 os.environ.clear()
                 os.environ.update(self._environment)

@@ -1,8 +1,12 @@
-"""The mutable state that a program's modules reach, as a list of nodes, each with a name its author would use.
+"""The mutable state that a program and its libraries reach, as a list of nodes, each with a name its author would use.
 
 Objects are looked at through the base types' own methods and descriptors: no `__repr__`, property, `__eq__` or
-`__getattr__` of the program runs. Whatever cannot be put back to its first content (a library's object, a C iterator,
-an open file) is listed in `unproven`, and then a fork keeps executions apart instead.
+`__getattr__` of the program runs. What the user's own modules reach and cannot be put back to its first content (a C
+iterator, an open file, a database connection) is listed in `unproven`, and then a fork keeps executions apart instead.
+
+Libraries have thousands of nodes, of which an execution changes a handful. Only those are put back each time; all are
+compared in the first executions and then every so often, and where one has changed that was not being put back, the
+executions since are worth nothing and the job starts over with forks.
 """
 
 # Objects of the program are looked at here, and those have no types that we could know.
@@ -10,6 +14,7 @@ an open file) is listed in `unproven`, and then a fork keeps executions apart in
 
 from __future__ import annotations
 
+import builtins
 import contextvars
 import enum
 import functools
@@ -26,10 +31,17 @@ from ..schedule.primitives import CooperativeLock
 from . import content
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .files import UserFiles
 
-MAX_NODES = 50_000
+MAX_NODES = 400_000
+_FIRST_LOOKS = 3
+_LOOK_EVERY = 256
 _CACHE = type(functools.lru_cache(lambda: None))
+
+_OURS = frozenset({"crosslane", "__main__"})
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 _ATOMS: frozenset[type] = frozenset(
     {
@@ -50,6 +62,8 @@ _INERT_MODULES = frozenset(
             "string",
             "inspect",
             "weakref",
+            "_weakref",
+            "_weakrefset",
             "importlib",
             "__future__",
             "operator",
@@ -57,6 +71,10 @@ _INERT_MODULES = frozenset(
         ),
     }
 )
+
+
+# The same for types of libraries, most of them written in C: what they hold is settled when they are made.
+_INERT_LIBRARIES = frozenset({"pydantic_core", "propcache", "yarl", "typing_extensions", "annotated_types", "_struct"})
 
 
 @dataclass(slots=True)
@@ -70,6 +88,7 @@ class Node:
         target: the object.
         owner: the qualified name of the function or class it is defined in, for finding its line; "" for modules.
         file: the source file of the module it was reached from.
+        library: the top-level package whose module it was reached from; "" for the user's own.
     """
 
     name: str
@@ -78,34 +97,87 @@ class Node:
     target: Any
     owner: str
     file: str
+    library: str
 
 
 class StateGraph:
-    """All state reachable from the user's modules, as it was when the graph was made."""
+    """All state reachable from the user's modules and their libraries', as it was when the graph was made.
 
-    def __init__(self, files: UserFiles) -> None:
+    Attributes:
+        unproven: what the user's modules reach and cannot be put back, in words.
+        late: the name of something that changed without being put back; "" as long as there is none.
+    """
+
+    def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None) -> None:
+        """`handler` is the object under test, which no module may hold: its name, itself, and its file."""
         self.files = files
         self.nodes: list[Node] = []
         self.unproven: list[str] = []
         self._seen: dict[int, Any] = {}
+        self._modules = frozenset(sys.modules)
+        self._compared: Sequence[int] = ()
         self._queue: deque[tuple[Any, str, str, str, str]] = deque()
+        self._library = ""
+        self.late = ""
+        self._restored = 0
+        loaded: dict[str, Any] = dict(sys.modules)  # programs put other things there as well
+        modules = [(name, module) for name, module in loaded.items() if isinstance(module, types.ModuleType)]
         self._user_modules = {
             name: module
-            for name, module in list(sys.modules.items())
+            for name, module in modules
             if isinstance(file := getattr(module, "__file__", None), str) and file in files
         }
+        # The user's first, so that what both reach goes by the user's name for it.
         for name, module in self._user_modules.items():
             self._module(name, module)
-        while self._queue and len(self.nodes) < MAX_NODES:
-            self._visit(*self._queue.popleft())
+        if handler is not None:
+            name, target, file = handler
+            self._later(target, name, "module global", "", file)
+        self._namespace(builtins)
+        self._walk()
+        for name, module in modules:
+            top = name.partition(".")[0]
+            if name not in self._user_modules and top not in sys.stdlib_module_names and top not in _OURS:
+                self._library = top
+                self._module(name, module)
+                self._walk()
         if self._queue:
             self.unproven.append(f"more than {MAX_NODES} objects of state")
         self._first = [content.read(node.form, node.target) for node in self.nodes]
+        # Some members are made anew each time they are asked for: nothing can be told from those.
+        self._compared = range(len(self.nodes))
+        fickle = set(self.changed())
+        self._compared = [index for index in range(len(self.nodes)) if index not in fickle]
+        self._kept = [index for index in self._compared if not self.nodes[index].library]
+
+    def _walk(self) -> None:
+        while self._queue and len(self.nodes) < MAX_NODES:
+            self._visit(*self._queue.popleft())
 
     def restore(self) -> None:
         """Put everything back to what it was when the graph was made."""
-        for node, first in zip(self.nodes, self._first, strict=True):
-            content.write(node.form, node.target, first)
+        self._restored += 1
+        if self._restored <= _FIRST_LOOKS or self._restored % _LOOK_EVERY == 0:
+            self.look()
+        for index in self._kept:
+            node = self.nodes[index]
+            content.write(node.form, node.target, self._first[index])
+        for name in [name for name in sys.modules if name not in self._modules]:
+            module = sys.modules[name]
+            if (getattr(module, "__file__", None) or "<") in self.files:
+                del sys.modules[name]  # imported by a request: the next one shall do it again
+
+    def look(self) -> None:
+        """Compare everything with its first content. What changed is put back from now on; if that is news after the
+        first executions, `late` says so."""
+        kept = set(self._kept)
+        for index in self.changed():
+            node = self.nodes[index]
+            if index in kept:
+                continue
+            if not content.can_be_put_back(node.form, node.target, self._first[index]) or self._restored > _FIRST_LOOKS:
+                self.late = node.name
+            self._kept.append(index)
 
     def first(self, index: int) -> Any:
         """The content of `nodes[index]` when the graph was made."""
@@ -115,14 +187,24 @@ class StateGraph:
         """Which nodes differ now from when the graph was made, by identity of their members."""
         return [
             index
-            for index, node in enumerate(self.nodes)
-            if not content.same(content.read(node.form, node.target), self._first[index])
+            for index in self._compared
+            if not content.same(content.read((node := self.nodes[index]).form, node.target), self._first[index])
         ]
+
+    def find(self, index: int, name: str, form: str) -> Node:
+        """The node that another graph of the same program had at `index`; it may stand elsewhere here.
+
+        Raises:
+            LookupError: there is none.
+        """
+        if index < len(self.nodes) and (self.nodes[index].name, self.nodes[index].form) == (name, form):
+            return self.nodes[index]
+        return next(iter(node for node in self.nodes if (node.name, node.form) == (name, form)))
 
     # ---- walking
 
     def _add(self, name: str, kind: str, form: str, target: Any, owner: str, file: str) -> None:
-        self.nodes.append(Node(name, kind, form, target, owner, file))
+        self.nodes.append(Node(name, kind, form, target, owner, file, self._library))
 
     def _later(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:
         if type(value) not in _ATOMS and id(value) not in self._seen:
@@ -130,7 +212,7 @@ class StateGraph:
             self._queue.append((value, name, kind, owner, file))
 
     def _module(self, name: str, module: types.ModuleType) -> None:
-        file = module.__file__ or ""
+        file = getattr(module, "__file__", None) or ""
         self._seen[id(module)] = module
         short = name.removeprefix("__main__.")
         self._add(short, "module global", "namespace", module, "", file)
@@ -138,14 +220,19 @@ class StateGraph:
             if not (key.startswith("__") and key.endswith("__")):
                 self._later(value, f"{short}.{key}", "module global", "", file)
 
+    def _namespace(self, module: types.ModuleType) -> None:
+        """A module whose names are state, and what they hold is not."""
+        self._seen[id(module)] = module
+        self._add(module.__name__, "module global", "namespace", module, "", "")
+
     def _visit(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:
         cls = type(value)
         if isinstance(value, types.ModuleType):
-            self._library(getattr(value, "__name__", ""), name)
-        elif isinstance(value, type):
-            self._class(value, name, file)
+            return  # walked by itself, if it is no part of Python
+        if isinstance(value, type):
+            self._class(value, file)
         elif isinstance(value, types.FunctionType):
-            self._function(value, name)
+            self._function(value)
         elif isinstance(value, (types.MethodType, staticmethod, classmethod)):
             self._later(value.__func__, name, kind, owner, file)
             if isinstance(value, types.MethodType):
@@ -159,7 +246,7 @@ class StateGraph:
         elif cls is _CACHE:
             wrapped: Any = value.__wrapped__
             self._add(name, "functools cache", "cache", value, getattr(wrapped, "__qualname__", owner), file)
-            if value.cache_info().currsize:
+            if value.cache_info().currsize and not self._library:
                 self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
         elif cls is contextvars.ContextVar:
@@ -177,14 +264,16 @@ class StateGraph:
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
         elif cls is not threading.local and (
-            isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in _INERT_MODULES
+            isinstance(value, (enum.Enum, logging.Logger))
+            or _top(cls) in _INERT_MODULES
+            or _top(cls) in _INERT_LIBRARIES
         ):
             return
         else:
             self._object(value, cls, name, kind, owner, file)
 
     def _object(self, value: Any, cls: type, name: str, kind: str, owner: str, file: str) -> None:
-        known = False
+        known = cls is object
         for base, form in content.BUILTIN_FORMS:
             if isinstance(value, base):
                 known = True
@@ -192,6 +281,10 @@ class StateGraph:
                 for key, item in content.members(form, value):
                     self._later(item, f"{name}[{key}]", kind, owner, file)
                 break
+        foreign = content.FOREIGN_FORMS.get((cls.__module__.partition(".")[0], cls.__name__))
+        if foreign is not None:
+            known = True
+            self._add(name, kind, foreign, value, owner, file)
         attributes = content.read("attributes", value)
         if attributes is not None or content.has_slots(cls):
             known = True
@@ -199,31 +292,31 @@ class StateGraph:
             inner = "instance attribute" if cls is not threading.local else "thread-local"
             for key, item in (attributes or {}).items():
                 self._later(item, f"{name}.{key}", inner, owner, file)
-        if cls.__module__ not in self._user_modules:
-            self._library(cls.__module__, name)
-        else:
+        if cls.__module__ in self._user_modules:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
-        if not known:
+        # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
+        known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
+        if not known and not self._library:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")
 
-    def _class(self, cls: type, name: str, file: str) -> None:
-        if cls.__module__ not in self._user_modules:
-            self._library(cls.__module__, name)
+    def _class(self, cls: type, file: str) -> None:
+        module = sys.modules.get(cls.__module__)
+        if module is None or _top(cls) in sys.stdlib_module_names or _top(cls) in _OURS:
             return
-        file = getattr(self._user_modules[cls.__module__], "__file__", None) or file
-        label = cls.__qualname__
+        users = cls.__module__ in self._user_modules
+        file = getattr(module, "__file__", None) or file
+        label = cls.__qualname__ if users else f"{cls.__module__}.{cls.__qualname__}"
+        before, self._library = self._library, "" if users else _top(cls)
         self._add(label, "class attribute", "class", cls, label, file)
         for base in type.__dict__["__mro__"].__get__(cls)[1:]:
             self._later(base, base.__qualname__, "class attribute", base.__qualname__, file)
         for key, value in type.__dict__["__dict__"].__get__(cls).items():
             if not (key.startswith("__") and key.endswith("__")) or isinstance(value, types.FunctionType):
                 self._later(value, f"{label}.{key}", "class attribute", label, file)
+        self._library = before
 
-    def _function(self, function: types.FunctionType, name: str) -> None:
+    def _function(self, function: types.FunctionType) -> None:
         file = function.__code__.co_filename
-        if file not in self.files:
-            # A decorator of a library around the user's function: look through it, but do not vouch for it.
-            self._library(function.__module__ or "", name)
         label = function.__qualname__.replace("<locals>.", "")
         self._add(label, "default argument", "defaults", function, function.__qualname__, file)
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -242,13 +335,6 @@ class StateGraph:
                 continue
         for key, value in vars(function).items():
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
-
-    def _library(self, module: str, name: str) -> None:
-        top = module.partition(".")[0]
-        if top in sys.stdlib_module_names or top in ("builtins", ""):
-            return
-        if module not in self._user_modules and f"{name} comes from the library {top}" not in self.unproven:
-            self.unproven.append(f"{name} comes from the library {top}")
 
 
 def _top(cls: type) -> str:

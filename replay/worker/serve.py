@@ -28,7 +28,6 @@ from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
-from ..state.graph import StateGraph
 from ..trace.model import Exchange, Request, Response, Upstream
 from ..upstream.calls import intercept
 from .capture import Capture
@@ -146,7 +145,6 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         intercept(job.upstream_calls, handler.module, files, capture.sent)
     except LookupError as error:
         raise HandlerError(str(error)) from None
-    graph = StateGraph(files)
 
     def begin(loop: Any) -> None:
         capture.begin()
@@ -169,8 +167,8 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         return at
 
     engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.heard, ended, begin, where)
-    fresh = Fresh(graph, job.fork, watchdog, lambda: interrupt.asked)
-    return Program(handler, files, graph, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
+    fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked)
+    return Program(handler, files, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
 
 
 def _job(data: dict[str, Any]) -> Job:

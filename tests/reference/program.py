@@ -40,5 +40,6 @@ def program_of(source: str, folder: Path) -> Program:
         lambda loop: None,
         lambda error: None,
     )
-    graph = StateGraph(files)
-    return Program(handler, files, graph, Fresh(graph, False, NoPulse(), lambda: False), engine, lambda: False)
+    fresh = Fresh(False, NoPulse(), lambda: False)
+    fresh.start(StateGraph(files))
+    return Program(handler, files, fresh, engine, lambda: False)
