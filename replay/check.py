@@ -83,7 +83,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
         program.fresh.prove()
         settled = investigation.findings or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
-            raise StateEscaped("state outlives being put back", job.handler)
+            raise StateEscaped("state outlives being put back")
     except Interrupted:
         reached.interrupted = True
     return result_of(investigation, job, search, reached, _REAL_CLOCK() - started)

@@ -42,7 +42,10 @@ class HandlerBlockedInC(HandlerError):  # noqa: N818 - says what happened
 
 
 class StateEscaped(CrosslaneError):  # noqa: N818 - a change of plan, no error of the user
-    """State outlived putting back. The worker's process is no longer fresh; the client starts another that forks."""
+    """State outlived putting back. The worker's process is no longer fresh; the client starts another.
+
+    `where` names, one a line, what could be put back once it is known; where that is empty, only a fork will do.
+    """
 
 
 class ScheduleError(CrosslaneError):

@@ -98,7 +98,7 @@ class Investigation:
                 self.unstable[outcome.request] = frozenset(differences(outcome, other))
                 if self.unstable[outcome.request] and not self.program.fresh.forking:
                     # Nondeterminism of the program, or something that an execution left behind: a fork tells which.
-                    raise StateEscaped("two executions of one lane alone differ", self.program.handler.spec)
+                    raise StateEscaped("two executions of one lane alone differ")
             self.materials[lane.name] = material_of(lane.requests, (*first.outcomes, *second.outcomes))
 
     def still_fresh(self) -> bool:

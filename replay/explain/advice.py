@@ -27,6 +27,12 @@ _FIXES = {
 
 def fix_for(name: str, kind: str, cls: str) -> str:
     """One sentence. A scalar that is overwritten between two awaits has a nearer remedy than a store."""
+    kind, _, library = kind.partition(" in ")
+    if library:
+        return (
+            f"{name} belongs to {library}: give each session an object of its own, or a key with the user in it; "
+            "if it has no room for either, look for a newer version, and report it"
+        )
     advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
     if cls in ("cancellation", "exception"):
         end = "is cancelled" if cls == "cancellation" else "fails"

@@ -26,7 +26,7 @@ def defined_at(place: Place) -> tuple[str, int] | None:
         line = _default(tree, place.owner, place.name.partition("(")[2].partition("=")[0] or (place.key or ""))
     elif place.owner:
         scope = _scope(tree, place.owner)
-        name = place.name.removeprefix(place.owner).lstrip(".").partition(".")[0].partition("[")[0]
+        name = place.name.partition(f"{place.owner}.")[2].partition(".")[0].partition("[")[0]
         line = _assignment(scope.body, name) if scope is not None else None
     else:
         # The last part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.

@@ -103,7 +103,17 @@ def explain(
 
 def carrier_of(program: Program, place: Place) -> Carrier:
     definition = defined_at(place)
-    return Carrier(place.name, place.kind, None if definition is None else program.files.at(*definition))
+    kind = f"{place.kind} in {_distribution(place.library)}" if place.library else place.kind
+    return Carrier(place.name, kind, None if definition is None else program.files.at(*definition))
+
+
+def _distribution(package: str) -> str:
+    """The installed distribution that a package belongs to, with its version."""
+    from importlib import metadata
+
+    for name in metadata.packages_distributions().get(package, ()):
+        return f"{name} {metadata.version(name)}"
+    return f"the library {package}"
 
 
 def observed(
@@ -147,7 +157,7 @@ def _survey(
 
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
     """Places that held the evidence first, then short names: the nearest to what its author would call it."""
-    return sorted(changed, key=lambda p: (not changed[p], len(p.name)))
+    return sorted(changed, key=lambda p: (not changed[p], bool(p.library), len(p.name)))
 
 
 def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

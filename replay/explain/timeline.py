@@ -10,6 +10,7 @@ only when the next one begins, so each line is settled one late.
 from __future__ import annotations
 
 import dis
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ class Timeline:
         self._graph_now = graph_now
         self._graph: StateGraph | None = None
         self._carrier = carrier
+        self._library = f"{os.sep}{carrier.library}{os.sep}" if carrier is not None and carrier.library else ""
         self._heard = heard
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
@@ -126,7 +128,7 @@ class Timeline:
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
         if frame.f_code.co_filename not in self._files:
-            return None
+            return self._in_library if self._library and self._library in frame.f_code.co_filename else None
         self._settle()
         if event in ("call", "exception"):
             # A coroutine goes on in the middle of a line, and no event says so. It ends the wait for another with an
@@ -141,6 +143,12 @@ class Timeline:
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
             self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
         return self._trace
+
+    def _in_library(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
+        """A carrier inside a library is used by the line of the user's that led there."""
+        if event == "line" and self._line is not None and self._uses is not None and self._uses.on_line(frame):
+            self._line = (*self._line[:2], "name")
+        return self._in_library
 
     def _settle(self) -> None:
         """The line before this moment has run: say whether it wrote or read the carrier."""

@@ -35,6 +35,7 @@ get_ident = _thread.get_ident
 controlled_threads: dict[int, Controlled] = {}
 really_blocking: set[int] = set()
 user_files: list[Container[str]] = [()]  # of the source that is the user's; set by `install`
+known_files: dict[str, bool] = {}  # what `user_files` said
 start_thread = threading.Thread.start
 running_loops: list[ControlledLoop] = []  # the one that is running
 
@@ -157,7 +158,11 @@ class Controlled:
             raise Abandoned
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename not in user_files[-1]:
+        # Called for every function of every library: first of all what is known of the file.
+        users = known_files.get(frame.f_code.co_filename)
+        if users is None:
+            users = known_files[frame.f_code.co_filename] = frame.f_code.co_filename in user_files[-1]
+        if not users:
             return None
         if frame.f_code.co_name == "<module>":
             self._importing += 1  # others would wait for the import, in C, where no baton can be passed

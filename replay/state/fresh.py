@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from .graph import StateGraph
 
@@ -44,8 +44,9 @@ class Fresh:
         forking: whether executions are kept apart by fork.
     """
 
-    def __init__(self, fork: bool, pulse: Pulse, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, fork: bool, pulse: Pulse, interrupted: Callable[[], bool], keep: Collection[str] = ()) -> None:
         self.forking = fork
+        self._keep = frozenset(keep)
         self._graph: StateGraph | None = None
         self._pulse = pulse
         self._interrupted = interrupted
@@ -65,6 +66,7 @@ class Fresh:
     def start(self, graph: StateGraph) -> None:
         """From now on executions start from the state that `graph` has seen."""
         self._graph = graph
+        graph.keep(self._keep)
         self.forking = self.forking or bool(graph.unproven)
         if self.forking:
             gc.collect()
@@ -78,8 +80,7 @@ class Fresh:
         """
         if self._graph is not None and not self.forking:
             self._graph.look()
-            if self._graph.late:
-                raise StateEscaped(f"{self._graph.late} changed and was not put back")
+            self._refuse_late(self._graph)
 
     def in_fork(self, job: Callable[[], T]) -> T:
         """What `job()` returns, as JSON has it; nothing that it does stays.
@@ -105,13 +106,17 @@ class Fresh:
             return job()
         finally:
             self.graph.restore()
-            if self.graph.late:
-                raise StateEscaped(f"{self.graph.late} changed and was not put back")
+            self._refuse_late(self.graph)
             if os.environ != self._environment:
                 os.environ.clear()
                 os.environ.update(self._environment)
             if os.getcwd() != self._folder:
                 os.chdir(self._folder)
+
+    def _refuse_late(self, graph: StateGraph) -> None:
+        if graph.late:
+            names = "" if graph.hopeless else "\n".join(graph.late)
+            raise StateEscaped(f"{graph.late[0]} changed and was not put back", names)
 
     def _forked(self, job: Callable[[], Any]) -> Any:
         reader, writer = os.pipe()

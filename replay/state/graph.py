@@ -31,7 +31,7 @@ from ..schedule.primitives import CooperativeLock
 from . import content
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .files import UserFiles
 
@@ -88,7 +88,7 @@ class Node:
         target: the object.
         owner: the qualified name of the function or class it is defined in, for finding its line; "" for modules.
         file: the source file of the module it was reached from.
-        library: the top-level package whose module it was reached from; "" for the user's own.
+        library: the top-level package that it belongs to; "" for the user's own.
     """
 
     name: str
@@ -105,7 +105,8 @@ class StateGraph:
 
     Attributes:
         unproven: what the user's modules reach and cannot be put back, in words.
-        late: the name of something that changed without being put back; "" as long as there is none.
+        late: names of what changed without being put back; empty as long as there is none. `hopeless` says that some of
+            it cannot be.
     """
 
     def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None) -> None:
@@ -116,9 +117,11 @@ class StateGraph:
         self._seen: dict[int, Any] = {}
         self._modules = frozenset(sys.modules)
         self._compared: Sequence[int] = ()
-        self._queue: deque[tuple[Any, str, str, str, str]] = deque()
+        self._queue: deque[tuple[Any, str, str, str, str, str]] = deque()
         self._library = ""
-        self.late = ""
+        self._users = True  # while what is walked was reached from the user's modules
+        self.late: list[str] = []
+        self.hopeless = False
         self._restored = 0
         loaded: dict[str, Any] = dict(sys.modules)  # programs put other things there as well
         modules = [(name, module) for name, module in loaded.items() if isinstance(module, types.ModuleType)]
@@ -135,6 +138,7 @@ class StateGraph:
             self._later(target, name, "module global", "", file)
         self._namespace(builtins)
         self._walk()
+        self._users = False
         for name, module in modules:
             top = name.partition(".")[0]
             if name not in self._user_modules and top not in sys.stdlib_module_names and top not in _OURS:
@@ -151,8 +155,11 @@ class StateGraph:
         self._kept = [index for index in self._compared if not self.nodes[index].library]
 
     def _walk(self) -> None:
+        library = self._library
         while self._queue and len(self.nodes) < MAX_NODES:
-            self._visit(*self._queue.popleft())
+            *what, self._library = self._queue.popleft()
+            self._visit(*what)
+        self._library = library
 
     def restore(self) -> None:
         """Put everything back to what it was when the graph was made."""
@@ -167,6 +174,11 @@ class StateGraph:
             if (getattr(module, "__file__", None) or "<") in self.files:
                 del sys.modules[name]  # imported by a request: the next one shall do it again
 
+    def keep(self, names: Collection[str]) -> None:
+        """Put these back each time from the first execution on."""
+        kept = set(self._kept)
+        self._kept += [i for i in self._compared if i not in kept and self.nodes[i].name in names]
+
     def look(self) -> None:
         """Compare everything with its first content. What changed is put back from now on; if that is news after the
         first executions, `late` says so."""
@@ -175,8 +187,10 @@ class StateGraph:
             node = self.nodes[index]
             if index in kept:
                 continue
-            if not content.can_be_put_back(node.form, node.target, self._first[index]) or self._restored > _FIRST_LOOKS:
-                self.late = node.name
+            possible = content.can_be_put_back(node.form, node.target, self._first[index])
+            if not possible or self._restored > _FIRST_LOOKS:
+                self.late.append(node.name)
+                self.hopeless = self.hopeless or not possible
             self._kept.append(index)
 
     def first(self, index: int) -> Any:
@@ -209,7 +223,7 @@ class StateGraph:
     def _later(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:
         if type(value) not in _ATOMS and id(value) not in self._seen:
             self._seen[id(value)] = value
-            self._queue.append((value, name, kind, owner, file))
+            self._queue.append((value, name, kind, owner, file, self._library))
 
     def _module(self, name: str, module: types.ModuleType) -> None:
         file = getattr(module, "__file__", None) or ""
@@ -246,7 +260,7 @@ class StateGraph:
         elif cls is _CACHE:
             wrapped: Any = value.__wrapped__
             self._add(name, "functools cache", "cache", value, getattr(wrapped, "__qualname__", owner), file)
-            if value.cache_info().currsize and not self._library:
+            if value.cache_info().currsize and not self._library and self._users:
                 self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
         elif cls is contextvars.ContextVar:
@@ -274,6 +288,8 @@ class StateGraph:
 
     def _object(self, value: Any, cls: type, name: str, kind: str, owner: str, file: str) -> None:
         known = cls is object
+        if cls.__module__ not in self._user_modules and _top(cls) not in sys.stdlib_module_names:
+            self._library = _top(cls)  # its insides are the library's affair, though the user's name leads there
         for base, form in content.BUILTIN_FORMS:
             if isinstance(value, base):
                 known = True
@@ -296,7 +312,7 @@ class StateGraph:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
-        if not known and not self._library:
+        if not known and self._users:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")
 
     def _class(self, cls: type, file: str) -> None:
@@ -307,12 +323,12 @@ class StateGraph:
         file = getattr(module, "__file__", None) or file
         label = cls.__qualname__ if users else f"{cls.__module__}.{cls.__qualname__}"
         before, self._library = self._library, "" if users else _top(cls)
-        self._add(label, "class attribute", "class", cls, label, file)
+        self._add(label, "class attribute", "class", cls, cls.__qualname__, file)
         for base in type.__dict__["__mro__"].__get__(cls)[1:]:
             self._later(base, base.__qualname__, "class attribute", base.__qualname__, file)
         for key, value in type.__dict__["__dict__"].__get__(cls).items():
             if not (key.startswith("__") and key.endswith("__")) or isinstance(value, types.FunctionType):
-                self._later(value, f"{label}.{key}", "class attribute", label, file)
+                self._later(value, f"{label}.{key}", "class attribute", cls.__qualname__, file)
         self._library = before
 
     def _function(self, function: types.FunctionType) -> None:

@@ -28,6 +28,7 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
 _LINE_LIMIT = 1 << 30
 _DUMP_S = 0.5
+_RESTARTS = 4
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 
@@ -62,7 +63,8 @@ class Worker:
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Run one job to its end. Jobs of one worker run one at a time.
 
-        Where state turns out to outlive being put back, the job starts over in a new process that forks.
+        Where state turns out to outlive being put back, the job starts over in a new process, which puts that back as
+        well, or forks.
 
         Raises:
             HandlerError: the handler cannot be loaded or called, blocks in C code, or ended its process.
@@ -70,10 +72,14 @@ class Worker:
             WorkerError: the worker cannot be started, or died for another reason.
         """
         self._cancelled = False
-        try:
-            return await self._run(job, on_progress)
-        except StateEscaped:
-            return await self._run(replace(job, fork=True), on_progress)
+        for _ in range(_RESTARTS):
+            try:
+                return await self._run(job, on_progress)
+            except StateEscaped as error:
+                if not error.where:
+                    break
+                job = replace(job, keep=(*job.keep, *error.where.splitlines()))
+        return await self._run(replace(job, fork=True), on_progress)
 
     async def _run(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Result:
         if self._handler is not None and self._handler != _program(job):
@@ -205,7 +211,7 @@ class Worker:
 
 def _program(job: Job) -> tuple[object, ...]:
     """What the worker has loaded for a job; another job on the same can use it."""
-    return job.handler, job.kind, job.fork, job.upstream_calls
+    return job.handler, job.kind, job.fork, job.keep, job.upstream_calls
 
 
 def _shown(file: str, number: str, cwd: Path) -> str:

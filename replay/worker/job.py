@@ -38,6 +38,7 @@ class Job:
         allow: sharing on purpose.
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
+        keep: names of state inside libraries that is to be put back from the first execution on.
         fork: keep executions apart by fork even where state could be put back.
     """
 
@@ -59,6 +60,7 @@ class Job:
     allow: tuple[Allow, ...] = ()
     faults: bool = True
     variants: bool = True
+    keep: tuple[str, ...] = ()
     fork: bool = False
 
     def to_json(self) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         return at
 
     engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.heard, ended, begin, where)
-    fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked)
+    fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     return Program(handler, files, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
 
 
@@ -179,6 +179,7 @@ def _job(data: dict[str, Any]) -> Job:
         "exchanges": exchanges,
         "schedule": schedule,
         "upstream_calls": tuple(data["upstream_calls"]),
+        "keep": tuple(data["keep"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
     return Job(**fields)

@@ -266,3 +266,42 @@ async def test_messages_of_a_websocket_are_answered_and_searched(bench: Bench) -
     clean = await bench.run(STARLETTE.format(owner="state", shared="False"), exchanges, "agent.py:app", switches=1)
     assert clean.report.verdict == "clean", clean.report.reason
     assert clean.solo["alice"].outcomes[0].body == ["you said I am alice ZX-4411"]
+
+
+async def test_state_inside_an_installed_library_is_found_named_and_put_back(bench: Bench) -> None:
+    library = """
+        class Memory:
+            _store = {}
+            def save(self, key, text):
+                self._store[key] = text
+            def load(self, key):
+                return self._store.get(key)
+        """
+    bench.write(library, "site-packages/agentmemory/__init__.py")
+    bench.write(
+        "Metadata-Version: 2.1\nName: agent-memory\nVersion: 1.4.2\n",
+        "site-packages/agent_memory-1.4.2.dist-info/METADATA",
+    )
+    bench.write("agentmemory/__init__.py,,\n", "site-packages/agent_memory-1.4.2.dist-info/RECORD")
+    source = """
+        import asyncio, sys
+        sys.path.insert(0, "site-packages")
+        from agentmemory import Memory
+        memory = Memory()
+        async def handle(user, message):
+            memory.save({key}, message)
+            await asyncio.sleep(0)
+            return memory.load({key})
+        """
+    leaking = await bench.run(source.format(key="'last'"))
+    (crossing,) = leaking.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert crossing.carrier.name == "agentmemory.Memory._store"
+    assert crossing.carrier.kind == "class attribute in agent-memory 1.4.2"
+    assert (crossing.carrier.defined_at or "").endswith("agentmemory/__init__.py:3")
+    assert (crossing.write.at, crossing.read.at) == ("agent.py:7", "agent.py:9")
+    clean = await bench.run(source.format(key="user"))
+    assert clean.report.verdict == "clean", clean.report.reason
+    assert clean.report.executions > 50
