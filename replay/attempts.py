@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .schedule.faults import FaultSearch
 from .schedule.search import Search
-from .schedule.strategies import Lockstep, RandomWalk, Recorded, Serial, Strategy
+from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +119,10 @@ def _first_attempts(investigation: Investigation, search: Search) -> Iterator[At
     first = search.next(0)  # the search proper begins with the serial order of the trace
     assert first is not None
     yield Attempt("one lane after another", first, lanes, search)
+    # Then the shapes that find most bugs, and few others do: a request that arrives while another is suspended.
+    for steps in (1, 2):
+        yield Attempt("late starts", Nested(order, steps), lanes)
+    yield Attempt("lockstep", Lockstep(), lanes)
     yield Attempt("the reverse order", Serial(order[::-1]), lanes)
     lane_of_request = {r.id: lane.name for lane in lanes for r in lane.requests}
     if any(len(lane.requests) > 1 for lane in lanes):
@@ -128,7 +132,6 @@ def _first_attempts(investigation: Investigation, search: Search) -> Iterator[At
         # All orders are too many to begin with; rotations bring each lane to the front once.
         for shift in range(1, len(order)):
             yield Attempt("serial, rotated", Serial(order[shift:] + order[:shift]), lanes)
-    yield Attempt("lockstep", Lockstep(), lanes)
 
 
 def _searched(search: Search, lanes: tuple[Lane, ...], switches: int, phase: str) -> Iterator[Attempt]:

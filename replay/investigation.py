@@ -60,6 +60,7 @@ class Investigation:
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     stopped: str = ""
     variant: str = ""
+    looked: int = 0
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
@@ -114,6 +115,7 @@ class Investigation:
 
     def look(self, execution: Execution, lanes: tuple[Lane, ...]) -> None:
         """Search the answers of one execution of `lanes` for crossings; confirm, minimise and explain each new one."""
+        self.looked += 1
         self.note(execution)
         if not changed_outcomes(execution, self.solo):
             return
@@ -265,7 +267,7 @@ class Investigation:
 
         minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
         finding, place = self._explained(minimal)
-        if finding is None:
+        if finding is None or any(finding.crossing.id == other.crossing.id for other in self.findings):
             return
         carrier = finding.crossing.carrier
         if place is not None and carrier is not None:
@@ -354,6 +356,7 @@ class Investigation:
             requests=tuple({**request.to_json(), "lane": lane_of(request.id, lanes)} for request in requests),
             alone=_alone(self.solo[candidate.request], candidate.path) if candidate.kind == "derived" else "",
             upstream_calls=self.program.upstream_calls,
+            found_after=self.looked,
         )
         finding = Finding(
             crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run

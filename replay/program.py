@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .errors import HandlerError
@@ -38,6 +38,7 @@ class Program:
     interrupted: Callable[[], bool]
     upstream_calls: tuple[str, ...] = ()
     executions: int = 0
+    files_written: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
     def cancels(self) -> bool:
@@ -51,7 +52,10 @@ class Program:
     def _graph(self) -> StateGraph:
         handler = self.handler
         name = handler.spec.rpartition(":")[2]
-        return StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file))
+        graph = StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file))
+        for path in self.files_written:
+            graph.add_file(path)
+        return graph
 
     def prepare(self, lanes: Sequence[Lane], strategy: Strategy) -> None:
         """Import now what libraries import only when a request first comes, then take stock of the state there is.
@@ -80,6 +84,10 @@ class Program:
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state. Counts it."""
         self.executions += 1
-        return self.fresh.run(
+        execution = self.fresh.run(
             lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
         )
+        for path in execution.files:
+            self.files_written.setdefault(path)
+            self.fresh.graph.add_file(path)
+        return execution

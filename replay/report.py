@@ -75,7 +75,8 @@ class Crossing:
 
     `carrier`, `write` and `read` are None where the shared thing could not be named; `explained` then says why.
     `alone` is what stands in the sink when its lane is alone (derived ones). `upstream_calls` are those of the
-    job. `schedule` lists the lane of every step: with `requests` (trace lines of the repro) it repeats the crossing.
+    job. `found_after` says which schedule of several lanes first showed it. `schedule` lists the lane of every step:
+    with `requests` (trace lines of the repro) it repeats the crossing.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Crossing:
     requests: tuple[dict[str, Any], ...] = ()
     alone: str = ""
     upstream_calls: tuple[str, ...] = ()
+    found_after: int = 0
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -118,6 +120,7 @@ class Crossing:
             requests=tuple(data.get("requests", ())),
             alone=data.get("alone", ""),
             upstream_calls=tuple(data.get("upstream_calls", ())),
+            found_after=data.get("found_after", 0),
         )
 
 

@@ -282,7 +282,7 @@ async def test_a_trace_of_one_lane_is_inconclusive(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("open(__file__ + '.log', 'a').close()", "file opened for writing"),
+        ("__import__('sqlite3').connect('x.db').close()", "database opened at agent.py"),
         ("await asyncio.open_connection('127.0.0.1', 9)", "network call"),
         ("__import__('subprocess').run(['true'])", "subprocess started at agent.py"),
     ],

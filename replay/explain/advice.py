@@ -21,6 +21,11 @@ _FIXES = {
     "ContextVar default": (
         "the default of a ContextVar is one object for all contexts: leave it out, and set a new value in each request"
     ),
+    "environment variable": (
+        "{name} belongs to the whole process: pass the value as an argument; not even a lock makes it safe for code "
+        "that reads it later"
+    ),
+    "file": "give each session a file of its own, or a name made by tempfile: {name} is one for all",
     "thread-local": "a thread-local is shared by all requests on one event loop: use a ContextVar, set in each request",
 }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..state.graph import Node, StateGraph
 
 MISSING: Any = object()
-_NAMESPACES = ("namespace", "class", "attributes")
+_NAMESPACES = ("namespace", "class", "attributes", "environ")
 _FINGERPRINT_SIZE = 4_000
 
 
@@ -38,11 +38,16 @@ class Place:
 
     @property
     def _node_name(self) -> str:
+        if self.form == "environ":
+            return "os.environ"
         return self.name if self.key is None else self.name.removesuffix(f".{self.key}")
 
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set."""
         node = graph.find(self.node, self._node_name, self.form)
+        if self.form == "file":
+            text = content.read_file(node.target)
+            return MISSING if text is None else text.decode("utf-8", "replace")
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         return (content.read(node.form, node.target) or {}).get(self.key, MISSING)
@@ -85,6 +90,8 @@ def changed_places(graph: StateGraph) -> list[Place]:
 
 def _place(index: int, node: Node, key: str | None) -> Place:
     name = node.name if key is None else f"{node.name}.{key}"
+    if node.form == "environ":
+        name = f"os.environ[{key!r}]"
     kind = node.kind
     if node.form == "attributes":
         kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
@@ -138,6 +145,8 @@ def texts_in(value: Any) -> list[str]:
 def _collect(value: Any, found: list[str]) -> None:
     if isinstance(value, str):
         found.append(value)
+    elif isinstance(value, bytes):
+        found.append(value.decode("utf-8", "replace"))
     elif isinstance(value, tuple):
         for item in value:
             _collect(item, found)

@@ -232,11 +232,17 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
+_ENVIRONMENT = frozenset({"environ", "getenv"})
+_FILES = frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"})
+
+
 class Uses:
     """Whether a source line uses the carrier: by name where it is a name, by identity where it is an object."""
 
     def __init__(self, graph: StateGraph, carrier: Place) -> None:
         node = graph.nodes[carrier.node]
+        # What is outside Python's own objects is used by whoever calls what reaches it.
+        self._calls = {"environ": _ENVIRONMENT, "file": _FILES}.get(node.form, frozenset[str]())
         self._namespace = vars(node.target) if node.form == "namespace" else None
         self._key = carrier.key
         named = node.form != "cache" and node.name[-1:] not in ")]"
@@ -257,6 +263,8 @@ class Uses:
         return "name" if "name" in found else "alias" if "alias" in found else ""
 
     def _match(self, how: str, name: str, frame: FrameType) -> str:
+        if name in self._calls:
+            return "name"
         if how == "attribute":
             return "name" if name == self._attribute else ""
         if how == "cell" and name == self._cell:

@@ -17,6 +17,7 @@ CARRIED = (
     "schedule/actors.py",
     "schedule/threads.py",
     "schedule/primitives.py",
+    "schedule/memory_net.py",
     "schedule/detached.py",
     "schedule/thread_loop.py",
     "schedule/loop.py",

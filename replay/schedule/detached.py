@@ -1,19 +1,24 @@
 """The parts of the asyncio interface that a replay does not have: network, subprocesses, signals, debugging.
 
-This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
+
+from .memory_net import MemoryNetwork
 
 
 class DetachedLoop(asyncio.AbstractEventLoop):
-    """Refuses every connection to the outside and notes it in `escapes`, in words."""
+    """Refuses every connection to the outside and notes it in `escapes`, in words. Those within the program are made in
+    memory, in `network`."""
 
     def __init__(self) -> None:
         self.escapes: list[str] = []
+        self.network = MemoryNetwork()
 
     def get_debug(self) -> bool:
         return False
@@ -51,16 +56,28 @@ class DetachedLoop(asyncio.AbstractEventLoop):
         return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
-        raise self._no_network(host, port)
+        if not self.network.has(port):
+            raise self._no_network(host, port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
-        raise self._no_network(host, port)
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
+        return self.network.listen(self, protocol_factory, host, port)
+
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **_: Any
+    ) -> Any:
+        if sock is None and not self.network.has(port):
+            raise self._no_network(host, port)
+        return self.network.connect(self, protocol_factory, port, sock)
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
         raise self._no_network(path)
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
-        raise self._no_network(address)
+        where: Any = address
+        if not isinstance(where, tuple) or not self.network.has(address[1]):
+            raise self._no_network(address)
+        self.network.dial(sock, address)
 
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **_: Any) -> Any:
         self.escape(f"subprocess {args[0] if args else ''}")

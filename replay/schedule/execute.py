@@ -40,6 +40,7 @@ class Execution:
     Attributes:
         outcomes: in the order in which requests were started.
         decisions, faults, starts, limits, upstream: see `ControlledLoop`.
+        files: those that the program wrote; they stand again as they did before.
     """
 
     lanes: tuple[str, ...]
@@ -52,6 +53,7 @@ class Execution:
     starts: tuple[int, ...] = ()
     limits: tuple[int, ...] = ()
     upstream: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +67,7 @@ class Execution:
             "starts": self.starts,
             "limits": self.limits,
             "upstream": self.upstream,
+            "files": self.files,
         }
 
     @classmethod
@@ -80,6 +83,7 @@ class Execution:
             tuple(data["starts"]),
             tuple(data["limits"]),
             tuple(data["upstream"]),
+            tuple(data["files"]),
         )
 
     @property
@@ -122,6 +126,7 @@ class Engine:
         heard: what the program printed, logged and sent upstream, by request id.
         escapes: called after each execution; what the worker's audit hook saw leave control.
         begin: told of each new loop, before anything runs on it.
+        files: which files the program has written.
         where: the user's line that an exception came from, as `file:line`.
     """
 
@@ -130,6 +135,7 @@ class Engine:
     escapes: Callable[[], list[str]]
     begin: Callable[[ControlledLoop], None]
     where: Callable[[BaseException], str | None]
+    files: Callable[[], tuple[str, ...]] = tuple
 
     def execute(
         self,
@@ -186,6 +192,7 @@ class Engine:
                 starts=tuple(loop.starts),
                 limits=tuple(loop.limits),
                 upstream=tuple(loop.upstream),
+                files=self.files(),
             )
             if not loop.stopped:
                 service.shutdown(loop)

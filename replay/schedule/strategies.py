@@ -67,6 +67,32 @@ class Recorded(Serial):
         return enabled[0]
 
 
+class Nested:
+    """Each lane begins, makes `steps` steps and is suspended; then the next begins. The last to begin ends first.
+
+    So every request arrives while the ones before it are under way, which is what a check that runs one lane after
+    another, or all in lockstep, never sees.
+    """
+
+    def __init__(self, order: Sequence[str], steps: int) -> None:
+        self._order = list(order)
+        self._steps = steps
+        self._made = dict.fromkeys(order, 0)
+        self._rest = Serial(list(reversed(order)))
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        by_name = {actor.name: actor for actor in enabled}
+        for name in self._order:
+            actor = by_name.get(name)
+            if actor is not None and self._made[name] < self._steps:
+                self._made[name] += 1
+                return actor
+        if previous is not None and previous in enabled and previous.in_flight:
+            return previous
+        under_way = [a for a in enabled if a.background or a.in_flight or a.ready]
+        return self._rest(under_way or enabled, None)
+
+
 class Lockstep:
     """Each lane one step in turn, as `asyncio.gather` over all of them would run."""
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import threading
 import types
 from collections import OrderedDict, deque
@@ -27,6 +30,7 @@ FOREIGN_FORMS = {
     ("multidict", "CIMultiDict"): "multidict",
     ("frozenlist", "FrozenList"): "frozenlist",
 }
+LARGEST_FILE = 4_000_000
 _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
 
@@ -64,6 +68,11 @@ def read(form: str, target: Any) -> Any:
             return target.getstate()
         case "lock":
             return target.locked()
+        case "environ":
+            # Its own bytes: decoded texts would be made anew at each look.
+            return {os.fsdecode(key): value for key, value in os.environ._data.items()}  # type: ignore[attr-defined]
+        case "file":
+            return read_file(target)
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -111,6 +120,12 @@ def write(form: str, target: Any, content: Any) -> None:
         case "lock":
             if not content:
                 target.unlock()
+        case "environ":
+            if not same(read(form, target), content):
+                os.environb.clear()
+                os.environb.update({os.fsencode(key): value for key, value in content.items()})
+        case "file":
+            write_file(target, content)
         case "multidict":
             if not same(tuple(target.items()), content):
                 target.clear()
@@ -121,6 +136,29 @@ def write(form: str, target: Any, content: Any) -> None:
         case _:  # cache
             if target.cache_info().currsize:
                 target.cache_clear()
+
+
+def read_file(path: str) -> bytes | None:
+    """What stands in the file; None where there is none, or it is too large to be kept."""
+    try:
+        if os.path.getsize(path) > LARGEST_FILE:
+            return None
+        with io.open_code(path) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def write_file(path: str, content: bytes | None) -> None:
+    """Make the file what `read_file` gave."""
+    if read_file(path) == content:
+        return
+    with contextlib.suppress(OSError):
+        if content is None:
+            os.unlink(path)
+        else:
+            with open(path, "wb") as file:
+                file.write(content)
 
 
 def can_be_put_back(form: str, target: Any, content: Any) -> bool:

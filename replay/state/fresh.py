@@ -50,7 +50,6 @@ class Fresh:
         self._graph: StateGraph | None = None
         self._pulse = pulse
         self._interrupted = interrupted
-        self._environment = dict(os.environ)
         self._folder = os.getcwd()
 
     @property
@@ -107,9 +106,6 @@ class Fresh:
         finally:
             self.graph.restore()
             self._refuse_late(self.graph)
-            if os.environ != self._environment:
-                os.environ.clear()
-                os.environ.update(self._environment)
             if os.getcwd() != self._folder:
                 os.chdir(self._folder)
 

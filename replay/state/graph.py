@@ -19,6 +19,7 @@ import contextvars
 import enum
 import functools
 import logging
+import os
 import random
 import sys
 import threading
@@ -137,6 +138,7 @@ class StateGraph:
             name, target, file = handler
             self._later(target, name, "module global", "", file)
         self._namespace(builtins)
+        self._add("os.environ", "environment variable", "environ", os.environ, "", "")
         self._walk()
         self._users = False
         for name, module in modules:
@@ -204,6 +206,14 @@ class StateGraph:
             for index in self._compared
             if not content.same(content.read((node := self.nodes[index]).form, node.target), self._first[index])
         ]
+
+    def add_file(self, path: str) -> None:
+        """A file that the program writes is state as well. It has to stand as it did at first."""
+        if not any(node.form == "file" and node.target == path for node in self.nodes):
+            self.nodes.append(Node(self.files.shown(path), "file", "file", path, "", "", ""))
+            self._first.append(content.read("file", path))
+            self._compared = [*self._compared, len(self.nodes) - 1]
+            self._kept.append(len(self.nodes) - 1)
 
     def find(self, index: int, name: str, form: str) -> Node:
         """The node that another graph of the same program had at `index`; it may stand elsewhere here.

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..state import content
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -24,15 +26,21 @@ _WATCHED = {
     "os.fork": "process forked",
     "sqlite3.connect": "database opened",
 }
+_MOST_FILES = 100
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class Escapes:
-    """Collects one line for each kind and place, in order of appearance."""
+    """Collects one line for each kind and place, in order of appearance.
+
+    Attributes:
+        files: written by the program, with what stood in them before: they are put back after each execution.
+    """
 
     def __init__(self, files: UserFiles) -> None:
         self._files = files
         self._seen: list[str] = []
+        self.files: dict[str, bytes | None] = {}
         self.active = False
 
     def install(self) -> None:
@@ -43,6 +51,22 @@ class Escapes:
         if self.active:
             self._note("thread started", sys._getframe(2))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
 
+    def _kept(self, path: str) -> bool:
+        """Whether the file is one that is put back after the execution, and so does not leave control."""
+        path = os.path.abspath(path)
+        if path in self.files:
+            return True
+        if len(self.files) >= _MOST_FILES or (os.path.exists(path) and not os.path.isfile(path)):
+            return False
+        if os.path.exists(path) and os.path.getsize(path) > content.LARGEST_FILE:
+            return False
+        self.active = False  # reading it raises an audit event of its own
+        try:
+            self.files[path] = content.read_file(path)
+        finally:
+            self.active = True
+        return True
+
     def begin(self) -> None:
         if self._seen:
             self._seen = []
@@ -50,6 +74,8 @@ class Escapes:
 
     def end(self) -> list[str]:
         self.active = False
+        for path, first in self.files.items():
+            content.write_file(path, first)
         return self._seen
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -58,6 +84,8 @@ class Escapes:
         what = _WATCHED.get(event)
         if what is None:
             if event != "open" or not isinstance(arguments[0], str) or not arguments[2] & _WRITES:
+                return
+            if self._kept(arguments[0]):
                 return
             what = f"file opened for writing ({os.path.basename(arguments[0])})"
         if what == "sqlite3.connect" and arguments and arguments[0] == ":memory:":

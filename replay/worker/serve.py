@@ -166,7 +166,14 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
             step = step.tb_next
         return at
 
-    engine = Engine(lambda: Service(handler.kind, handler.target, handler.roles), capture.heard, ended, begin, where)
+    engine = Engine(
+        lambda: Service(handler.kind, handler.target, handler.roles),
+        capture.heard,
+        ended,
+        begin,
+        where,
+        lambda: tuple(escapes.files),
+    )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     return Program(handler, files, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
 

@@ -1,0 +1,165 @@
+"""Connections within one execution: a server that the program itself starts is reached in memory, without a socket.
+
+This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST_PORT = 49_152
+
+
+class MemoryNetwork:
+    """The servers that listen in one execution, by port."""
+
+    def __init__(self) -> None:
+        self._servers: dict[int, MemoryServer] = {}
+        self._next_port = _FIRST_PORT
+        self._dialled: dict[int, Any] = {}
+
+    def listen(self, loop: Any, factory: Callable[[], Any], host: Any, port: int | None) -> MemoryServer:
+        if not port:
+            port, self._next_port = self._next_port, self._next_port + 1
+        server = self._servers[port] = MemoryServer(self, loop, factory, str(host or "127.0.0.1"), port)
+        return server
+
+    def forget(self, port: int) -> None:
+        self._servers.pop(port, None)
+
+    def has(self, port: Any) -> bool:
+        return isinstance(port, int) and port in self._servers
+
+    def dial(self, sock: Any, address: Any) -> None:
+        """What `sock_connect` does; `connect` with the same socket follows."""
+        self._dialled[id(sock)] = address
+
+    def connect(self, loop: Any, factory: Callable[[], Any], port: Any, sock: Any) -> tuple[Any, Any]:
+        if sock is not None:
+            port = self._dialled.pop(id(sock))[1]
+            sock.close()
+        server = self._servers[port]
+        client, served = factory(), server.factory()
+        near, far = MemoryTransport(loop, client), MemoryTransport(loop, served)
+        near.peer, far.peer = far, near
+        near.addresses = {"peername": (server.host, port), "sockname": ("127.0.0.1", 50_000)}
+        far.addresses = {"peername": ("127.0.0.1", 50_000), "sockname": (server.host, port)}
+        served.connection_made(far)
+        client.connection_made(near)
+        return near, client
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """What `create_server` returns. `sockets` know their address and nothing else."""
+
+    def __init__(self, network: MemoryNetwork, loop: Any, factory: Callable[[], Any], host: str, port: int) -> None:
+        self.factory = factory
+        self.host = host
+        self._network = network
+        self._loop = loop
+        self._port = port
+        self._open = True
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        return (_Address(self.host, self._port),) if self._open else ()
+
+    def close(self) -> None:
+        self._open = False
+        self._network.forget(self._port)
+
+    def get_loop(self) -> Any:
+        return self._loop
+
+    def is_serving(self) -> bool:
+        return self._open
+
+    async def start_serving(self) -> None: ...
+
+    async def serve_forever(self) -> None:
+        await self._loop.create_future()
+
+    async def wait_closed(self) -> None: ...
+
+
+class _Address:
+    def __init__(self, host: str, port: int) -> None:
+        self._address = host, port
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._address
+
+
+class MemoryTransport(asyncio.Transport):
+    """One end. What is written to it is received by the other end's protocol a moment later."""
+
+    def __init__(self, loop: Any, protocol: Any) -> None:
+        super().__init__()
+        self.peer: MemoryTransport | None = None
+        self.addresses: dict[str, Any] = {}
+        self._loop = loop
+        self._protocol = protocol
+        self._context = contextvars.copy_context()
+        self._closing = False
+
+    def write(self, data: Any) -> None:
+        if not self._closing and self.peer is not None and data:
+            self._later(self.peer, "data_received", bytes(data))
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        if self.peer is not None:
+            self._later(self.peer, "eof_received")
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._later(self, "connection_lost", None)
+        if self.peer is not None and not self.peer._closing:
+            self._later(self.peer, "eof_received")
+            self.peer.close()
+
+    def abort(self) -> None:
+        self.close()
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.addresses.get(name, default)
+
+    def set_write_buffer_limits(self, high: Any = None, low: Any = None) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def is_reading(self) -> bool:
+        return True
+
+    def set_protocol(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self._protocol
+
+    def _later(self, end: MemoryTransport, what: str, *arguments: Any) -> None:
+        # The protocol is looked up when it happens: an upgrade may have put another in its place.
+        self._loop.call_soon(end._receive, what, *arguments, context=end._context)
+
+    def _receive(self, what: str, *arguments: Any) -> None:
+        getattr(self._protocol, what)(*arguments)
