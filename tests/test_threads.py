@@ -292,3 +292,57 @@ async def test_the_same_schedule_of_threads_gives_the_same_run(bench: Bench) -> 
     ]
     assert first.run == second.run
     assert first.run.switches > 2
+
+
+WORKER = """
+    import asyncio, logging, queue, threading
+    log = logging.getLogger("worker")
+    todo = None
+
+    async def drain():
+        while True:
+            message, reply = await todo.get()
+            await asyncio.sleep(0)
+            log.warning("working on %s", message)
+            reply.set_result("done " + message)
+
+    async def handle(message):
+        global todo
+        if todo is None:
+            todo = asyncio.Queue()
+            asyncio.create_task(drain())
+        reply = asyncio.get_running_loop().create_future()
+        todo.put_nowait((message, reply))
+        return await reply
+    """
+
+THREAD_WORKER = """
+    import logging, queue, threading
+    log = logging.getLogger("worker")
+    todo = None
+
+    def drain():
+        while True:
+            message, reply = todo.get()
+            log.warning("working on %s", message)
+            reply.put("done " + message)
+
+    def handle(message):
+        global todo
+        if todo is None:
+            todo = queue.Queue()
+            threading.Thread(target=drain, daemon=True).start()
+        reply = queue.SimpleQueue()
+        todo.put((message, reply))
+        return reply.get()
+    """
+
+
+@pytest.mark.parametrize("source", [WORKER, THREAD_WORKER], ids=["task", "thread"])
+async def test_a_worker_that_the_first_request_started_works_for_whom_it_took_the_item_from(
+    bench: Bench, source: str
+) -> None:
+    result = await bench.run(source, switches=1, faults=False, variants=False, most_executions=1_500)
+    assert result.report.verdict == "clean", (result.report.reason, result.report.crossings[:1])
+    bob = result.solo["bob"].outcomes[0]
+    assert bob.logs == (("worker", "working on My name is Bob Okafor"),)

@@ -16,6 +16,7 @@ _ENGINE = Path(__file__).parent.parent
 CARRIED = (
     "schedule/actors.py",
     "schedule/threads.py",
+    "schedule/ownership.py",
     "schedule/primitives.py",
     "schedule/memory_net.py",
     "schedule/detached.py",

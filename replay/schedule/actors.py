@@ -65,6 +65,7 @@ class Actor:
         clock: this actor's time in seconds. Only its own timers move it, so that the latency of one lane does not use
             up the deadlines of another.
         fault: what the strategy that chose it wants done to its request in this step, see `schedule.FAULTS`.
+        task: the request's own.
         leave: what to call when its client goes away. `at_upstream`: whether it waits for an upstream call.
         idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
     """
@@ -83,6 +84,7 @@ class Actor:
             "name",
             "pending",
             "ready",
+            "task",
             "request",
             "timers",
         ),
@@ -102,4 +104,5 @@ class Actor:
         self.idle_timers = _IDLE_TIMERS
         self.fault = ""
         self.at_upstream = False
+        self.task: object = None
         self.leave: Callable[[], object] | None = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import sys
 import threading
 from collections import deque
 from functools import partial
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
-# Callbacks that implement a deadline rather than a delay. All others (asyncio.sleep, call_later of the program)
-# stand for latency, and latency is a choice.
+# Callbacks that implement a deadline rather than a delay, and so do all of installed libraries: time limits of clients,
+# keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 MAX_STEPS = 100_000
 
@@ -49,6 +50,7 @@ class ControlledLoop(DetachedLoop):
         stopped: why the run ended early, or "".
         now: the latest time of any actor, in seconds; it never goes back.
         baton: the threads of the program, see `threads`.
+        task_contexts: the context of each task so far, in the order in which they were made.
         overlapped: whether a request started while another was in flight.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
@@ -79,6 +81,7 @@ class ControlledLoop(DetachedLoop):
         self._in_flight = 0
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
+        self.task_contexts: list[contextvars.Context] = []
         self._plumbing: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.is_closing = False
@@ -240,7 +243,7 @@ class ControlledLoop(DetachedLoop):
         context.run(ACTOR.set, actor)
         coroutine = actor.pending.popleft()()
         task = context.run(self.create_task, coroutine, context=context)
-        actor.leave = task.cancel
+        actor.task, actor.leave = task, task.cancel
 
     def _fire(self, actor: Actor) -> None:
         while actor.timers:
@@ -262,7 +265,7 @@ class ControlledLoop(DetachedLoop):
             handle.context.run(handle.callback, *handle.args)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # a CancelledError too, as in asyncio
             self.call_exception_handler({"message": "exception in callback", "exception": error})
 
     def _drain_nobody(self) -> None:
@@ -301,7 +304,7 @@ class ControlledLoop(DetachedLoop):
         actor = context.get(ACTOR, self._nobody)
         if actor.loop is not self:
             actor = self._nobody
-        deadline = getattr(callback, "__name__", "") in _DEADLINES
+        deadline = _is_deadline(callback)
         handle = Handle(callback, args, context, actor, when, deadline)
         if not deadline:
             actor.delays += 1
@@ -361,6 +364,7 @@ class ControlledLoop(DetachedLoop):
 
         controlled = self._pool("server").run(actor, job.run, finished)
         if controlled is not None:
+            controlled.serves_request = True
             controlled.resume()
         return future
 
@@ -432,6 +436,7 @@ class ControlledLoop(DetachedLoop):
         else:
             task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
         self._tasks.append(task)
+        self.task_contexts.append(context)
         return task
 
     # ---- the rest of the interface
@@ -507,6 +512,21 @@ class ControlledLoop(DetachedLoop):
             handle = actor.ready.popleft()
             if not handle.dead:
                 self._run(handle)
+
+
+_libraries: dict[str, bool] = {}
+
+
+def _is_deadline(callback: Any) -> bool:
+    function = getattr(callback, "func", callback)
+    if getattr(function, "__name__", "") in _DEADLINES:
+        return True
+    name = getattr(function, "__module__", None) or type(function).__module__
+    known = _libraries.get(name)
+    if known is None:
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        known = _libraries[name] = "site-packages" in file or "dist-packages" in file
+    return known
 
 
 def _prune(actor: Actor) -> bool:

@@ -1,6 +1,6 @@
 """Connections within one execution: a server that the program itself starts is reached in memory, without a socket.
 
-This module imports the standard library alone and nothing of Crosslane: exported repro scripts carry it as it stands.
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from typing import TYPE_CHECKING, Any
+
+from .actors import ACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +51,9 @@ class MemoryNetwork:
         near.peer, far.peer = far, near
         near.addresses = {"peername": (server.host, port), "sockname": ("127.0.0.1", 50_000)}
         far.addresses = {"peername": ("127.0.0.1", 50_000), "sockname": (server.host, port)}
-        served.connection_made(far)
+        tasks = len(loop.task_contexts)
+        far.context.run(served.connection_made, far)
+        far.serving = [far.context, *loop.task_contexts[tasks:]]
         client.connection_made(near)
         return near, client
 
@@ -96,7 +100,13 @@ class _Address:
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end. What is written to it is received by the other end's protocol a moment later."""
+    """One end. What is written to it is received by the other end's protocol a moment later.
+
+    Attributes:
+        serving: at the server's end, the contexts of what serves the connection. They work for whoever wrote last: a
+            connection that several lanes use one after another would otherwise belong to the lane that opened it, and
+            the others would wait for that one.
+    """
 
     def __init__(self, loop: Any, protocol: Any) -> None:
         super().__init__()
@@ -104,7 +114,8 @@ class MemoryTransport(asyncio.Transport):
         self.addresses: dict[str, Any] = {}
         self._loop = loop
         self._protocol = protocol
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
+        self.serving: list[contextvars.Context] = []
         self._closing = False
 
     def write(self, data: Any) -> None:
@@ -158,8 +169,12 @@ class MemoryTransport(asyncio.Transport):
         return self._protocol
 
     def _later(self, end: MemoryTransport, what: str, *arguments: Any) -> None:
+        writer = ACTOR.get(None)
+        if writer is not None:
+            for context in end.serving:
+                context.run(ACTOR.set, writer)
         # The protocol is looked up when it happens: an upgrade may have put another in its place.
-        self._loop.call_soon(end._receive, what, *arguments, context=end._context)
+        self._loop.call_soon(end.receive, what, *arguments, context=end.context)
 
-    def _receive(self, what: str, *arguments: Any) -> None:
+    def receive(self, what: str, *arguments: Any) -> None:
         getattr(self._protocol, what)(*arguments)

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from .ownership import follow_queues
 from .threads import (
     Abandoned,
     Controlled,
@@ -152,6 +153,7 @@ def install(
     threading._allocate_lock = CooperativeLock
     threading.RLock = threading._PyRLock
     queue.SimpleQueue = queue._PySimpleQueue
+    follow_queues()
     # Made before now, and held while handlers and formatters of the program run.
     logging._lock = threading.RLock()
     if logging.lastResort is not None:

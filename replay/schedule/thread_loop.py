@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .actors import Handle
 from .detached import DetachedLoop
 from .primitives import CooperativeLock
+from .threads import Abandoned
 
 if TYPE_CHECKING:
     from .threads import Controlled
@@ -69,7 +70,9 @@ class ThreadLoop(DetachedLoop):
     def _call(self, handle: Handle) -> None:
         try:
             handle.context.run(handle.callback, *handle.args)
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt, Abandoned):
+            raise
+        except BaseException as error:  # a CancelledError too, as in asyncio
             self.call_exception_handler({"message": "exception in callback", "exception": error})
 
     def _wait(self) -> None:

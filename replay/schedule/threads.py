@@ -49,6 +49,7 @@ class Controlled:
 
     Attributes:
         home: the actor that it works for, unless the context it runs in says otherwise.
+        serves_request: whether it is the thread of a request itself, rather than a worker of the program's.
         waiting: the lock that it waits for, or None. `wait_at` is the user's line where it does.
         finished: called on the loop's thread when it has ended, with what stopped it if that was not its own end.
         handle: what will let it go on, while it is ready or asleep.
@@ -56,7 +57,7 @@ class Controlled:
 
     __slots__ = (
         *("_back", "_go", "_importing", "_skip_line", "abandoned", "actor", "done", "finished", "handle", "home"),
-        *("ident", "loop", "timed_out", "wait_at", "waiting"),
+        *("ident", "loop", "serves_request", "timed_out", "wait_at", "waiting"),
     )
 
     def __init__(self, loop: ControlledLoop, home: Actor) -> None:
@@ -69,6 +70,7 @@ class Controlled:
         self.done = False
         self.abandoned = False
         self.timed_out = False
+        self.serves_request = False
         self.ident = 0
         self.handle: Handle | None = None
         self._go, self._back = new_lock(), new_lock()

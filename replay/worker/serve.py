@@ -103,13 +103,13 @@ def main() -> None:
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
-        except Exception as error:
+        except BaseException as error:  # a CancelledError of the program's may get as far as this
             channel.send({"error": _internal(error)})
         interrupt.asked = False
     os._exit(0)  # threads that the program left behind must not keep the process
 
 
-def _internal(error: Exception) -> dict[str, str]:
+def _internal(error: BaseException) -> dict[str, str]:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
