@@ -136,8 +136,11 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         program.executions += 1
         run = observed(program, investigation.lanes, strategy(), job.concurrency, None)
         execution = program.execute(investigation.lanes, Replayed(_schedule(run), Serial(order)), job.concurrency)
-        if run.diverged is not None:
-            investigation.stopped = f"the schedule could not be followed: {run.diverged}"
+        differs = run.diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
+        if differs and job.best_effort:
+            investigation.warnings.setdefault(f"followed as far as it goes: {differs}")
+        elif differs:
+            investigation.stopped = f"the schedule could not be followed: {differs}"
         if execution.outcomes != list(run.outcomes) and not any(investigation.unstable.values()):
             investigation.stopped = "two executions of the same schedule differ: something outside control decides"
         investigation.look(execution, investigation.lanes)

@@ -17,6 +17,7 @@ from .detect.values import Material, foreign_tokens, material_of, observations, 
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
 from .explain.advice import fix_for
+from .explain.critical import critical_pair
 from .explain.explain import explain, isolated
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
@@ -357,6 +358,11 @@ class Investigation:
             alone=_alone(self.solo[candidate.request], candidate.path) if candidate.kind == "derived" else "",
             upstream_calls=self.program.upstream_calls,
             found_after=self.looked,
+            critical=critical_pair(
+                run.decisions,
+                lambda strategy: self.program.execute(lanes, strategy, self.max_in_flight),
+                crosses,
+            ),
         )
         finding = Finding(
             crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run

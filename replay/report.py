@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .run import Run
@@ -70,6 +70,19 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
+class Critical:
+    """The switch that decides: at `step`, `held` had to wait at `at` (`file:line`) while `ran` went on.
+
+    Where `held` goes on instead, which is the schedule `passes` (a lane a step), nothing crosses."""
+
+    step: int
+    held: str
+    at: str
+    ran: str
+    passes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """Evidence that `sink.lane` observed data of `source.lane`.
 
@@ -95,6 +108,7 @@ class Crossing:
     alone: str = ""
     upstream_calls: tuple[str, ...] = ()
     found_after: int = 0
+    critical: Critical | None = None
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -121,7 +135,12 @@ class Crossing:
             alone=data.get("alone", ""),
             upstream_calls=tuple(data.get("upstream_calls", ())),
             found_after=data.get("found_after", 0),
+            critical=_critical(data["critical"]) if data.get("critical") else None,
         )
+
+
+def _critical(data: dict[str, Any]) -> Critical:
+    return Critical(data["step"], data["held"], data["at"], data["ran"], tuple(data["passes"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +285,15 @@ class Result:
     """What the worker hands back for one `check` or `replay`.
 
     `run` is the run to look at first: the first finding's, else the one replayed, else the last clean one observed.
-    `solo` maps each lane to its run alone on fresh state.
+    `solo` maps each lane to its run alone on fresh state. `environment` has the interpreter and the versions of the
+    libraries that were imported (for `replay`, whose schedule may be kept).
     """
 
     report: Report
     run: Run
     findings: tuple[Finding, ...]
     solo: dict[str, Run]
+    environment: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -289,4 +310,5 @@ class Result:
             Run.from_json(data["run"]),
             tuple(Finding.from_json(f) for f in data["findings"]),
             {lane: Run.from_json(run) for lane, run in data["solo"].items()},
+            data.get("environment", {}),
         )

@@ -146,6 +146,9 @@ def replay(
     schedule: Annotated[Path | None, typer.Option(help="Follow the schedule in this file exactly.")] = None,
     seed: Annotated[int | None, typer.Option(help="Choose at random, repeatably.")] = None,
     serial: Annotated[bool, typer.Option("--serial", help="One lane after another.")] = False,
+    best_effort: Annotated[
+        bool, typer.Option("--best-effort", help="Follow a schedule that no longer fits as far as it goes.")
+    ] = False,
     save_schedule: Annotated[Path | None, typer.Option(help="Write the schedule that was followed.")] = None,
     format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
     python: PythonOption = None,
@@ -163,6 +166,8 @@ def replay(
     options = _options(python, cwd)
     settings = _settings(options, config, boundary, upstream_call)
     followed = None if schedule is None else read_schedule(schedule)
+    if followed is not None and best_effort:
+        followed = Schedule(followed.names, followed.faults)
     job = Job(
         "replay",
         str(trace),
@@ -172,6 +177,7 @@ def replay(
         settings.boundary or "user",
         concurrency,
         schedule=followed,
+        best_effort=best_effort,
         order="random" if seed is not None else "serial" if serial or concurrency == 1 else "lockstep",
         seed=seed or 0,
         blocked_after_s=blocked_after,
@@ -181,7 +187,8 @@ def replay(
     result = _run(job, options)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)
-        _write(save_schedule, json.dumps({"version": 1, "decisions": decisions}, indent=1) + "\n")
+        kept = {"version": 1, **result.environment, "handler": handler, "trace": str(trace), "decisions": decisions}
+        _write(save_schedule, json.dumps(kept, indent=1) + "\n")
     kept = _keep(result, job, options.cwd)
     if format == "json":
         _print_json({**result.report.to_json(), "run": result.run.to_json()})
@@ -281,7 +288,11 @@ def read_schedule(path: Path) -> Schedule:
         names.append(name)
     if not names:
         raise ScheduleError("has no schedule in it", str(path), 'a schedule is ["alice", "alice", "bob"]')
-    return Schedule(tuple(names), tuple(faults))
+    steps = cast("list[Any]", data)
+    if not all(isinstance(step, dict) and {"enabled", "at"} <= set(cast("dict[str, Any]", step)) for step in steps):
+        return Schedule(tuple(names), tuple(faults))
+    enabled = tuple(tuple(map(str, step["enabled"])) for step in steps)
+    return Schedule(tuple(names), tuple(faults), enabled, tuple(step["at"] for step in steps))
 
 
 def _settings(

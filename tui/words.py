@@ -81,6 +81,16 @@ def facts(crossing: Crossing) -> list[tuple[str, str]]:
         if access is not None:
             rows.append((label, f"{safe(access.lane, 40)}  {safe(access.at)}"))
     rows.append(("needs", crossing.needs.in_words()))
+    if crossing.critical is not None:
+        pair = crossing.critical
+        at = f" at {safe(pair.at)}" if pair.at else ""
+        rows.append(
+            (
+                "switch",
+                f"{safe(pair.held, 40)} waits{at} while {safe(pair.ran, 40)} runs; where "
+                f"{safe(pair.held, 40)} goes on instead, nothing crosses",
+            )
+        )
     if crossing.fix:
         rows.append(("fix", safe(crossing.fix)))
     if crossing.explained:

@@ -1,4 +1,4 @@
-"""Fewer lanes, then fewer requests, then the schedule with the fewest switches for what is left.
+"""Fewer lanes, fewer requests, shorter texts, then the schedule with the fewest switches for what is left.
 
 A smaller trace is accepted only when some schedule of it, no more switched than the first one, still shows the same
 crossing: same source, same sink, same kind of place. Switches need no pass of their own, because the search tries
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..detect.confirm import rewritten
 from ..schedule.faults import FaultSearch
 from ..schedule.search import Search
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..trace.lanes import Lane
 
 _TRIES_A_SUBSET = 2_000
+_LONG_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,30 @@ def minimise(
         )
         if all(lane.requests for lane in smaller) and (found := attempt(smaller)) is not None:
             best = found
+    shorter = _shortened(best)
+    if shorter is not None and (found := attempt(shorter)) is not None:
+        best = found
     # Also with nothing removed: the schedule that was found first may be a random one.
     return attempt(best.lanes) or best
+
+
+def _shortened(minimal: Minimal) -> tuple[Lane, ...] | None:
+    """The lanes with the source's long texts cut down to the words around the evidence; None where none is long."""
+    tokens = minimal.candidate.tokens
+
+    def change(text: str) -> str:
+        at = [i for token in tokens if (i := text.casefold().find(token)) >= 0]
+        if len(text) <= _LONG_TEXT or len(text.casefold()) != len(text):
+            return text
+        if not at:
+            return text[:_LONG_TEXT].rpartition(" ")[0] or text[:_LONG_TEXT]
+        end = max(text.casefold().find(token) + len(token) for token in tokens if token in text.casefold())
+        return text[min(at) : end]
+
+    changed = tuple(
+        rewritten(lane, change) if lane.name == minimal.candidate.source else lane for lane in minimal.lanes
+    )
+    return None if changed == minimal.lanes else changed
 
 
 def _simplest(

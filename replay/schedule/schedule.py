@@ -17,10 +17,37 @@ fail     the upstream call that it waits for fails
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The lane of every step, and the faults: at step `n`, counted from 0, something happens to the lane that runs."""
+    """The lane of every step, and the faults: at step `n`, counted from 0, something happens to the lane that runs.
+
+    `enabled` and `places` are what could run, and where the lane stood, at each step of the recorded run; empty where
+    they are not known or shall not be compared.
+    """
 
     names: tuple[str, ...]
     faults: tuple[tuple[int, str], ...] = ()
+    enabled: tuple[tuple[str, ...], ...] = ()
+    places: tuple[str | None, ...] = ()
+
+    def divergence(self, decisions: Sequence[Decision]) -> str:
+        """Where a run first differs from the recorded one, in words; "" where it does not."""
+        if not self.enabled:
+            return ""
+        for n, (name, enabled, at) in enumerate(zip(self.names, self.enabled, self.places, strict=True)):
+            if n >= len(decisions):
+                return f"step {n + 1}: the schedule goes on with {name}, but the run is over"
+            made = decisions[n]
+            if (made.lane, made.enabled) != (name, enabled):
+                return (
+                    f"step {n + 1}: the schedule has {name} of {', '.join(enabled)}, "
+                    f"this run {made.lane} of {', '.join(made.enabled)}"
+                )
+            if at is not None and made.at is not None and at != made.at:
+                return f"step {n + 1}: {name} stood at {at}, and stands at {made.at} now"
+        if len(decisions) > len(self.names):
+            return (
+                f"step {len(self.names) + 1}: the schedule ends here, but {decisions[len(self.names)].lane} can go on"
+            )
+        return ""
 
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ class Job:
         most_executions: the same in executions.
         switches: the preemption bound of the search.
         schedule: to be followed exactly (replay only).
+        best_effort: a schedule that no longer fits is followed as far as it goes, instead of being refused.
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
         upstream_calls: functions and methods of the program that are upstream calls, see `upstream.calls`.
@@ -53,6 +54,7 @@ class Job:
     switches: int = DEFAULT_SWITCHES
     most_executions: int = NO_LIMIT
     schedule: Schedule | None = None
+    best_effort: bool = False
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0
     blocked_after_s: float = DEFAULT_BLOCKED_AFTER_S

@@ -12,8 +12,10 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import sys
 import time
 import warnings
+from importlib import metadata
 from typing import Any
 
 from .. import check as checking
@@ -99,7 +101,8 @@ def main() -> None:
                 program = assemble(job, channel, capture, determinism, interrupt)
             program.executions = 0
             run = checking.check if job.action == "check" else checking.replay
-            channel.send({"result": run(program, job, channel.progress).to_json()})
+            result = run(program, job, channel.progress).to_json()
+            channel.send({"result": result if job.action == "check" else {**result, "environment": environment()}})
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
@@ -107,6 +110,14 @@ def main() -> None:
             channel.send({"error": _internal(error)})
         interrupt.asked = False
     os._exit(0)  # threads that the program left behind must not keep the process
+
+
+def environment() -> dict[str, Any]:
+    """The interpreter, and the versions of the libraries that the program has imported."""
+    by_package = metadata.packages_distributions()
+    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    names = sorted({name for package in loaded for name in by_package.get(package, ())})
+    return {"python": sys.version.split()[0], "packages": {name: metadata.version(name) for name in names}}
 
 
 def _internal(error: BaseException) -> dict[str, str]:
@@ -193,7 +204,9 @@ def _job(data: dict[str, Any]) -> Job:
 
 
 def _schedule(data: dict[str, Any]) -> Schedule:
-    return Schedule(tuple(data["names"]), tuple((step, action) for step, action in data["faults"]))
+    faults = tuple((step, action) for step, action in data["faults"])
+    enabled = tuple(tuple(lanes) for lanes in data["enabled"])
+    return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))
 
 
 def _exchange(data: dict[str, Any]) -> Exchange:

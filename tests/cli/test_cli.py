@@ -216,3 +216,31 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 def test_the_version_is_printed(crosslane) -> None:
     assert crosslane("--version").stdout.startswith("crosslane 0.")
+
+
+def test_a_kept_schedule_is_strict_and_names_the_first_divergence(crosslane, tmp_path: Path) -> None:
+    source = "import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n    return message\n"
+    (tmp_path / "agent.py").write_text(source)
+    lines = [{"session": f"s{n}", "user": u, "message": f"I am {u}"} for n, u in enumerate(("alice", "robert"))]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = ("replay", "t.jsonl", "agent.py:handle")
+    assert crosslane(*run, "--save-schedule", "s.json").returncode == 0
+    kept = json.loads((tmp_path / "s.json").read_text())
+    assert kept["python"].startswith("3.")
+    assert kept["decisions"][2] == {"lane": "alice", "enabled": ["alice", "robert"], "at": "agent.py:3"}
+    assert crosslane(*run, "--schedule", "s.json").returncode == 0
+    (tmp_path / "agent.py").write_text(source.replace("    await", "    x = 1\n    await", 1))
+    strict = crosslane(*run, "--schedule", "s.json")
+    assert strict.returncode == 3
+    assert "step 3: alice stood at agent.py:3, and stands at agent.py:4 now" in " ".join(strict.stdout.split())
+    loose = crosslane(*run, "--schedule", "s.json", "--best-effort")
+    assert loose.returncode == 0
+
+
+def test_the_critical_switch_is_named(crosslane) -> None:
+    out = crosslane("check", str(SAMPLES / "overlap.jsonl"), f"{SAMPLES}/overlap.py:handle_message", "--format", "json")
+    (crossing,) = json.loads(out.stdout)["crossings"]
+    pair = crossing["critical"]
+    assert pair["at"] == crossing["schedule"][-1]["at"], "who was held goes on last, from where it was held"
+    assert pair["held"] == crossing["schedule"][pair["step"] - 1]["lane"] != pair["ran"]
+    assert set(pair["passes"]) == {pair["held"], pair["ran"]}
