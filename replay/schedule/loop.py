@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 MAX_STEPS = 100_000
+_foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
 
 class ControlledLoop(DetachedLoop):
@@ -86,7 +87,6 @@ class ControlledLoop(DetachedLoop):
         self._closed = False
         self.is_closing = False
         self._foreign: deque[Handle] = deque()
-        self._foreign_arrived = threading.Event()
         self._task_factory: Any = None
         self._exception_handler: Any = None
 
@@ -318,7 +318,7 @@ class ControlledLoop(DetachedLoop):
         actor = context.get(ACTOR, self._nobody)
         handle = Handle(callback, args, context, actor if actor.loop is self else self._nobody)
         self._foreign.append(handle)
-        self._foreign_arrived.set()
+        _foreign_arrived.set()
         return handle
 
     def _take_foreign(self) -> None:
@@ -331,8 +331,8 @@ class ControlledLoop(DetachedLoop):
         """Wait for a thread that we do not control to call back; False when there is none to wait for."""
         if not foreign_threads():
             return False
-        self._foreign_arrived.clear()
-        if not self._foreign and not self._foreign_arrived.wait(timeout=5.0):
+        _foreign_arrived.clear()
+        if not self._foreign and not _foreign_arrived.wait(timeout=5.0):
             return False
         self._take_foreign()
         return True

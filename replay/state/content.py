@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import threading
@@ -70,7 +71,7 @@ def read(form: str, target: Any) -> Any:
             return target.locked()
         case "environ":
             # Its own bytes: decoded texts would be made anew at each look.
-            return {os.fsdecode(key): value for key, value in os.environ._data.items()}  # type: ignore[attr-defined]
+            return {_decoded(key): value for key, value in _raw_environment().items()}
         case "file":
             return read_file(target)
         case "multidict":
@@ -121,7 +122,7 @@ def write(form: str, target: Any, content: Any) -> None:
             if not content:
                 target.unlock()
         case "environ":
-            if not same(read(form, target), content):
+            if len(_raw_environment()) != len(content) or not same(read(form, target), content):
                 os.environb.clear()
                 os.environb.update({os.fsencode(key): value for key, value in content.items()})
         case "file":
@@ -136,6 +137,13 @@ def write(form: str, target: Any, content: Any) -> None:
         case _:  # cache
             if target.cache_info().currsize:
                 target.cache_clear()
+
+
+_decoded = functools.cache(os.fsdecode)
+
+
+def _raw_environment() -> dict[bytes, bytes]:
+    return os.environ._data  # type: ignore[attr-defined]
 
 
 def read_file(path: str) -> bytes | None:

@@ -117,6 +117,7 @@ class StateGraph:
         self.unproven: list[str] = []
         self._seen: dict[int, Any] = {}
         self._modules = frozenset(sys.modules)
+        self._modules_now = len(sys.modules)
         self._compared: Sequence[int] = ()
         self._queue: deque[tuple[Any, str, str, str, str, str]] = deque()
         self._library = ""
@@ -154,7 +155,9 @@ class StateGraph:
         self._compared = range(len(self.nodes))
         fickle = set(self.changed())
         self._compared = [index for index in range(len(self.nodes)) if index not in fickle]
-        self._kept = [index for index in self._compared if not self.nodes[index].library]
+        # Python's own names, like libraries', are many, and seldom change.
+        python = [n for n, node in enumerate(self.nodes) if node.form == "environ" or node.target is builtins]
+        self._kept = [i for i in self._compared if not self.nodes[i].library and i not in python]
 
     def _walk(self) -> None:
         library = self._library
@@ -171,10 +174,12 @@ class StateGraph:
         for index in self._kept:
             node = self.nodes[index]
             content.write(node.form, node.target, self._first[index])
-        for name in [name for name in sys.modules if name not in self._modules]:
-            module = sys.modules[name]
-            if (getattr(module, "__file__", None) or "<") in self.files:
-                del sys.modules[name]  # imported by a request: the next one shall do it again
+        if len(sys.modules) != self._modules_now:
+            for name in [name for name in sys.modules if name not in self._modules]:
+                module = sys.modules[name]
+                if (getattr(module, "__file__", None) or "<") in self.files:
+                    del sys.modules[name]  # imported by a request: the next one shall do it again
+            self._modules_now = len(sys.modules)
 
     def keep(self, names: Collection[str]) -> None:
         """Put these back each time from the first execution on."""

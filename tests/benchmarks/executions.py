@@ -71,6 +71,7 @@ def measure(users: int, awaits: int, count: int) -> tuple[float, float]:
         job = Job("check", "bench", exchanges, f"{name}.py:handle")
         program = serve.assemble(job, Deaf(), Capture(), Determinism(), Interrupt())  # type: ignore[arg-type]
         lanes = lanes_of(exchange.request for exchange in exchanges)
+        program.prepare(lanes, Lockstep())
         investigation = Investigation(program, lanes, exchanges, None)
         investigation.run_alone()
 
