@@ -29,7 +29,7 @@ from .threads import (
     controlled_threads,
     get_ident,
     here,
-    known_files,
+    known_modules,
     new_lock,
     really_blocking,
     running_loops,
@@ -145,7 +145,7 @@ def install(
         loop_for: makes the event loop for a controlled thread that asks for one.
     """
     user_files.append(files)
-    known_files.clear()
+    known_modules.clear()
     _install_threads(uncontrolled)
     _install_pools()
     _install_waiting(loop_for)

@@ -35,7 +35,7 @@ get_ident = _thread.get_ident
 controlled_threads: dict[int, Controlled] = {}
 really_blocking: set[int] = set()
 user_files: list[Container[str]] = [()]  # of the source that is the user's; set by `install`
-known_files: dict[str, bool] = {}  # what `user_files` said
+known_modules: dict[str | None, bool] = {}  # what `user_files` said, by the module's name
 start_thread = threading.Thread.start
 running_loops: list[ControlledLoop] = []  # the one that is running
 
@@ -160,10 +160,14 @@ class Controlled:
             raise Abandoned
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        # Called for every function of every library: first of all what is known of the file.
-        users = known_files.get(frame.f_code.co_filename)
+        # Called for every function of every library: first of all what is known of its module. (Each look at `f_code`
+        # would call the worker's audit hook.)
+        module = frame.f_globals.get("__name__")
+        users = known_modules.get(module)
         if users is None:
-            users = known_files[frame.f_code.co_filename] = frame.f_code.co_filename in user_files[-1]
+            users = frame.f_code.co_filename in user_files[-1]
+            if module is not None:
+                known_modules[module] = users
         if not users:
             return None
         if frame.f_code.co_name == "<module>":
