@@ -110,8 +110,13 @@ class StateGraph:
             it cannot be.
     """
 
-    def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None) -> None:
-        """`handler` is the object under test, which no module may hold: its name, itself, and its file."""
+    def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None, libraries: bool = True) -> None:
+        """Walk what there is.
+
+        Args:
+            handler: the object under test, which no module may hold: its name, itself, and its file.
+            libraries: whether to walk their modules too; what the user's reach of them is walked in any case.
+        """
         self.files = files
         self.nodes: list[Node] = []
         self.unproven: list[str] = []
@@ -142,7 +147,7 @@ class StateGraph:
         self._add("os.environ", "environment variable", "environ", os.environ, "", "")
         self._walk()
         self._users = False
-        for name, module in modules:
+        for name, module in modules if libraries else ():
             top = name.partition(".")[0]
             if name not in self._user_modules and top not in sys.stdlib_module_names and top not in _OURS:
                 self._library = top

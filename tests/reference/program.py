@@ -41,5 +41,6 @@ def program_of(source: str, folder: Path) -> Program:
         lambda error: None,
     )
     fresh = Fresh(False, NoPulse(), lambda: False)
-    fresh.start(StateGraph(files))
+    # The libraries of the test's own process are none of the program's.
+    fresh.start(StateGraph(files, libraries=False))
     return Program(handler, files, fresh, engine, lambda: False)
