@@ -75,7 +75,12 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
         return
     yield from _searched(search, lanes, job.switches, "")
     yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES)
-    if not search.exhausted and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S:
+    # What has crossed already needs no proof that nothing does.
+    if (
+        not search.exhausted
+        and not investigation.findings
+        and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S
+    ):
         yield from _searched(search, lanes, 1_000_000, "")
     if not search.exhausted:
         yield from _random_attempts(lanes, job, reached)

@@ -45,14 +45,20 @@ class Program:
         """Whether a request can be cancelled: a thread cannot."""
         return self.handler.kind in ("asgi", "aiohttp") or is_async(self.handler.target)
 
-    def graph_now(self) -> StateGraph:
-        """The state as it is within an execution, after the application's start-up, which may have made some of it."""
-        return self.fresh.graph if self.handler.kind == "function" else self._graph()
+    def graph_now(self, wide: bool) -> StateGraph:
+        """The state as it is within an execution, after the application's start-up, which may have made some of it.
 
-    def _graph(self) -> StateGraph:
+        Args:
+            wide: whether the libraries' own modules belong to it. They are many, and seldom the cause.
+        """
+        if self.handler.kind == "function" and wide:
+            return self.fresh.graph
+        return self._graph(wide)
+
+    def _graph(self, libraries: bool = True) -> StateGraph:
         handler = self.handler
         name = handler.spec.rpartition(":")[2]
-        graph = StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file))
+        graph = StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file), libraries)
         for path in self.files_written:
             graph.add_file(path)
         return graph

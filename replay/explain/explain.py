@@ -62,16 +62,19 @@ def explain(
     def strategy() -> Replayed:
         return Replayed(schedule, Serial(order))
 
-    changed = _survey(program, lanes, strategy(), max_in_flight, candidate)
-    executions = 1
+    executions = 0
     place, fixed, remark = None, None, ""
-    for attempt in _in_order(changed)[:_MOST_TRIED]:
+    for wide in (False, True):  # what the user's modules reach first; then what only the libraries' own do
+        changed = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
-        execution, run = isolated(program, lanes, strategy(), max_in_flight, [attempt])
-        if not crosses(execution) and healed(execution):
-            place, fixed = attempt, run
+        for attempt in _in_order(changed)[:_MOST_TRIED]:
+            executions += 1
+            execution, run = isolated(program, lanes, strategy(), max_in_flight, [attempt])
+            if not crosses(execution) and healed(execution):
+                place, fixed = attempt, run
+                break
+        if place is not None:
             break
-    if place is None:
         held = [p for p in changed if changed[p]] or list(changed)
         if held:
             executions += 1
@@ -80,6 +83,7 @@ def explain(
                 names = ", ".join(p.name for p in held[:4])
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
                 place, fixed = held[0], run
+                break
     if place is None:
         remark = (
             "the shared thing was not found in the program's own modules: look for state in a library, file or service"
@@ -144,10 +148,15 @@ def isolated(
 
 
 def _survey(
-    program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, candidate: Candidate
+    program: Program,
+    lanes: Sequence[Lane],
+    strategy: Any,
+    max_in_flight: int | None,
+    candidate: Candidate,
+    wide: bool,
 ) -> dict[Place, bool]:
     def job() -> list[Any]:
-        survey = Survey(program.graph_now, candidate.tokens)
+        survey = Survey(program.graph_now, candidate.tokens, wide)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
         return [[asdict(place), held] for place, held in survey.changed.items()]
 

@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 class Survey:
     """Observer: which places changed at any step, and which of them ever held the evidence."""
 
-    def __init__(self, graph_now: Callable[[], StateGraph], tokens: Iterable[str]) -> None:
+    def __init__(self, graph_now: Callable[[bool], StateGraph], tokens: Iterable[str], wide: bool) -> None:
         self._graph_now = graph_now
         self._tokens = tuple(tokens)
+        self._wide = wide
         self.changed: dict[Place, bool] = {}
 
     def begin(self, loop: ControlledLoop) -> None:
-        self._graph = self._graph_now()
+        self._graph = self._graph_now(self._wide)
         loop.after_step = self._after
 
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
-        for place in changed_places(self._graph):
+        for place in changed_places(self._graph, self._wide):
             if not self.changed.get(place, False):
                 texts = [text.casefold() for text in texts_in(place.value(self._graph))]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
@@ -48,7 +49,7 @@ class Survey:
 class Isolation:
     """Observer: swaps the places' contents in before each step of a lane and out after it."""
 
-    def __init__(self, graph_now: Callable[[], StateGraph], places: Sequence[Place]) -> None:
+    def __init__(self, graph_now: Callable[[bool], StateGraph], places: Sequence[Place]) -> None:
         self._graph_now = graph_now
         self._places = places
         self._kept: dict[str, list[Any]] = {}
@@ -56,7 +57,7 @@ class Isolation:
 
     def begin(self, loop: ControlledLoop) -> None:
         # After start-up: what it put there is what every lane starts from.
-        self._graph = self._graph_now()
+        self._graph = self._graph_now(any(place.wide for place in self._places))
         self._first = [place.read(self._graph) for place in self._places]
         loop.before_step, loop.after_step = self._before, self._after
 

@@ -35,6 +35,8 @@ class Place:
     owner: str
     file: str
     library: str = ""
+    wide: bool = False
+    """Whether only a graph with the libraries' own modules has it."""
 
     @property
     def _node_name(self) -> str:
@@ -74,28 +76,28 @@ class Place:
         return first if self.key is None else (first or {}).get(self.key, MISSING)
 
 
-def changed_places(graph: StateGraph) -> list[Place]:
-    """Everything that differs now from the fresh state."""
+def changed_places(graph: StateGraph, wide: bool = False) -> list[Place]:
+    """Everything that differs now from the fresh state. `wide`: see `Place`."""
     places: list[Place] = []
     for index in graph.changed():
         node = graph.nodes[index]
         if node.form in _NAMESPACES:
             now, first = content.read(node.form, node.target) or {}, graph.first(index) or {}
             keys = [k for k in dict.fromkeys((*first, *now)) if now.get(k, MISSING) is not first.get(k, MISSING)]
-            places += [_place(index, node, key) for key in keys if not _is_bookkeeping(node, key)]
+            places += [_place(index, node, key, wide) for key in keys if not _is_bookkeeping(node, key)]
         else:
-            places.append(_place(index, node, None))
+            places.append(_place(index, node, None, wide))
     return places
 
 
-def _place(index: int, node: Node, key: str | None) -> Place:
+def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     name = node.name if key is None else f"{node.name}.{key}"
     if node.form == "environ":
         name = f"os.environ[{key!r}]"
     kind = node.kind
     if node.form == "attributes":
         kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
-    return Place(index, key, name, kind, node.form, node.owner, node.file, node.library)
+    return Place(index, key, name, kind, node.form, node.owner, node.file, node.library, wide)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:

@@ -45,7 +45,7 @@ class Timeline:
     def __init__(
         self,
         files: UserFiles,
-        graph_now: Callable[[], StateGraph],
+        graph_now: Callable[[bool], StateGraph],
         carrier: Place | None,
         heard: Callable[[str], Heard],
     ) -> None:
@@ -74,7 +74,7 @@ class Timeline:
         self._loop = loop
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
         if self._carrier is not None:
-            self._graph = self._graph_now()
+            self._graph = self._graph_now(self._carrier.wide)
             self._uses = Uses(self._graph, self._carrier)
         self._before = self._state()
         self._hits = self._cache_hits()

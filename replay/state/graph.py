@@ -233,7 +233,10 @@ class StateGraph:
         """
         if index < len(self.nodes) and (self.nodes[index].name, self.nodes[index].form) == (name, form):
             return self.nodes[index]
-        return next(iter(node for node in self.nodes if (node.name, node.form) == (name, form)))
+        for node in self.nodes:
+            if (node.name, node.form) == (name, form):
+                return node
+        raise LookupError(f"{name} is not there")
 
     # ---- walking
 

@@ -104,13 +104,14 @@ async def test_an_aiohttp_application_that_keeps_nothing_is_clean(bench: Bench, 
 
 
 async def test_parts_of_an_aiohttp_stream_and_of_a_websocket_are_sinks(bench: Bench) -> None:
-    streamed = await bench.run(AIOHTTP.format(keep="current"), posts("/stream"), "agent.py:make_app")
+    options = {"faults": False, "switches": 1, "most_executions": 500}
+    streamed = await bench.run(AIOHTTP.format(keep="current"), posts("/stream"), "agent.py:make_app", **options)
     assert streamed.report.verdict == "contaminated"
     talked = tuple(
         Exchange(Request(f"r{n}", f"s{n}", u, n, None, {"path": "/talk", "messages": [f"I am {u} {c}"]}, n))
         for n, (u, c) in enumerate((("alice", "ZX-4411"), ("bob", "QW-9922")), 1)
     )
-    result = await bench.run(None, talked, "agent.py:make_app")
+    result = await bench.run(None, talked, "agent.py:make_app", **options)
     assert result.report.verdict == "contaminated"
 
 
