@@ -346,3 +346,56 @@ async def test_a_worker_that_the_first_request_started_works_for_whom_it_took_th
     assert result.report.verdict == "clean", (result.report.reason, result.report.crossings[:1])
     bob = result.solo["bob"].outcomes[0]
     assert bob.logs == (("worker", "working on My name is Bob Okafor"),)
+
+
+async def test_a_time_limit_of_a_condition_passes_in_virtual_time(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import queue, threading
+        cond = threading.Condition()
+        def handle(user, message):
+            with cond:
+                cond.wait_for(lambda: False, timeout=3_000)
+            try:
+                queue.Queue().get(timeout=3_000)
+            except queue.Empty:
+                return message
+        """,
+        switches=1,
+        faults=False,
+        variants=False,
+        most_executions=100,
+    )
+    assert result.report.verdict == "clean", result.report.reason
+
+
+async def test_a_process_pool_is_said_to_have_left_control(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio, concurrent.futures
+        pool = concurrent.futures.ProcessPoolExecutor(1)
+        async def handle(message):
+            return await asyncio.get_running_loop().run_in_executor(pool, str.upper, message)
+        """
+    )
+    assert result.report.verdict == "inconclusive"
+    assert "process pool" in result.report.reason
+
+
+async def test_a_database_in_memory_is_kept_apart_by_forks(bench: Bench) -> None:
+    source = """
+        import sqlite3, threading
+        db = sqlite3.connect(":memory:", check_same_thread=False)
+        db.execute("create table notes (user, text)")
+        lock = threading.Lock()
+        def handle(user, message):
+            with lock:
+                db.execute("insert into notes values (?, ?)", (user, message))
+                rows = db.execute("select text from notes{where}", {values}).fetchall()
+            return [row[0] for row in rows]
+        """
+    options = {"switches": 0, "faults": False, "variants": False}
+    leaking = await bench.run(source.format(where="", values="()"), **options)
+    assert leaking.report.verdict == "contaminated"
+    clean = await bench.run(source.format(where=" where user = ?", values="(user,)"), **options)
+    assert clean.report.verdict == "clean", clean.report.reason

@@ -19,6 +19,7 @@ import heapq
 import sys
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -339,7 +340,7 @@ class ControlledLoop(DetachedLoop):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Run `func` in a thread of a pool, under the baton, for the lane that asks."""
-        if executor is not None and not hasattr(executor, "_initializer"):
+        if executor is not None and not isinstance(executor, ThreadPoolExecutor):
             self.escape("a process pool's job ran in a thread")
         future = self.create_future()
         job = self.job(func, args, future)

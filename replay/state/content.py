@@ -277,7 +277,8 @@ def _assign_attributes(target: Any, content: dict[str, Any] | None) -> None:
     slots = dict(_slots(target))
     for name, member in slots.items():
         if content is not None and name in content:
-            member.__set__(target, content[name])
+            with contextlib.suppress(AttributeError, TypeError):  # read-only: then nothing has changed it either
+                member.__set__(target, content[name])
         else:
             try:
                 member.__delete__(target)

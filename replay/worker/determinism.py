@@ -10,7 +10,9 @@ as unstable between two solo runs.
 from __future__ import annotations
 
 import os
+import queue
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +70,9 @@ class Determinism:
         time.monotonic_ns = virtual(time.monotonic_ns, 0.0, True)
         time.perf_counter = virtual(time.perf_counter, 0.0, False)
         time.perf_counter_ns = virtual(time.perf_counter_ns, 0.0, True)
+        # These have bound the clock to a name of their own when they were imported.
+        threading._time = time.monotonic  # type: ignore[attr-defined]  # noqa: SLF001
+        queue.time = time.monotonic  # type: ignore[attr-defined]
         real_sleep = time.sleep
 
         def sleep(seconds: float, /) -> None:

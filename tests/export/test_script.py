@@ -139,7 +139,7 @@ NASTY = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(NASTY) | st.text(max_size=5), max_size=8).map("".join))
 def test_content_of_a_trace_is_data_in_the_script_whatever_it_is(text: str) -> None:
     source = script(ExportSource(a_crossing(text, text or "x", text or "y"), "a.py:b", None, text))
