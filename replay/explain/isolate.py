@@ -58,6 +58,8 @@ class Isolation:
     def begin(self, loop: ControlledLoop) -> None:
         # After start-up: what it put there is what every lane starts from.
         self._graph = self._graph_now(any(place.wide for place in self._places))
+        # What the other execution made only on its way is not there yet, and cannot be kept apart.
+        self._places = [place for place in self._places if place.is_in(self._graph)]
         self._first = [place.read(self._graph) for place in self._places]
         loop.before_step, loop.after_step = self._before, self._after
 

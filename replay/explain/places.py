@@ -44,9 +44,25 @@ class Place:
             return "os.environ"
         return self.name if self.key is None else self.name.removesuffix(f".{self.key}")
 
+    def node_in(self, graph: StateGraph) -> Node:
+        """Its node there.
+
+        Raises:
+            LookupError: there is none.
+        """
+        return graph.find(self.node, self._node_name, self.form)
+
+    def is_in(self, graph: StateGraph) -> bool:
+        """Whether a graph, which may be another one's, has it."""
+        try:
+            self.node_in(graph)
+        except LookupError:
+            return False
+        return True
+
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set."""
-        node = graph.find(self.node, self._node_name, self.form)
+        node = self.node_in(graph)
         if self.form == "file":
             text = content.read_file(node.target)
             return MISSING if text is None else text.decode("utf-8", "replace")
@@ -56,12 +72,12 @@ class Place:
 
     def read(self, graph: StateGraph) -> Any:
         """Its content, in the form that `write` takes."""
-        node = graph.find(self.node, self._node_name, self.form)
+        node = self.node_in(graph)
         now = content.read(node.form, node.target)
         return now if self.key is None else (now or {}).get(self.key, MISSING)
 
     def write(self, graph: StateGraph, value: Any) -> None:
-        node = graph.find(self.node, self._node_name, self.form)
+        node = self.node_in(graph)
         if self.key is None:
             content.write(node.form, node.target, value)
             return

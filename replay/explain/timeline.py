@@ -75,6 +75,9 @@ class Timeline:
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
         if self._carrier is not None:
             self._graph = self._graph_now(self._carrier.wide)
+            if not self._carrier.is_in(self._graph):
+                self._carrier = None
+        if self._carrier is not None and self._graph is not None:
             self._uses = Uses(self._graph, self._carrier)
         self._before = self._state()
         self._hits = self._cache_hits()
@@ -240,7 +243,7 @@ class Uses:
     """Whether a source line uses the carrier: by name where it is a name, by identity where it is an object."""
 
     def __init__(self, graph: StateGraph, carrier: Place) -> None:
-        node = graph.nodes[carrier.node]
+        node = carrier.node_in(graph)
         # What is outside Python's own objects is used by whoever calls what reaches it.
         self._calls = {"environ": _ENVIRONMENT, "file": _FILES}.get(node.form, frozenset[str]())
         self._namespace = vars(node.target) if node.form == "namespace" else None
