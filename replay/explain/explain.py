@@ -107,7 +107,7 @@ def explain(
 
 def carrier_of(program: Program, place: Place) -> Carrier:
     definition = defined_at(place)
-    kind = f"{place.kind} in {_distribution(place.library)}" if place.library else place.kind
+    kind = f"{place.kind} in {_distribution(place.package)}" if place.package else place.kind
     return Carrier(place.name, kind, None if definition is None else program.files.at(*definition))
 
 
@@ -166,7 +166,7 @@ def _survey(
 
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
     """Places that held the evidence first, then short names: the nearest to what its author would call it."""
-    return sorted(changed, key=lambda p: (not changed[p], bool(p.library), len(p.name)))
+    return sorted(changed, key=lambda p: (not changed[p], bool(p.package), len(p.name)))
 
 
 def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

@@ -34,7 +34,7 @@ class Place:
     form: str
     owner: str
     file: str
-    library: str = ""
+    package: str = ""
     wide: bool = False
     """Whether only a graph with the libraries' own modules has it."""
 
@@ -113,7 +113,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     kind = node.kind
     if node.form == "attributes":
         kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
-    return Place(index, key, name, kind, node.form, node.owner, node.file, node.library, wide)
+    return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:

@@ -55,7 +55,7 @@ class Timeline:
         self._graph_now = graph_now
         self._graph: StateGraph | None = None
         self._carrier = carrier
-        self._library = f"{os.sep}{carrier.library}{os.sep}" if carrier is not None and carrier.library else ""
+        self._library = f"{os.sep}{carrier.package}{os.sep}" if carrier is not None and carrier.package else ""
         self._heard = heard
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None

@@ -89,7 +89,7 @@ class Node:
         target: the object.
         owner: the qualified name of the function or class it is defined in, for finding its line; "" for modules.
         file: the source file of the module it was reached from.
-        library: the top-level package that it belongs to; "" for the user's own.
+        package: the top-level package that it belongs to; "" for the user's own.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Node:
     target: Any
     owner: str
     file: str
-    library: str
+    package: str
 
 
 class StateGraph:
@@ -162,7 +162,7 @@ class StateGraph:
         self._compared = [index for index in range(len(self.nodes)) if index not in fickle]
         # Python's own names, like libraries', are many, and seldom change.
         python = [n for n, node in enumerate(self.nodes) if node.form == "environ" or node.target is builtins]
-        self._kept = [i for i in self._compared if not self.nodes[i].library and i not in python]
+        self._kept = [i for i in self._compared if not self.nodes[i].package and i not in python]
 
     def _walk(self) -> None:
         library = self._library
