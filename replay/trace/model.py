@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .identity import Claim
+
 Json: TypeAlias = Any
 """What `json.loads` returns: dict, list, str, int, float, bool or None."""
+
+Grade: TypeAlias = Literal["replayable", "needs-body", "timing-only"]
+GRADES: tuple[Grade, ...] = ("replayable", "needs-body", "timing-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,10 @@ class Request:
         message: the text of a hand-written line, None when the record has `request`.
         request: the `request` object as recorded, None when the record has `message`.
         line: the line of the file it stands on, from 1.
+        claims: every place that named its session or user, the one that was used first.
+        grade: whether it can be replayed: `replayable`, `needs-body` (the request is known, its content is not), or
+            `timing-only` (when it ran and for whom, no more).
+        source: where an imported record stood, as `file:line` or `file#id`.
     """
 
     id: str
@@ -33,6 +42,9 @@ class Request:
     message: str | None
     request: Json
     line: int
+    claims: tuple[Claim, ...] = ()
+    grade: Grade = "replayable"
+    source: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The `req` event of a trace file that loads as this request."""
@@ -43,6 +55,12 @@ class Request:
             record["message"] = self.message
         else:
             record["request"] = self.request
+        if self.claims:
+            record["claims"] = [claim.to_json() for claim in self.claims]
+        if self.grade != "replayable":
+            record["grade"] = self.grade
+        if self.source is not None:
+            record["source"] = self.source
         return record
 
 
@@ -55,7 +73,8 @@ class Response:
         headers: ordered pairs.
         body: decoded JSON, or text; base64 stays as recorded under `{"b64": …}`.
         chunks: the text of each streamed part, in order.
-        end: `ok`, `error`, `cancelled` or `timeout`.
+        end: `ok`, `error`, `cancelled` or `timeout`; `cut` where the recording ended before the response did.
+        chunks_at_ns: when each part came; empty where the source kept no times.
     """
 
     at_ns: int
@@ -64,6 +83,7 @@ class Response:
     body: Json
     chunks: tuple[str, ...]
     end: str
+    chunks_at_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

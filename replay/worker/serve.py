@@ -30,6 +30,7 @@ from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
+from ..trace.identity import Claim
 from ..trace.model import Exchange, Request, Response, Upstream
 from ..upstream.calls import intercept
 from .capture import Capture
@@ -214,5 +215,10 @@ def _exchange(data: dict[str, Any]) -> Exchange:
     if response is not None:
         headers = tuple((name, value) for name, value in response["headers"])
         fields: dict[str, Any] = {**response, "headers": headers, "chunks": tuple(response["chunks"])}
+        fields["chunks_at_ns"] = tuple(response["chunks_at_ns"])
         response = Response(**fields)
-    return Exchange(Request(**data["request"]), response, tuple(Upstream(**call) for call in data["upstream"]))
+    request: dict[str, Any] = {
+        **data["request"],
+        "claims": tuple(Claim(**claim) for claim in data["request"]["claims"]),
+    }
+    return Exchange(Request(**request), response, tuple(Upstream(**call) for call in data["upstream"]))

@@ -50,7 +50,7 @@ def test_recorded_events_are_joined_by_request(tmp_path: Path) -> None:
     )
     (exchange,) = trace.exchanges
     assert exchange.request.request == {"method": "POST", "path": "/chat", "headers": [["A", "b"]], "json": {"m": 1}}
-    assert exchange.response == Response(9, 200, (("X", "y"),), "hello", ("he", "llo"), "ok")
+    assert exchange.response == Response(9, 200, (("X", "y"),), "hello", ("he", "llo"), "ok", (7, 8))
     assert exchange.upstream[0].duration_ns == 2
     assert trace.closed
     assert trace.problems == ()
@@ -184,7 +184,9 @@ def exchanges(draw: st.DrawFn) -> tuple[Exchange, ...]:
         response = None
         if draw(st.booleans()):
             body = draw(json_values.filter(lambda value: value is not None))
-            response = Response(number, draw(st.none() | st.integers(100, 599)), (("a", "b"),), body, ("x",), "ok")
+            response = Response(
+                number, draw(st.none() | st.integers(100, 599)), (("a", "b"),), body, ("x",), "ok", (number,)
+            )
         upstream = (Upstream(1, 2, "chat", draw(json_values), None),) if draw(st.booleans()) else ()
         made.append(Exchange(request, response, upstream))
     return tuple(made)

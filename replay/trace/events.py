@@ -1,0 +1,179 @@
+"""The lines of a trace file, one at a time: for what must read more than fits into memory, and for `store.load`.
+
+A recording may be several files: a service's worker processes write `name.part-PID-N.jsonl` beside each other, and
+closed parts are compressed. They are read as one trace, on the first file's clock. `.gz` and `.zst` are told by their
+first bytes. Nothing in a trace is executed, and no message quotes more than a word of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from ..errors import TraceError
+from .model import Json, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VERSION = 1
+EXAMPLE = '{"session":"s1","user":"alice","message":"My name is Alice"}'
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of a recording: the one named and the parts that stand beside it; either may be missing.
+
+    Raises:
+        TraceError: there is nothing at that path, or it is a folder.
+    """
+    if path.is_dir():
+        raise TraceError("is a directory", str(path), "name the trace file in it, such as trace.jsonl")
+    stem = re.sub(r"\.jsonl(\.gz|\.zst)?$", "", path.name)
+    beside = sorted(
+        child
+        for child in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if child.name.startswith(f"{stem}.part-") and child.name.endswith(_SUFFIXES)
+    )
+    if not beside and not path.exists():
+        raise TraceError("no such file", str(path), "the path is relative to the current directory")
+    return [*([path] if path.exists() else []), *(child for child in beside if child != path)]
+
+
+def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Json]]]:
+    """(line, event) of every usable line, in file order; what is not usable goes to `problems`.
+
+    Times of later parts are moved onto the first part's clock. A header without a clock moves nothing.
+
+    Raises:
+        TraceError: a file cannot be opened, or is of a newer version.
+    """
+    files = parts(path)
+    first: dict[str, Json] | None = None
+    for file in files:
+        moved = 0
+        for number, event in _events_of(file, problems, f"{file.name}: " if len(files) > 1 else ""):
+            if event.get("k") == "header":
+                _check_version(event, str(file))
+                if first is None:
+                    first = event
+                moved = _offset_ns(first, event)
+            elif moved and isinstance(event.get("t"), int):
+                event["t"] += moved
+            yield number, event
+
+
+def blobs(path: Path) -> Path:
+    """Where the bodies that were too large for a line stand, each under the SHA-256 of its bytes."""
+    return path.with_name(re.sub(r"(\.part-[^.]*)?\.jsonl(\.gz|\.zst)?$", "", path.name) + ".blobs")
+
+
+def open_any(path: Path) -> IO[bytes]:
+    """A file as bytes, unpacked where it is gzip or zstd.
+
+    Raises:
+        TraceError: it is zstd and the package that reads it is not installed.
+    """
+    stream = path.open("rb")
+    start = stream.read(4)
+    stream.seek(0)
+    if start[:2] == b"\x1f\x8b":
+        return cast("IO[bytes]", gzip.open(stream))
+    if start == b"\x28\xb5\x2f\xfd":
+        try:
+            import zstandard
+        except ImportError:
+            stream.close()
+            raise TraceError(
+                "is compressed with zstd, which needs the zstandard package",
+                str(path),
+                'run pip install "crosslane[zstd]", or decompress it',
+            ) from None
+        reader: Any = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        return io.BufferedReader(reader)
+    return stream
+
+
+def _events_of(file: Path, problems: list[Problem], prefix: str) -> Iterator[tuple[int, dict[str, Json]]]:
+    number = 0
+    try:
+        with open_any(file) as stream:
+            for number, line in enumerate(stream, 1):
+                raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
+                if not raw.strip():
+                    continue
+                event = _event(raw, line.endswith(b"\n"))
+                if isinstance(event, str):
+                    problems.append(Problem(number, prefix + event))
+                else:
+                    yield number, event
+    except FileNotFoundError:
+        raise TraceError("no such file", str(file), "the path is relative to the current directory") from None
+    except PermissionError:
+        raise TraceError("may not be read (permission denied)", str(file)) from None
+    except (EOFError, gzip.BadGzipFile) as error:
+        problems.append(Problem(number, f"{prefix}the compressed file is torn: {error}"))
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror or error}", str(file)) from None
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":
+            raise
+        problems.append(Problem(number, f"{prefix}the compressed file is torn: {error}"))
+
+
+def _event(raw: bytes, whole: bool) -> dict[str, Json] | str:
+    """The event on a line, or why it is none."""
+    try:
+        event = json.loads(raw.decode("utf-8", "strict"), parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        if not whole:
+            return f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept"
+        return _why(error, raw)
+    return cast("dict[str, Json]", event) if isinstance(event, dict) else "is not a JSON object; skipped"
+
+
+def _check_version(event: dict[str, Json], path: str) -> None:
+    version = event.get("v", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        raise TraceError(
+            f"is of trace version {str(version)[:20]}, and this Crosslane reads up to {VERSION}",
+            path,
+            "upgrade Crosslane",
+        )
+
+
+def _offset_ns(first: dict[str, Json], later: dict[str, Json]) -> int:
+    """How much later another part's clock began. The monotonic clock is preferred where both ran on one boot."""
+    one, other = first.get("clock"), later.get("clock")
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return 0
+    a, b = cast("dict[str, Json]", one), cast("dict[str, Json]", other)
+    key = "mono0_ns" if a.get("boot") and a.get("boot") == b.get("boot") else "wall0_ns"
+    start, begin = a.get(key), b.get(key)
+    return begin - start if isinstance(start, int) and isinstance(begin, int) else 0
+
+
+def _refuse(constant: str) -> Json:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("the same key twice in one object")
+    return members
+
+
+def _why(error: Exception, raw: bytes) -> str:
+    size = f" ({len(raw) / 1e6:.0f} MB)" if len(raw) > 1_000_000 else ""
+    if isinstance(error, RecursionError):
+        return f"is nested too deeply{size}; skipped"
+    if isinstance(error, UnicodeDecodeError):
+        return f"is binary or not UTF-8 (byte {error.start}){size}; skipped"
+    if isinstance(error, json.JSONDecodeError):
+        return f"is not JSON: {error.msg.lower()} at column {error.colno}{size}; skipped"
+    return f"is not usable: {re.sub(r'[^ -~]', '?', str(error))[:80]}{size}; skipped"
