@@ -69,7 +69,7 @@ class Reading:
         fallback: what names the session where nothing else does: each `trace`, each `connection`, or each `request`.
     """
 
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     mapping: Mapping[str, str] = field(default_factory=dict[str, str])
     fallback: str = "trace"
 
