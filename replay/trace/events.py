@@ -41,7 +41,9 @@ def parts(path: Path) -> list[Path]:
     )
     if not beside and not path.exists():
         raise TraceError("no such file", str(path), "the path is relative to the current directory")
-    return [*([path] if path.exists() else []), *(child for child in beside if child != path)]
+    names = {child.name for child in beside}
+    # A part whose compressing was cut short stands there twice.
+    return [*([path] if path.exists() else []), *(c for c in beside if c != path and f"{c.name}.gz" not in names)]
 
 
 def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Json]]]:

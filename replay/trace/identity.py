@@ -86,7 +86,7 @@ _FIELDS: dict[Role, tuple[str, ...]] = {
     "session": ("session_id", "sessionId", "session", "conversation_id", "thread_id", "chat_id"),
     "user": ("user_id", "userId", "user", "username", "tenant_id"),
 }
-_TABLES = {
+_TABLES: dict[str, dict[Role, tuple[str, ...]]] = {
     "header": _HEADERS,
     "body": _BODY,
     "query": _QUERY,
@@ -96,6 +96,19 @@ _TABLES = {
     "attribute": _ATTRIBUTES,
     "field": _FIELDS,
 }
+
+
+def _by_first_key(table: dict[Role, tuple[str, ...]]) -> dict[str, list[tuple[int, Role, str]]]:
+    """For each first key of a dotted name, and each whole name, the names with their rank in the table."""
+    known: dict[str, list[tuple[int, Role, str]]] = defaultdict(list)
+    for role, names in table.items():
+        for rank, name in enumerate(names):
+            for key in {name, name.partition(".")[0]}:
+                known[key].append((rank, role, name))
+    return dict(known)
+
+
+_KNOWN = {kind: _by_first_key(table) for kind, table in _TABLES.items()}
 _LONGEST = 256  # a longer text is no name; later turns must never become an anchor
 
 
@@ -132,42 +145,31 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What a request carries, taken apart once.
+    """What a request carries, taken apart once. Each member but `path` is looked up by name or dotted path.
 
     Attributes:
-        headers: names in lower case; of a repeated one the last.
+        header: names in lower case; of a repeated one the last.
         body: the decoded JSON body, None where it is none.
         jwt: the claims of the bearer token, unverified.
-        attributes: of the span, for imported traces. fields: columns of a log record.
+        attribute: of the span, for imported traces. field: columns of a log record.
     """
 
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    path: str = ""
+    header: Mapping[str, str] = field(default_factory=dict[str, str])
     body: Json = None
     query: Mapping[str, str] = field(default_factory=dict[str, str])
-    path: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
-    fields: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    cookie: Mapping[str, str] = field(default_factory=dict[str, str])
+    jwt: Json = None
+    baggage: Mapping[str, str] = field(default_factory=dict[str, str])
+    attribute: Mapping[str, str] = field(default_factory=dict[str, str])
+    field: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
     def at(self, place: str) -> str | None:
         """The value at a place, None where there is none or it is no name."""
         kind, _, name = place.partition(":")
         if kind == "path":
             return _in_path(self.path, name)
-        if kind == "header":
-            return _text(self.headers.get(name.lower()))
-        if kind == "query":
-            return _text(self.query.get(name))
-        if kind == "attribute":
-            return _text(self.attributes.get(name))
-        if kind == "field":
-            return _text(_dotted(self.fields, name))
-        if kind == "body":
-            return _text(_dotted(self.body, name))
-        if kind == "cookie":
-            return _text(_cookies(self.headers.get("cookie", "")).get(name))
-        if kind == "baggage":
-            return _text(_baggage(self.headers.get("baggage", "")).get(name))
-        return _text(_dotted(_jwt(self.headers.get("authorization", "")), name))
+        return _text(_dotted(getattr(self, kind), name.lower() if kind == "header" else name))
 
 
 def places_of(
@@ -175,7 +177,7 @@ def places_of(
 ) -> Places:
     """The places of a `request` object as the trace model has it: method, path, query, headers, and json or text."""
     if not isinstance(request, dict):
-        return Places(attributes=attributes or {}, fields=fields or {})
+        return Places(attribute=attributes or {}, field=fields or {})
     headers = request.get("headers")
     pairs = headers.items() if isinstance(headers, dict) else headers if isinstance(headers, (list, tuple)) else ()
     body = request.get("json")
@@ -183,11 +185,15 @@ def places_of(
         body = _json(request["text"])
     path, _, query = str(request.get("path", "")).partition("?")
     given = request.get("query")
+    header = {str(pair[0]).lower(): str(pair[1]) for pair in pairs if len(pair) == 2}
     return Places(
-        {str(pair[0]).lower(): str(pair[1]) for pair in pairs if len(pair) == 2},
+        path,
+        header,
         body,
         _query(query) | ({str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else _query(given)),
-        path,
+        _cookies(header["cookie"]) if "cookie" in header else {},
+        _jwt(header["authorization"]) if "authorization" in header else None,
+        _baggage(header["baggage"]) if "baggage" in header else {},
         attributes or {},
         fields or {},
     )
@@ -195,16 +201,23 @@ def places_of(
 
 def claims_of(places: Places, rules: Rules | None = None) -> tuple[Claim, ...]:
     """Every claim that the places make, each role's most trusted first: the rules, then `KINDS` in order."""
-    rules = rules or Rules()
-    found: list[Claim] = []
-    own: tuple[tuple[Role, tuple[str, ...]], ...] = (("session", rules.session), ("user", rules.user))
-    for role, first in own:
-        usual = [f"{kind}:{name}" for kind in KINDS if kind in _TABLES for name in _TABLES[kind][role]]
-        for place in dict.fromkeys((*first, *usual)):
-            value = places.at(place)
-            if value is not None:
-                found.append(Claim(role, value, place))
-    return tuple(found)
+    found: dict[tuple[Role, str], Claim] = {}
+
+    def take(role: Role, place: str) -> None:
+        value = places.at(place)
+        if value is not None and (role, place) not in found:
+            found[role, place] = Claim(role, value, place)
+
+    for role in ROLES:
+        for place in () if rules is None else rules.session if role == "session" else rules.user:
+            take(role, place)
+    for kind, known in _KNOWN.items():
+        members = getattr(places, kind)
+        if members and hasattr(members, "keys"):
+            # Few of the known names are ever there: asking only for those keeps a recorder quick.
+            for _, role, name in sorted(rank for top in known.keys() & members.keys() for rank in known[top]):
+                take(role, f"{kind}:{name}")
+    return tuple(sorted(found.values(), key=lambda claim: ROLES.index(claim.role)))
 
 
 def chosen(claims: Iterable[Claim], role: Role) -> Claim | None:
@@ -297,7 +310,7 @@ def _in_path(path: str, name: str) -> str | None:
 
 
 def _query(text: Json) -> dict[str, str]:
-    return {key: values[-1] for key, values in parse_qs(text).items()} if isinstance(text, str) else {}
+    return {key: values[-1] for key, values in parse_qs(text).items()} if text and isinstance(text, str) else {}
 
 
 def _cookies(header: str) -> dict[str, str]:

@@ -140,6 +140,8 @@ class _Reading:
             exchange = self._of(event)
             exchange.chunks.append(str(event.get("text", "")))
             exchange.chunks_at_ns.append(_ns(event.get("t", exchange.request.at_ns)))
+        elif kind == "msg":
+            self._message(event)
         elif kind == "up":
             self._of(event, "parent").upstream.append(
                 Upstream(
@@ -211,6 +213,16 @@ class _Reading:
             (),
             str(event.get("end", "ok")),
         )
+
+    def _message(self, event: dict[str, Json]) -> None:
+        """What the client said over a websocket becomes part of its request."""
+        exchange = self._of(event)
+        request = exchange.request.request
+        if not isinstance(request, dict):
+            raise ValueError("is a message of a request that is no websocket")
+        said: Json = event["text"] if "text" in event else {"b64": event.get("b64", "")}
+        messages = [*cast("dict[str, Json]", request).get("messages", []), said]
+        exchange.request = replace(exchange.request, request={**request, "messages": messages})
 
     def _of(self, event: dict[str, Json], key: str = "id") -> _Open:
         identity = event.get(key, event.get("id"))
