@@ -8,12 +8,12 @@ first bytes. Nothing in a trace is executed, and no message quotes more than a w
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ..errors import TraceError
+from .compressed import open_any
 from .model import Json, Problem
 
 if TYPE_CHECKING:
@@ -63,41 +63,14 @@ def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict
                 _check_version(event, str(file))
                 if first is None:
                     first = event
+                elif _key(event) != _key(first):
+                    problems.append(
+                        Problem(number, f"{file.name} was redacted with another key: its stand-ins cannot be compared")
+                    )
                 moved = _offset_ns(first, event)
             elif moved and isinstance(event.get("t"), int):
                 event["t"] += moved
             yield number, event
-
-
-def blobs(path: Path) -> Path:
-    """Where the bodies that were too large for a line stand, each under the SHA-256 of its bytes."""
-    return path.with_name(re.sub(r"(\.part-[^.]*)?\.jsonl(\.gz|\.zst)?$", "", path.name) + ".blobs")
-
-
-def open_any(path: Path) -> IO[bytes]:
-    """A file as bytes, unpacked where it is gzip or zstd.
-
-    Raises:
-        TraceError: it is zstd and the package that reads it is not installed.
-    """
-    stream = path.open("rb")
-    start = stream.read(4)
-    stream.seek(0)
-    if start[:2] == b"\x1f\x8b":
-        return cast("IO[bytes]", gzip.open(stream))
-    if start == b"\x28\xb5\x2f\xfd":
-        try:
-            import zstandard
-        except ImportError:
-            stream.close()
-            raise TraceError(
-                "is compressed with zstd, which needs the zstandard package",
-                str(path),
-                'run pip install "crosslane[zstd]", or decompress it',
-            ) from None
-        reader: Any = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-        return io.BufferedReader(reader)
-    return stream
 
 
 def _events_of(file: Path, problems: list[Problem], prefix: str) -> Iterator[tuple[int, dict[str, Json]]]:
@@ -157,6 +130,11 @@ def _offset_ns(first: dict[str, Json], later: dict[str, Json]) -> int:
     key = "mono0_ns" if a.get("boot") and a.get("boot") == b.get("boot") else "wall0_ns"
     start, begin = a.get(key), b.get(key)
     return begin - start if isinstance(start, int) and isinstance(begin, int) else 0
+
+
+def _key(header: dict[str, Json]) -> Json:
+    redaction = header.get("redaction")
+    return cast("dict[str, Json]", redaction).get("key_id") if isinstance(redaction, dict) else None
 
 
 def _refuse(constant: str) -> Json:

@@ -5,15 +5,14 @@ Each thing that cannot be used is reported with its line, and everything else is
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import EXAMPLE, VERSION, blobs, open_any, read_events
+from . import blobs
+from .events import EXAMPLE, VERSION, read_events
 from .identity import Claim
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
@@ -250,25 +249,7 @@ class _Reading:
         found = {key: place[key] for key in (*_BODIES, "ref") if key in place}
         if len(found) > 1:
             raise ValueError(f"has more than one body ({', '.join(found)})")
-        return self._referred(str(found["ref"])) if "ref" in found else found
-
-    def _referred(self, name: str) -> dict[str, Json]:
-        """A body that was too large for its line. The name is a hash, so no trace can point out of its own folder."""
-        if not re.fullmatch(r"[0-9a-f]{64}", name):
-            raise ValueError("refers to a body by something that is no SHA-256")
-        try:
-            with open_any(blobs(self.path) / name) as stream:
-                raw = stream.read()
-        except OSError:
-            raise ValueError(f"refers to a body that is not there: {blobs(self.path).name}/{name[:12]}…") from None
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return {"b64": base64.b64encode(raw).decode("ascii")}
-        try:
-            return {"json": json.loads(text)}
-        except (ValueError, RecursionError):
-            return {"text": text}
+        return blobs.read(self.path, str(found["ref"])) if "ref" in found else found
 
     def _problem(self, line: int, message: str) -> None:
         self.problems.append(Problem(line, message))
