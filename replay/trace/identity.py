@@ -234,35 +234,59 @@ class Disagreement:
     other: Claim
 
 
-def disagreements(requests: Iterable[Request]) -> tuple[Disagreement, ...]:
-    """Requests whose own places contradict each other.
+class Names:
+    """The names by which the requests of a trace go, and where its places contradict each other.
 
     A cookie and a header may name the same session differently, which is no contradiction. It is one when the other
     place holds the name by which another request of the trace goes, or a value that elsewhere stood beside another
-    name (the same cookie with two users).
+    name (the same cookie with two users). So all requests are added before the first is asked about.
     """
-    requests = tuple(requests)
-    names: dict[Role, set[str]] = {role: set() for role in ROLES}
-    beside: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for request in requests:
+
+    def __init__(self) -> None:
+        self._names: dict[Role, set[str]] = {role: set() for role in ROLES}
+        self._beside: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        claims = tuple(claims)
         for role in ROLES:
-            used = chosen(request.claims, role)
+            used = chosen(claims, role)
             if used is None:
                 continue
-            names[role].add(used.value)
-            for claim in request.claims:
+            self._names[role].add(used.value)
+            for claim in claims:
                 if claim.role == role and claim.place != used.place:
-                    beside[claim.place, claim.value].add(used.value)
-    found: list[Disagreement] = []
-    for request in requests:
+                    self._beside[claim.place, claim.value].add(used.value)
+
+    def contradictions(self, request: str, claims: Iterable[Claim]) -> list[Disagreement]:
+        """Where the places of one request contradict each other."""
+        claims = tuple(claims)
+        found: list[Disagreement] = []
         for role in ROLES:
-            used = chosen(request.claims, role)
-            for claim in request.claims:
+            used = chosen(claims, role)
+            for claim in claims:
                 if used is None or claim.role != role or claim.value == used.value:
                     continue
-                if claim.value in names[role] or len(beside[claim.place, claim.value]) > 1:
-                    found.append(Disagreement(request.id, used, claim))
-    return tuple(found)
+                if claim.value in self._names[role] or len(self._beside[claim.place, claim.value]) > 1:
+                    found.append(Disagreement(request, used, claim))
+        return found
+
+    def shared(self, kinds: tuple[str, ...] = ("cookie", "jwt")) -> dict[str, int]:
+        """Places of a credential of which one value stood beside several names (one token, two users), with how many
+        such values there are."""
+        counts: dict[str, int] = {}
+        for (place, _), names in self._beside.items():
+            if len(names) > 1 and place.partition(":")[0] in kinds:
+                counts[place] = counts.get(place, 0) + 1
+        return counts
+
+
+def disagreements(requests: Iterable[Request]) -> tuple[Disagreement, ...]:
+    """Requests whose own places contradict each other; see `Names`."""
+    requests = tuple(requests)
+    names = Names()
+    for request in requests:
+        names.add(request.claims)
+    return tuple(found for request in requests for found in names.contradictions(request.id, request.claims))
 
 
 def used_places(requests: Iterable[Request]) -> dict[Role, dict[str, int]]:

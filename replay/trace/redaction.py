@@ -185,6 +185,15 @@ class Redactor:
         edits = self.edits(text)
         return edited((text,), edits)[0] if edits else text
 
+    def nested(self, text: str) -> str:
+        """JSON inside a text, such as the arguments of a tool call."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return self.text(text)
+        told = self._value(value, self.rules.paths)
+        return text if told == value else json.dumps(told, ensure_ascii=False)
+
     # ---- the parts of an event
 
     def _members(self, event: dict[str, Json]) -> dict[str, Json]:
@@ -273,7 +282,7 @@ class Redactor:
         if isinstance(value, str):
             if () in paths:
                 return self._secret(value, "path")
-            return self._nested(value) if value[:1] in ("{", "[") else self.text(value)
+            return self.nested(value) if value[:1] in ("{", "[") else self.text(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and () in paths:
             return self._secret(str(value), "path")
         if isinstance(value, dict):
@@ -287,15 +296,6 @@ class Redactor:
             text = str(value)
             return self._secret(text, "key", _telling(text)) if text.strip() else value
         return self._value(value, _below(paths, key) if paths else ())
-
-    def _nested(self, text: str) -> str:
-        """JSON inside a text, such as the arguments of a tool call."""
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return self.text(text)
-        told = self._value(value, self.rules.paths)
-        return text if told == value else json.dumps(told, ensure_ascii=False)
 
     # ---- streams
 
@@ -367,7 +367,7 @@ class Redactor:
             return None
         if not decoded.replace("\n", " ").replace("\t", " ").isprintable():
             return None
-        told = self._nested(decoded) if decoded[:1] in ("{", "[") else self.text(decoded)
+        told = self.nested(decoded) if decoded[:1] in ("{", "[") else self.text(decoded)
         if told == decoded:
             return None
         raw = (base64.urlsafe_b64encode if url else base64.b64encode)(told.encode("utf-8", "surrogatepass"))

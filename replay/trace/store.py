@@ -175,7 +175,7 @@ class _Reading:
             raise ValueError("has both message and request; a request has one of them")
         at_ns = _ns(event["t"]) if "t" in event else number
         name = session if session is not None else str(user)
-        claims, grade, source = _claims(event.get("claims")), event.get("grade"), event.get("source")
+        claims, grade, source = claims_in(event.get("claims")), event.get("grade"), event.get("source")
         self.exchanges[identity] = _Open(
             Request(
                 identity,
@@ -264,7 +264,7 @@ def _name(event: dict[str, Json], key: str) -> str | None:
     return str(value)
 
 
-def _claims(value: Json) -> tuple[Claim, ...]:
+def claims_in(value: Json) -> tuple[Claim, ...]:
     """The claims of a `req` event; what is none is left out, since a claim is only evidence."""
     items = cast("list[Json]", value) if isinstance(value, list) else []
     triples = [cast("list[Json]", item) for item in items if isinstance(item, list)]

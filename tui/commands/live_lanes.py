@@ -14,7 +14,7 @@ from rich.text import Text
 from ..safe_text import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from rich.console import Console
 
@@ -69,7 +69,7 @@ class LiveLanes:
                 self._console.print(Text(safe(f"{name}: {lane.last}", 200)), soft_wrap=True)
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> Generator[None]:
         if not self._console.is_terminal:
             yield
             return
