@@ -101,6 +101,8 @@ class Investigation:
                 if self.unstable[outcome.request] and not self.program.fresh.forking:
                     # Nondeterminism of the program, or something that an execution left behind: a fork tells which.
                     raise StateEscaped("two executions of one lane alone differ")
+            for remark in first.remarks:
+                self.warnings.setdefault(remark)
             self.materials[lane.name] = material_of(lane.requests, (*first.outcomes, *second.outcomes))
 
     def still_fresh(self) -> bool:
@@ -354,9 +356,18 @@ class Investigation:
             fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
             explained="; ".join(filter(None, (self.variant, derivation, explanation.remark))),
             evidence_all=candidate.tokens,
-            requests=tuple({**request.to_json(), "lane": lane_of(request.id, lanes)} for request in requests),
+            requests=tuple(
+                {
+                    **request.to_json(),
+                    "lane": lane_of(request.id, lanes),
+                    **({"answers": [list(answer) for answer in request.answers]} if request.answers else {}),
+                }
+                for request in requests
+            ),
             alone=_alone(self.solo[candidate.request], candidate.path) if candidate.kind == "derived" else "",
             upstream_calls=self.program.upstream_calls,
+            upstream=self.program.stand_in if _called_out(run.outcomes) else "",
+            upstream_allow=self.program.upstream_allow,
             found_after=self.looked,
             critical=critical_pair(
                 run.decisions,
@@ -423,3 +434,8 @@ def _identity(candidate: Candidate, carrier: str, needs: Needs) -> str:
     """Short, and the same for the same crossing on every machine."""
     text = "\0".join((candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def _called_out(outcomes: Iterable[Outcome]) -> bool:
+    """Whether the program made HTTP calls; those of functions that were named as upstream calls have no host."""
+    return any(isinstance(sent, dict) and "host" in sent for o in outcomes for _, sent in o.upstream)

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Program:
-    """See the module. `interrupted` says whether the user asked to stop."""
+    """See the module.
+
+    Attributes:
+        interrupted: whether the user asked to stop.
+        imported: called when everything is imported, before the state is taken stock of.
+    """
 
     handler: Handler
     files: UserFiles
@@ -37,6 +42,9 @@ class Program:
     engine: Engine
     interrupted: Callable[[], bool]
     upstream_calls: tuple[str, ...] = ()
+    stand_in: str = ""
+    upstream_allow: tuple[str, ...] = ()
+    imported: Callable[[], None] = lambda: None
     executions: int = 0
     files_written: dict[str, None] = field(default_factory=dict[str, None])
 
@@ -85,6 +93,7 @@ class Program:
             for name in self.fresh.in_fork(job):
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
+        self.imported()
         self.fresh.start(self._graph())
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:

@@ -87,9 +87,10 @@ class Crossing:
     """Evidence that `sink.lane` observed data of `source.lane`.
 
     `carrier`, `write` and `read` are None where the shared thing could not be named; `explained` then says why.
-    `alone` is what stands in the sink when its lane is alone (derived ones). `upstream_calls` are those of the
-    job. `found_after` says which schedule of several lanes first showed it. `schedule` lists the lane of every step:
-    with `requests` (trace lines of the repro) it repeats the crossing.
+    `alone` is what stands in the sink when its lane is alone (derived ones). `upstream_calls`, `upstream` and
+    `upstream_allow` are those of the job; `upstream` is empty where the handler made no HTTP call. `found_after` says
+    which schedule of several lanes first showed it. `schedule` lists the lane of every step: with `requests` (trace
+    lines of the repro) it repeats the crossing.
     """
 
     id: str
@@ -107,6 +108,8 @@ class Crossing:
     requests: tuple[dict[str, Any], ...] = ()
     alone: str = ""
     upstream_calls: tuple[str, ...] = ()
+    upstream: str = ""
+    upstream_allow: tuple[str, ...] = ()
     found_after: int = 0
     critical: Critical | None = None
 
@@ -134,6 +137,8 @@ class Crossing:
             requests=tuple(data.get("requests", ())),
             alone=data.get("alone", ""),
             upstream_calls=tuple(data.get("upstream_calls", ())),
+            upstream=data.get("upstream", ""),
+            upstream_allow=tuple(data.get("upstream_allow", ())),
             found_after=data.get("found_after", 0),
             critical=_critical(data["critical"]) if data.get("critical") else None,
         )

@@ -12,7 +12,7 @@ from .errors import SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEYS = ("boundary", "upstream_calls", "allow")
+_KEYS = ("boundary", "upstream_calls", "upstream", "upstream_allow", "allow")
 _RULE_KEYS = ("lanes", "carrier", "sink", "reason")
 
 
@@ -23,6 +23,8 @@ class Settings:
     boundary: str | None = None
     upstream_calls: tuple[str, ...] = ()
     allow: tuple[Allow, ...] = ()
+    upstream: str = ""
+    upstream_allow: tuple[str, ...] = ()
 
 
 def load_settings(folder: Path, file: Path | None) -> Settings:
@@ -67,8 +69,13 @@ def _settings(table: dict[str, Any], file: Path) -> Settings:
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in cast("list[Any]", rules)):
         raise SettingsError("allow must be a list of tables: [[allow]] or [[tool.crosslane.allow]]", str(file))
     calls = _strings(table.get("upstream_calls", []), "upstream_calls", str(file))
+    allowed = _strings(table.get("upstream_allow", []), "upstream_allow", str(file))
+    upstream = table.get("upstream", "")
+    if not isinstance(upstream, str):
+        raise SettingsError("upstream must be a string: recorded, echo, pass or FILE.py:function", str(file))
     numbered = enumerate(cast("list[dict[str, Any]]", rules), 1)
-    return Settings(boundary, calls, tuple(_rule(rule, f"{file}: allow rule {number}") for number, rule in numbered))
+    allow = tuple(_rule(rule, f"{file}: allow rule {number}") for number, rule in numbered)
+    return Settings(boundary, calls, allow, upstream, allowed)
 
 
 def _rule(rule: dict[str, Any], where: str) -> Allow:

@@ -27,7 +27,7 @@ from .safe_text import safe
 
 if TYPE_CHECKING:
     from ..replay.report import Result
-    from ..replay.trace.model import Trace
+    from ..replay.trace.model import Exchange, Trace
     from ..replay.worker.client import WorkerOptions
     from ..replay.worker.job import Progress
 
@@ -53,6 +53,16 @@ BoundaryOption = Annotated[
 UpstreamOption = Annotated[
     list[str] | None,
     typer.Option("--upstream-call", help="A function or method of the program that is an upstream call; repeatable."),
+]
+StandInOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What answers HTTP calls to LLMs and tools: recorded (the trace), echo (the whole prompt), pass (a server "
+        "on this machine) or FILE.py:function; default: recorded where the trace has calls, else echo."
+    ),
+]
+UpstreamAllowOption = Annotated[
+    list[str] | None, typer.Option("--upstream-allow", help="Let calls to this host through for real; repeatable.")
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings; default: crosslane.toml or pyproject.toml nearby.")
@@ -80,11 +90,13 @@ def open_(
     boundary: BoundaryOption = None,
     concurrency: ConcurrencyOption = None,
     upstream_call: UpstreamOption = None,
+    upstream: StandInOption = None,
+    upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Open the interface on a trace and a handler; without them, a start screen."""
     options = _options(python, cwd)
-    settings = _settings(options, config, boundary, upstream_call)
+    settings = _settings(options, config, boundary, upstream_call, upstream, upstream_allow)
     _open_app(trace, handler, options, kind, settings, concurrency)
 
 
@@ -105,18 +117,20 @@ def check(
     kind: KindOption = None,
     boundary: BoundaryOption = None,
     upstream_call: UpstreamOption = None,
+    upstream: StandInOption = None,
+    upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
 ) -> None:
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
     loaded = _load(trace)
     options = _options(python, cwd)
-    settings = _settings(options, config, boundary, upstream_call)
+    settings = _settings(options, config, boundary, upstream_call, upstream, upstream_allow)
     seconds, executions = _budget(budget)
     job = Job(
         "check",
         str(trace),
-        loaded.exchanges,
+        _replayable(loaded),
         handler,
         kind,
         settings.boundary or "user",
@@ -126,6 +140,8 @@ def check(
         executions,
         blocked_after_s=blocked_after,
         upstream_calls=settings.upstream_calls,
+        upstream=settings.upstream,
+        upstream_allow=settings.upstream_allow,
         allow=settings.allow,
         faults=faults,
         variants=variants,
@@ -157,6 +173,8 @@ def replay(
     kind: KindOption = None,
     boundary: BoundaryOption = None,
     upstream_call: UpstreamOption = None,
+    upstream: StandInOption = None,
+    upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
 ) -> None:
@@ -165,14 +183,14 @@ def replay(
         raise CrosslaneError("--schedule, --seed and --serial exclude each other", remedy="give one of them")
     loaded = _load(trace)
     options = _options(python, cwd)
-    settings = _settings(options, config, boundary, upstream_call)
+    settings = _settings(options, config, boundary, upstream_call, upstream, upstream_allow)
     followed = None if schedule is None else read_schedule(schedule)
     if followed is not None and best_effort:
         followed = Schedule(followed.names, followed.faults)
     job = Job(
         "replay",
         str(trace),
-        loaded.exchanges,
+        _replayable(loaded),
         handler,
         kind,
         settings.boundary or "user",
@@ -183,6 +201,8 @@ def replay(
         seed=seed or 0,
         blocked_after_s=blocked_after,
         upstream_calls=settings.upstream_calls,
+        upstream=settings.upstream,
+        upstream_allow=settings.upstream_allow,
         allow=settings.allow,
     )
     result = _run(job, options)
@@ -302,12 +322,38 @@ def read_schedule(path: Path) -> Schedule:
 
 
 def _settings(
-    options: WorkerOptions, file: Path | None, boundary: str | None, upstream_calls: list[str] | None
+    options: WorkerOptions,
+    file: Path | None,
+    boundary: str | None,
+    upstream_calls: list[str] | None,
+    upstream: str | None,
+    upstream_allow: list[str] | None,
 ) -> Settings:
     """The project's settings, with what the command line says in their place."""
     settings = load_settings(options.cwd, file)
-    calls = tuple(upstream_calls) if upstream_calls else settings.upstream_calls
-    return Settings(boundary or settings.boundary, calls, settings.allow)
+    return Settings(
+        boundary or settings.boundary,
+        tuple(upstream_calls) if upstream_calls else settings.upstream_calls,
+        settings.allow,
+        upstream or settings.upstream,
+        tuple(upstream_allow) if upstream_allow else settings.upstream_allow,
+    )
+
+
+def _replayable(trace: Trace) -> tuple[Exchange, ...]:
+    """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed."""
+    kept = tuple(exchange for exchange in trace.exchanges if exchange.request.grade == "replayable")
+    left = len(trace.exchanges) - len(kept)
+    if not kept:
+        raise CrosslaneError(
+            "holds no request that can be replayed: the content of all of them was not recorded",
+            trace.path,
+            "record it with bodies, or look at it with crosslane audit",
+        )
+    if left:
+        text = f"{left} of {len(trace.exchanges)} requests are left out: their content was not recorded"
+        Console(stderr=True).print(Text(text, "yellow"), soft_wrap=True)
+    return kept
 
 
 def _options(python: str | None, cwd: Path | None) -> WorkerOptions:

@@ -46,12 +46,14 @@ class OpenSession:
         job = Job(
             action,
             self.trace.path,
-            self.trace.exchanges,
+            tuple(exchange for exchange in self.trace.exchanges if exchange.request.grade == "replayable"),
             self.handler,
             self.kind,
             self.settings.boundary or "user",
             self.concurrency,
             upstream_calls=self.settings.upstream_calls,
+            upstream=self.settings.upstream,
+            upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
         )
         return replace(job, **changes)

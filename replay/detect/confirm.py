@@ -70,7 +70,7 @@ def with_identity(lane: Lane, other: Lane) -> Lane:
 
 
 def rewritten(lane: Lane, change: Callable[[str], str]) -> Lane:
-    """The lane with `change` applied to every string value of its requests; keys stay."""
+    """The lane with `change` applied to every string value of its requests, and of what its LLM answered; keys stay."""
     return replace(lane, requests=tuple(_rewritten(request, change) for request in lane.requests))
 
 
@@ -81,6 +81,9 @@ def _rewritten(request: Request, change: Callable[[str], str]) -> Request:
         user=None if request.user is None else change(request.user),
         message=None if request.message is None else change(request.message),
         request=_in_values(request.request, change),
+        answers=tuple(
+            (name, _in_values(sent, change), _in_values(said, change)) for name, sent, said in request.answers
+        ),
     )
 
 

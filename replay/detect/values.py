@@ -96,6 +96,8 @@ def material_of(requests: Iterable[Request], alone: Iterable[Outcome]) -> Materi
     for request in requests:
         sent_texts += [request.session, request.user or "", request.message or ""]
         sent_texts += [text for _, text in leaves(request.request, "")]
+        # What its own LLM said to it is its content too, and is changed with it to make sure.
+        sent_texts += [text for _, _, answered in request.answers for _, text in leaves(answered, "")]
     seen_texts = [text for outcome in alone for _, _, text in observations(outcome)]
     seen_texts += ["".join(outcome.chunks) for outcome in alone]
     sent = frozenset[str]().union(*map(tokens, sent_texts)) if sent_texts else frozenset[str]()

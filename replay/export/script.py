@@ -34,12 +34,20 @@ CARRIED = (
     "handler/service.py",
     "export/standalone.py",
 )
+CARRIED_UPSTREAM = (
+    "upstream/wire.py",
+    "upstream/stand_in.py",
+    "upstream/memory_http.py",
+    "upstream/clients.py",
+    "export/standalone_upstream.py",
+)
+"""Carried as well where the handler made HTTP calls."""
 
 
 def script(source: ExportSource) -> str:
     """The source text of the repro. Content of the trace is in it as literals, never as code."""
     crossing = source.crossing
-    imports, bodies = _carried()
+    imports, bodies = _carried((*CARRIED, *CARRIED_UPSTREAM) if crossing.upstream else CARRIED)
     requests = [dict(request) for request in crossing.requests]
     schedule = [step["lane"] for step in crossing.schedule]
     sink = {"request": crossing.sink.request, "source": crossing.source.lane}
@@ -59,12 +67,26 @@ def script(source: ExportSource) -> str:
         f"FOREIGN = {_literal(list(crossing.evidence_all))}  # values of {_comment(crossing.source.lane)}",
         f"SINK = {_literal(sink)}",
         f"UPSTREAM = {_literal(list(crossing.upstream_calls))}  # functions of the program that are upstream calls",
+        *_stand_in(crossing),
         "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
         *bodies,
         '\n\nif __name__ == "__main__":',
-        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK, UPSTREAM))",
+        _BEFORE if crossing.upstream else "    before = None",
+        "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK, UPSTREAM, before))",
     ]
     return "\n".join(parts) + "\n"
+
+
+_BEFORE = """    def before(folders: list[str], heard: Heard) -> Callable[[], None]:
+        return answer_for_upstream(STAND_IN, REQUESTS, folders, heard)
+"""
+
+
+def _stand_in(crossing: Crossing) -> list[str]:
+    """What answered the handler's HTTP calls when this was found."""
+    if not crossing.upstream:
+        return []
+    return [f"STAND_IN = {_literal({'mode': crossing.upstream, 'allow': list(crossing.upstream_allow)})}"]
 
 
 def _headline(crossing: Crossing) -> str:
@@ -95,11 +117,11 @@ def _literal(value: object) -> str:
     return pprint.pformat(value, width=110, sort_dicts=False)
 
 
-def _carried() -> tuple[str, list[str]]:
+def _carried(names: tuple[str, ...]) -> tuple[str, list[str]]:
     """The standard-library imports and the bodies of the carried modules, with their imports of each other left out."""
     imports: dict[str, None] = {}
     bodies: list[str] = []
-    for name in CARRIED:
+    for name in names:
         text = (_ENGINE / name).read_text(encoding="utf-8")
         lines = text.splitlines()
         dropped: set[int] = set()

@@ -195,8 +195,11 @@ def main(
     foreign: list[str],
     sink: dict[str, str],
     upstream: list[str],
+    before: Callable[[list[str], Heard], Callable[[], None]] | None = None,
 ) -> int:
-    """The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
+    """`before` prepares what answers HTTP calls and returns what to call once the handler is imported.
+
+    The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
     request of the sink is not answered and so shows nothing."""
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
     folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
@@ -204,7 +207,10 @@ def main(
     install(files, lambda: None, ThreadLoop)
     heard = Heard()
     try:
+        loaded_now = before(folders, heard) if before is not None else None
         loaded = load_handler(spec, folders)
+        if loaded_now is not None:
+            loaded_now()
         intercept(upstream, getattr(loaded, "__module__", ""), files, heard.sent)
         replies = force(loaded, requests, schedule, faults)
     except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:

@@ -129,6 +129,19 @@ def load(location: Location, spec: str, kind: str | None, files: UserFiles) -> H
     return Handler(spec, settled, target, file, roles, module.__name__)
 
 
+def load_function(spec: str, files: UserFiles) -> Any:
+    """A plain function of the user's that `file.py:name` names.
+
+    Raises:
+        HandlerError: there is none, or its import failed.
+    """
+    location = locate(spec, files.cwd)
+    function = _attribute(_import(location, files), location, spec)
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise HandlerError("is no plain function", spec, "give a def that takes the call as a dict and returns a text")
+    return function
+
+
 def _import(location: Location, files: UserFiles) -> types.ModuleType:
     for path in (files.cwd, location.import_root):
         if path not in sys.path:

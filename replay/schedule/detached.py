@@ -11,6 +11,8 @@ from typing import Any
 
 from .memory_net import MemoryNetwork
 
+_MOST_REMARKS = 20
+
 
 class DetachedLoop(asyncio.AbstractEventLoop):
     """Refuses every connection to the outside and notes it in `escapes`, in words. Those within the program are made in
@@ -18,6 +20,7 @@ class DetachedLoop(asyncio.AbstractEventLoop):
 
     def __init__(self) -> None:
         self.escapes: list[str] = []
+        self.remarks: list[str] = []
         self.network = MemoryNetwork()
 
     def get_debug(self) -> bool:
@@ -49,6 +52,11 @@ class DetachedLoop(asyncio.AbstractEventLoop):
         if what not in self.escapes:
             self.escapes.append(what)
 
+    def remark(self, what: str) -> None:
+        """Note, once, what the user should hear of though it is no fault: a call that the trace does not have."""
+        if what not in self.remarks and len(self.remarks) < _MOST_REMARKS:
+            self.remarks.append(what)
+
     def _no_network(self, host: object, port: object = None) -> ConnectionError:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
         target = name if port is None else f"{name}:{port}"
@@ -56,26 +64,37 @@ class DetachedLoop(asyncio.AbstractEventLoop):
         return ConnectionRefusedError(f"no network in a replay: the call to {target} was refused")
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
-        if not self.network.has(port):
+        if self.network.has(port):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        if self.network.outside is None:
             raise self._no_network(host, port)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.network.address_of(name), port))]
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
         return self.network.listen(self, protocol_factory, host, port)
 
     async def create_connection(
-        self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **_: Any
+        self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **options: Any
     ) -> Any:
-        if sock is None and not self.network.has(port):
+        if sock is not None:
+            host, port = self.network.dialled(sock)
+        if self.network.has(port):
+            return self.network.connect(self, protocol_factory, port)
+        outside = self.network.outside
+        scheme = "https" if options.get("ssl") else "http"
+        name = str(options.get("server_hostname") or host)
+        served = None if outside is None else outside(protocol_factory, scheme, name, port)
+        if served is None:
             raise self._no_network(host, port)
-        return self.network.connect(self, protocol_factory, port, sock)
+        return self.network.pair(self, protocol_factory(), served, name, port, plumbing=True)
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
         raise self._no_network(path)
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
         where: Any = address
-        if not isinstance(where, tuple) or not self.network.has(address[1]):
+        if not isinstance(where, tuple) or not (self.network.has(address[1]) or self.network.outside is not None):
             raise self._no_network(address)
         self.network.dial(sock, address)
 

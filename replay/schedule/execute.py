@@ -39,7 +39,7 @@ class Execution:
 
     Attributes:
         outcomes: in the order in which requests were started.
-        decisions, faults, starts, limits, upstream: see `ControlledLoop`.
+        decisions, faults, starts, limits, upstream, remarks: see `ControlledLoop`.
         files: those that the program wrote; they stand again as they did before.
     """
 
@@ -53,6 +53,7 @@ class Execution:
     starts: tuple[int, ...] = ()
     limits: tuple[int, ...] = ()
     upstream: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class Execution:
             "starts": self.starts,
             "limits": self.limits,
             "upstream": self.upstream,
+            "remarks": self.remarks,
             "files": self.files,
         }
 
@@ -83,6 +85,7 @@ class Execution:
             tuple(data["starts"]),
             tuple(data["limits"]),
             tuple(data["upstream"]),
+            tuple(data["remarks"]),
             tuple(data["files"]),
         )
 
@@ -117,6 +120,10 @@ class Heard:
 NOTHING_HEARD = Heard()
 
 
+def _forget(answers: dict[str, list[tuple[str, Any, Any]]]) -> None:
+    """Nothing stands in for the LLM."""
+
+
 @dataclass(slots=True)
 class Engine:
     """Executes requests against one loaded handler. It does not restore state: that is `state.fresh`'s work.
@@ -136,6 +143,7 @@ class Engine:
     begin: Callable[[ControlledLoop], None]
     where: Callable[[BaseException], str | None]
     files: Callable[[], tuple[str, ...]] = tuple
+    answers: Callable[[dict[str, list[tuple[str, Any, Any]]]], None] = _forget
 
     def execute(
         self,
@@ -156,6 +164,7 @@ class Engine:
         # Finalizers would otherwise run at moments that depend on the executions before.
         gc.disable()
         self.begin(loop)
+        self.answers({request.id: list(request.answers) for lane in lanes for request in lane.requests})
         try:
             service = self.service()
             try:
@@ -192,6 +201,7 @@ class Engine:
                 starts=tuple(loop.starts),
                 limits=tuple(loop.limits),
                 upstream=tuple(loop.upstream),
+                remarks=tuple(loop.remarks),
                 files=self.files(),
             )
             if not loop.stopped:

@@ -183,6 +183,8 @@ class ControlledLoop(DetachedLoop):
         owner = getattr(callback, "__self__", None)
         if isinstance(owner, asyncio.Task):
             return not self._plumbing or owner not in self._plumbing
+        if getattr(owner, "plumbing", False):
+            return False
         function = getattr(callback, "func", callback)
         module = getattr(function, "__module__", None)
         return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))

@@ -18,9 +18,17 @@ _FIRST_PORT = 49_152
 
 
 class MemoryNetwork:
-    """The servers that listen in one execution, by port."""
+    """The servers that listen in one execution, by port.
+
+    Attributes:
+        outside: given what makes a client's protocol, and the scheme, host and port that it wants to reach outside the
+            program, the protocol that stands in for that server, or None where nothing does. None refuses every host.
+    """
+
+    outside: Callable[[Any, str, str, int], asyncio.Protocol | None] | None = None
 
     def __init__(self) -> None:
+        self._hosts: dict[str, str] = {}
         self._servers: dict[int, MemoryServer] = {}
         self._next_port = _FIRST_PORT
         self._dialled: dict[int, Any] = {}
@@ -37,20 +45,42 @@ class MemoryNetwork:
     def has(self, port: Any) -> bool:
         return isinstance(port, int) and port in self._servers
 
+    def address_of(self, host: str) -> str:
+        """An address for a host outside, of the network that is reserved for examples (RFC 5737)."""
+        for address, known in self._hosts.items():
+            if known == host:
+                return address
+        address = f"192.0.2.{len(self._hosts) % 254 + 1}"
+        self._hosts[address] = host
+        return address
+
+    def host_at(self, address: str) -> str:
+        return self._hosts.get(address, address)
+
     def dial(self, sock: Any, address: Any) -> None:
         """What `sock_connect` does; `connect` with the same socket follows."""
         self._dialled[id(sock)] = address
 
-    def connect(self, loop: Any, factory: Callable[[], Any], port: Any, sock: Any) -> tuple[Any, Any]:
-        if sock is not None:
-            port = self._dialled.pop(id(sock))[1]
-            sock.close()
+    def dialled(self, sock: Any) -> tuple[str, int]:
+        """What a socket was connected to, which is closed: the connection is made in memory."""
+        address = self._dialled.pop(id(sock))
+        sock.close()
+        return self.host_at(str(address[0])), int(address[1])
+
+    def connect(self, loop: Any, factory: Callable[[], Any], port: int) -> tuple[Any, Any]:
+        """Connect a client to a server of the program."""
         server = self._servers[port]
-        client, served = factory(), server.factory()
+        return self.pair(loop, factory(), server.factory(), server.host, port)
+
+    def pair(
+        self, loop: Any, client: Any, served: Any, host: str, port: int, plumbing: bool = False
+    ) -> tuple[Any, Any]:
+        """Connect two protocols with each other. `plumbing`: what passes between them is no step to be chosen."""
         near, far = MemoryTransport(loop, client), MemoryTransport(loop, served)
         near.peer, far.peer = far, near
-        near.addresses = {"peername": (server.host, port), "sockname": ("127.0.0.1", 50_000)}
-        far.addresses = {"peername": ("127.0.0.1", 50_000), "sockname": (server.host, port)}
+        near.plumbing = far.plumbing = plumbing
+        near.addresses = {"peername": (host, port), "sockname": ("127.0.0.1", 50_000)}
+        far.addresses = {"peername": ("127.0.0.1", 50_000), "sockname": (host, port)}
         tasks = len(loop.task_contexts)
         far.context.run(served.connection_made, far)
         far.serving = [far.context, *loop.task_contexts[tasks:]]
@@ -116,6 +146,7 @@ class MemoryTransport(asyncio.Transport):
         self._protocol = protocol
         self.context = contextvars.copy_context()
         self.serving: list[contextvars.Context] = []
+        self.plumbing = False
         self._closing = False
 
     def write(self, data: Any) -> None:

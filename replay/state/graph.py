@@ -15,6 +15,7 @@ executions since are worth nothing and the job starts over with forks.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import contextvars
 import enum
 import functools
@@ -356,6 +357,13 @@ class StateGraph:
 
     def _function(self, function: types.FunctionType) -> None:
         file = function.__code__.co_filename
+        if str(function.__module__).partition(".")[0] in _OURS:
+            # Put by us in the place of one of the program's or a library's: only that one has state of its own here.
+            for cell in function.__closure__ or ():
+                with contextlib.suppress(ValueError):
+                    if isinstance(cell.cell_contents, types.FunctionType):
+                        self._later(cell.cell_contents, function.__qualname__, "closure cell", "", file)
+            return
         label = function.__qualname__.replace("<locals>.", "")
         self._add(label, "default argument", "defaults", function, function.__qualname__, file)
         names = function.__code__.co_varnames[: function.__code__.co_argcount]

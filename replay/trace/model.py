@@ -33,6 +33,8 @@ class Request:
         grade: whether it can be replayed: `replayable`, `needs-body` (the request is known, its content is not), or
             `timing-only` (when it ran and for whom, no more).
         source: where an imported record stood, as `file:line` or `file#id`.
+        answers: (name, sent, answered) of its recorded upstream calls, where a replay is to repeat them. They are its
+            own content as much as what it sent; a trace file has them as `up` events.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Request:
     claims: tuple[Claim, ...] = ()
     grade: Grade = "replayable"
     source: str | None = None
+    answers: tuple[tuple[str, Json, Json], ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The `req` event of a trace file that loads as this request."""

@@ -100,22 +100,12 @@ def _watched(name: str, original: Any, sent: Callable[[str, Any], None]) -> Any:
         bound.pop("cls", None)
         sent(name, plain(bound))
 
-    async def wait() -> None:
-        actor = ACTOR.get(None)
-        if actor is None:
-            return
-        actor.at_upstream = True
-        await asyncio.sleep(0)
-        failed, actor.at_upstream = not actor.at_upstream, False
-        if failed:
-            raise UpstreamFailedError(f"the call to {name} was made to fail")
-
     if inspect.isasyncgenfunction(original):
 
         @functools.wraps(original)
         async def streamed(*args: Any, **keywords: Any) -> Any:
             note(args, keywords)
-            await wait()
+            await wait(name)
             async for part in original(*args, **keywords):
                 yield part
 
@@ -125,7 +115,7 @@ def _watched(name: str, original: Any, sent: Callable[[str, Any], None]) -> Any:
         @functools.wraps(original)
         async def awaited(*args: Any, **keywords: Any) -> Any:
             note(args, keywords)
-            await wait()
+            await wait(name)
             return await original(*args, **keywords)
 
         return awaited
@@ -133,14 +123,36 @@ def _watched(name: str, original: Any, sent: Callable[[str, Any], None]) -> Any:
     @functools.wraps(original)
     def called(*args: Any, **keywords: Any) -> Any:
         note(args, keywords)
-        me = here()
-        if me is not None:
-            actor = me.loop.actor_here(me.home)
-            actor.at_upstream = True
-            time.sleep(0)
-            failed, actor.at_upstream = not actor.at_upstream, False
-            if failed:
-                raise UpstreamFailedError(f"the call to {name} was made to fail")
+        wait_in_thread(name)
         return original(*args, **keywords)
 
     return called
+
+
+async def wait(name: str) -> None:
+    """Let other lanes run before a call is answered.
+
+    Raises:
+        UpstreamFailedError: the search lets it fail.
+    """
+    actor = ACTOR.get(None)
+    if actor is None:
+        return
+    actor.at_upstream = True
+    await asyncio.sleep(0)
+    failed, actor.at_upstream = not actor.at_upstream, False
+    if failed:
+        raise UpstreamFailedError(f"the call to {name} was made to fail")
+
+
+def wait_in_thread(name: str) -> None:
+    """The same in a thread. On the thread of the event loop there is nobody to switch to: the call blocks the loop."""
+    me = here()
+    if me is None:
+        return
+    actor = me.loop.actor_here(me.home)
+    actor.at_upstream = True
+    time.sleep(0)
+    failed, actor.at_upstream = not actor.at_upstream, False
+    if failed:
+        raise UpstreamFailedError(f"the call to {name} was made to fail")

@@ -211,7 +211,7 @@ class Worker:
 
 def _program(job: Job) -> tuple[object, ...]:
     """What the worker has loaded for a job; another job on the same can use it."""
-    return job.handler, job.kind, job.fork, job.keep, job.upstream_calls
+    return job.handler, job.kind, job.fork, job.keep, job.upstream_calls, job.upstream, job.upstream_allow
 
 
 def _shown(file: str, number: str, cwd: Path) -> str:

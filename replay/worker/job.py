@@ -36,6 +36,9 @@ class Job:
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
         upstream_calls: functions and methods of the program that are upstream calls, see `upstream.calls`.
+        upstream: what answers HTTP calls: `recorded`, `echo`, `pass`, or `FILE.py:function`; "" is `recorded` where the
+            trace has calls, else `echo`.
+        upstream_allow: hosts that calls may go to for real.
         allow: sharing on purpose.
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
@@ -59,6 +62,8 @@ class Job:
     seed: int = 0
     blocked_after_s: float = DEFAULT_BLOCKED_AFTER_S
     upstream_calls: tuple[str, ...] = ()
+    upstream: str = ""
+    upstream_allow: tuple[str, ...] = ()
     allow: tuple[Allow, ...] = ()
     faults: bool = True
     variants: bool = True

@@ -9,35 +9,47 @@ An interrupt signal asks the running job to stop; end of input ends the process.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import faulthandler
 import json
 import os
+import platform
 import sys
 import time
 import warnings
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import check as checking
 from ..allow import Allow
 from ..errors import CrosslaneError, HandlerError
-from ..handler.load import load, locate
+from ..handler.load import load, load_function, locate
 from ..handler.service import Service
 from ..program import Program
 from ..schedule import primitives
 from ..schedule.execute import Engine
+from ..schedule.memory_net import MemoryNetwork
 from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
+from ..schedule.threads import here
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
 from ..trace.identity import Claim
 from ..trace.model import Exchange, Request, Response, Upstream
 from ..upstream.calls import intercept
+from ..upstream.clients import Clients
+from ..upstream.stand_in import MODES, StandIn
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
 from .job import Job, Progress
 from .watchdog import DUMP_SIGNAL, Interrupt, Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 _PROGRESS_EVERY_S = 0.1
 _clock = time.monotonic
@@ -151,6 +163,9 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     )
     watchdog.limit_s = job.blocked_after_s
     watchdog.start()
+    platform.processor()  # SDKs ask for it, and the first to ask starts a process
+    for name in _KEYS:  # SDKs refuse to be made without one, and no call leaves the machine
+        os.environ.setdefault(name, "no-key-in-a-replay")
     with watchdog:
         handler = load(location, job.handler, job.kind, files)
     try:
@@ -158,7 +173,24 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     except LookupError as error:
         raise HandlerError(str(error)) from None
 
+    @contextlib.contextmanager
+    def outside() -> Generator[None]:
+        watching, active = watchdog.watching, escapes.active
+        watchdog.watching = escapes.active = False
+        try:
+            yield
+        finally:
+            watchdog.watching, escapes.active = watching, active
+
+    recorded = any(request.answers for request in (exchange.request for exchange in job.exchanges))
+    spec = job.upstream or ("recorded" if recorded else "echo")
+    mode = spec if spec in MODES else load_function(spec, files)
+    stand_in = StandIn(mode, capture.sent, _escape, _remark, outside, job.upstream_allow)
+    clients = Clients(stand_in)
+    MemoryNetwork.outside = staticmethod(clients.server_for)
+
     def begin(loop: Any) -> None:
+        clients.take_over()
         capture.begin()
         determinism.begin(loop)
         escapes.begin()
@@ -185,13 +217,34 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         begin,
         where,
         lambda: tuple(escapes.files),
+        stand_in.begin,
     )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
-    return Program(handler, files, fresh, engine, lambda: interrupt.asked, job.upstream_calls)
+    interrupted = lambda: interrupt.asked  # noqa: E731
+    return Program(
+        handler, files, fresh, engine, interrupted, job.upstream_calls, spec, job.upstream_allow, clients.take_over
+    )
+
+
+def _escape(what: str) -> None:
+    """Note on the loop that runs the program that something left control."""
+    if (loop := _loop()) is not None:
+        loop.escape(what)
+
+
+def _remark(what: str) -> None:
+    if (loop := _loop()) is not None:
+        loop.remark(what)
+
+
+def _loop() -> Any:
+    me = here()
+    return asyncio._get_running_loop() or (me.loop if me is not None else None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def _job(data: dict[str, Any]) -> Job:
-    exchanges = tuple(_exchange(exchange) for exchange in data["exchanges"])
+    recorded = data["upstream"] in ("", "recorded")
+    exchanges = tuple(_exchange(exchange, recorded) for exchange in data["exchanges"])
     schedule = None if data["schedule"] is None else _schedule(data["schedule"])
     fields: dict[str, Any] = {
         **data,
@@ -199,6 +252,7 @@ def _job(data: dict[str, Any]) -> Job:
         "schedule": schedule,
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
+        "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
     return Job(**fields)
@@ -210,7 +264,8 @@ def _schedule(data: dict[str, Any]) -> Schedule:
     return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))
 
 
-def _exchange(data: dict[str, Any]) -> Exchange:
+def _exchange(data: dict[str, Any], recorded: bool) -> Exchange:
+    """`recorded` says whether the LLM's recorded answers are to be repeated."""
     response = data["response"]
     if response is not None:
         headers = tuple((name, value) for name, value in response["headers"])
@@ -221,4 +276,6 @@ def _exchange(data: dict[str, Any]) -> Exchange:
         **data["request"],
         "claims": tuple(Claim(**claim) for claim in data["request"]["claims"]),
     }
-    return Exchange(Request(**request), response, tuple(Upstream(**call) for call in data["upstream"]))
+    upstream = tuple(Upstream(**call) for call in data["upstream"])
+    request["answers"] = tuple((call.name, call.sent, call.answered) for call in upstream) if recorded else ()
+    return Exchange(Request(**request), response, upstream)
