@@ -10,12 +10,13 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import TraceError
-from . import plain
+from . import har, plain
 
 if TYPE_CHECKING:
     from .found import Format, Source
 
 FORMATS: tuple[Format, ...] = (
+    har.FORMAT,
     plain.FORMAT,
 )  # fmt: skip
 

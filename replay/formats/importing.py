@@ -204,7 +204,8 @@ class _Events:
         identity = self._unique(request.id)
         out: list[str] = []
         for event in events_of(replace(exchange, request=replace(request, id=identity))):
-            event["t"] -= moved
+            # What has no time of its own came with its request.
+            event["t"] = (event["t"] if event["t"] >= RELATIVE_BELOW_NS or not moved else request.at_ns) - moved
             out.append(json.dumps(event, allow_nan=False))
         self.base_ns = base_ns
         self.smallest_ns = min(self.smallest_ns, request.at_ns - moved)
