@@ -6,10 +6,8 @@ written before them at the end. The target's name appears only when everything i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -21,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..errors import CrosslaneError, TraceError
 from ..trace.events import VERSION
 from ..trace.store import events_of
+from ..trace.whole_file import whole_file
 from .census import Census
 from .detect import detect, format_named
 from .found import Dropped, Reading
@@ -28,7 +27,7 @@ from .source import torn
 from .times import RELATIVE_BELOW_NS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ..trace.model import Exchange, Json
@@ -146,7 +145,7 @@ def import_files(
             body.seek(0)
             shift_ns = -events.smallest_ns
             base_ns = None if events.base_ns is None else events.base_ns - shift_ns
-            with beside(target) as stream:
+            with whole_file(target) as stream:
                 stream.write(json.dumps(_header(base_ns, reading, [f.name for _, f in chosen])) + "\n")
                 _finish(body, stream, shift_ns)
                 stream.write(json.dumps({"k": "end", "n": census.requests}) + "\n")
@@ -296,17 +295,3 @@ def _finish(body: IO[str], stream: IO[str], shift_ns: int) -> None:
         event = json.loads(line)
         event["t"] += shift_ns
         stream.write(json.dumps(event) + "\n")
-
-
-@contextlib.contextmanager
-def beside(target: Path) -> Generator[IO[str]]:
-    """A file that takes the target's name once it is whole, and is gone if it never is."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    try:
-        with open(handle, "w", encoding="ascii") as stream:
-            yield stream
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise

@@ -58,3 +58,16 @@ def test_import_of_nothing_usable_exits_two_with_one_line(tmp_path: Path) -> Non
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "t.jsonl").exists()
+
+
+def test_slice_says_how_much_it_kept_and_exits_two_where_nothing_is_left(tmp_path: Path) -> None:
+    lines = [{"session": session, "message": "hi"} for session in ("a", "b", "a")]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = crosslane(tmp_path, "slice", "t.jsonl", "-o", "s.jsonl", "--session", "a")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "wrote s.jsonl: 2 of 3 requests, 1 of 2 sessions\n"
+    assert [request.id for request in load(tmp_path / "s.jsonl").requests] == ["r1", "r3"]
+    for arguments in (["--session", "z"], [], ["--around", "x"], ["--around", "r1", "--margin", "long"]):
+        done = crosslane(tmp_path, "slice", "t.jsonl", "-o", "n.jsonl", *arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert not (tmp_path / "n.jsonl").exists()
