@@ -10,13 +10,17 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import TraceError
-from . import har, plain
+from . import access_log, gor, har, mitm, plain, vcr
 
 if TYPE_CHECKING:
     from .found import Format, Source
 
 FORMATS: tuple[Format, ...] = (
     har.FORMAT,
+    mitm.FORMAT,
+    gor.FORMAT,
+    vcr.FORMAT,
+    access_log.FORMAT,
     plain.FORMAT,
 )  # fmt: skip
 

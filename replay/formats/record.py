@@ -78,7 +78,7 @@ def found(record: Recorded, reading: Reading, upstream: Sequence[Upstream] = (),
     notes = [*record.lossy, *lossy, *guessed]
     if record.end_ns is None and record.status is not None:
         notes.append("no end time")
-    if "text/event-stream" in header(record.reply_headers, "content-type"):
+    if record.reply_body is not None and "text/event-stream" in header(record.reply_headers, "content-type"):
         notes.append(NO_CHUNK_TIMES)
     made = Request(record.id, session, user, record.start_ns, None, request, 1, claims, grade, record.source)
     return Found(Exchange(made, response_of(record), tuple(upstream)), tuple(dict.fromkeys(notes)))
