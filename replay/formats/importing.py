@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .found import Format, Found, Item, Source
 
 MOST_DROPPED = 20
+_STRICT = json.JSONEncoder(allow_nan=False)
 
 
 @dataclass(slots=True)
@@ -183,8 +184,10 @@ class _Events:
         if request.grade == "timing-only" and not request.id:
             # Two equal lines of an access log are two requests.
             return False
-        own = replace(exchange, request=replace(request, source=None, line=0))
-        digest = hashlib.blake2b(repr(own).encode("utf-8", "replace"), digest_size=12).digest()
+        response = exchange.response
+        told = None if response is None else (response.at_ns, response.status, response.body, response.chunks)
+        same = (request.id, request.at_ns, request.session, request.message, request.request, told, exchange.upstream)
+        digest = hashlib.blake2b(repr(same).encode("utf-8", "replace"), digest_size=12).digest()
         before = self._met.setdefault(digest, number)
         if before != number:
             return True
@@ -205,7 +208,7 @@ class _Events:
         for event in events_of(replace(exchange, request=replace(request, id=identity))):
             # What has no time of its own came with its request.
             event["t"] = (event["t"] if event["t"] >= RELATIVE_BELOW_NS or not moved else request.at_ns) - moved
-            out.append(json.dumps(event, allow_nan=False))
+            out.append(_STRICT.encode(event))
         self.base_ns = base_ns
         self.smallest_ns = min(self.smallest_ns, request.at_ns - moved)
         self._stream.write("\n".join(out) + "\n")

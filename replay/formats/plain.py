@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ _HTTP = ("path", "url", "uri", "headers", "body", "json", "method")
 _REQUEST_LINE = re.compile(r"([A-Z]{3,10}) (\S+) HTTP/[\d.]+")
 _ABSENT = object()
 _LARGEST_CELL = 16 << 20
+_MOST_SHAPES = 256
 
 
 def detects(source: Source) -> bool:
@@ -172,8 +174,13 @@ class _Reader:
         self._reading = reading
         self._rules = rules_with(reading.rules, reading.mapping)
         own = {field: (place,) for field, place in reading.mapping.items() if field in USUAL}
-        self._places = {**USUAL, **own}
         self._own = frozenset(own)
+        self._by_first_key: dict[str, list[tuple[int, int, str, str]]] = defaultdict(list)
+        for order, (field, names) in enumerate({**USUAL, **own}.items()):
+            for rank, place in enumerate(names):
+                for key in {place, place.partition(".")[0]}:
+                    self._by_first_key[key].append((order, rank, field, place))
+        self._looked: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._last_ns = 0
         self._mappings: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
 
@@ -181,15 +188,13 @@ class _Reader:
         log_line = any(name in record for name in _LEVELS)
         found: dict[str, Json] = {}
         used: list[tuple[str, str]] = []
-        for field, names in self._places.items():
-            for name in names:
-                if log_line and name in _SAID and field not in self._own:
-                    continue
-                value = _at(record, name)
-                if value is not _ABSENT and value is not None:
-                    found[field] = value
-                    used.append((field, name))
-                    break
+        for field, name in self._candidates(record):
+            if field in found or (log_line and name in _SAID and field not in self._own):
+                continue
+            value = _at(record, name)
+            if value is not _ABSENT and value is not None:
+                found[field] = value
+                used.append((field, name))
         places = dict(used)
         lossy: list[str] = []
         request, message, graded = self._request(found, places)
@@ -224,6 +229,17 @@ class _Reader:
         return Found(
             Exchange(made, response, upstream), (*lossy, *guessed), self._mappings.setdefault(mapping, mapping)
         )
+
+    def _candidates(self, record: dict[str, Json]) -> tuple[tuple[str, str], ...]:
+        """(field, place) that a record with these members may have, in the order in which they are believed."""
+        keys = tuple(record)
+        known = self._looked.get(keys)
+        if known is None:
+            possible = {each for key in keys for each in self._by_first_key.get(key, ())}
+            known = tuple((field, name) for _, _, field, name in sorted(possible))
+            if len(self._looked) < _MOST_SHAPES:
+                self._looked[keys] = known
+        return known
 
     def _request(
         self, found: Mapping[str, Json], places: Mapping[str, str]

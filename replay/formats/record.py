@@ -154,7 +154,7 @@ def body_of(body: bytes | str | None, content_type: str) -> Json:
 def strict_json(text: str | bytes) -> Json:
     """The value, or a mark that is nothing else where the text is no JSON that a trace may hold. See `is_json`."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except (ValueError, RecursionError):
         return _NONE
 
@@ -260,3 +260,4 @@ def _refuse(constant: str) -> Json:
 
 
 _NONE = object()
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
