@@ -141,6 +141,8 @@ def import_files(
                         _take(item, number, events, summary, census)
                 if interrupted:
                     break
+            if interrupted and not census.requests:
+                raise TraceError("stopped before anything was read", str(target), "nothing was written")
             if not census.requests:
                 raise _nothing(summaries)
             body.seek(0)

@@ -1,7 +1,7 @@
 """A part of a trace as a trace: by time, by session, by user, or whatever could have touched one request.
 
-The file is read twice and never held: first who was in flight when, then the events of what is kept. Times stay as
-they are, so that a request is found again under the same time and id in the whole trace.
+The file is read twice and never held: first who was in flight when, a few hundred bytes for each request, then the
+events of what is kept. Times stay as they are, so that a request has the same time and id as in the whole trace.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def _named(path: Path, problems: list[Problem]) -> Iterator[tuple[str, str | Non
 def _flights(path: Path, problems: list[Problem]) -> tuple[dict[str, _Flight], dict[str, Json]]:
     flights: dict[str, _Flight] = {}
     header: dict[str, Json] = {}
+    names: dict[str, str] = {}
     closed = timed = False
     last_ns = 0
     for kind, owner, event in _named(path, problems):
@@ -128,9 +129,9 @@ def _flights(path: Path, problems: list[Problem]) -> tuple[dict[str, _Flight], d
         until_ns = at_ns + event["dt"] if kind == "up" and isinstance(event.get("dt"), int) else at_ns
         last_ns = max(last_ns, until_ns)
         if kind == "req":
-            session = event.get("session") or event.get("user")
-            user = event.get("user")
-            flights[owner] = _Flight(str(session), None if user is None else str(user), at_ns, at_ns, False)
+            session, user = str(event.get("session") or event.get("user")), event.get("user")
+            user = None if user is None else names.setdefault(str(user), str(user))
+            flights[owner] = _Flight(names.setdefault(session, session), user, at_ns, at_ns, False)
         elif owner in flights:
             timed = True
             flights[owner].end_ns = max(flights[owner].end_ns, until_ns)

@@ -203,6 +203,31 @@ def test_a_file_of_nothing_but_calls_reads_them_as_requests_and_says_so(tmp_path
     assert summary.files[0].lossy["calls of an LLM read as requests: the file has no others"] == 2
 
 
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 12)), min_size=1, max_size=9),
+)
+def test_a_call_is_tied_exactly_where_one_request_was_in_flight_all_the_while(
+    spans: list[tuple[bool, int, int]],
+) -> None:
+    entries = [
+        entry(at, took * 1000, f"s-{n}", url=f"{LLM}?n={n}" if call else "http://app/chat", sent={"text": f"call-{n}"})
+        for n, (call, at, took) in enumerate(spans)
+    ]
+    expected: dict[str, list[str]] = {f"s-{n}": [] for n, (call, _, _) in enumerate(spans) if not call}
+    left_out = 0
+    for n, (call, at, took) in enumerate(spans):
+        around = [f"s-{m}" for m, (other, s, t) in enumerate(spans) if not other and s <= at and s + t >= at + took]
+        if call and len(around) == 1:
+            expected[around[0]].append(f"call-{n}")
+        left_out += call and len(around) != 1
+    if not expected:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        summary, trace = imported(Path(folder), har(*entries))
+    assert {e.request.session: sorted(str(c.sent) for c in e.upstream) for e in trace.exchanges} == expected
+    assert summary.files[0].dropped_total == left_out
+
+
 # ---- hostile files
 
 

@@ -63,6 +63,12 @@ def test_an_import_that_is_stopped_closes_what_it_has_and_says_so(tmp_path: Path
     assert (summary.requests, len(trace.requests)) == (2, 2)
 
 
+def test_an_import_that_is_stopped_at_once_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="stopped before anything was read"):
+        imported(tmp_path, log(record()), stopped=lambda: True)
+    assert {path.name for path in tmp_path.iterdir()} == {"in0"}
+
+
 def test_a_trace_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     imported(tmp_path, log(record()))
     assert stat.S_IMODE((tmp_path / "out.jsonl").stat().st_mode) == 0o600
