@@ -24,7 +24,7 @@ FORMATS: tuple[Format, ...] = (
     plain.FORMAT,
 )  # fmt: skip
 
-_NATIVE = re.compile(rb'\s*\{\s*"k"\s*:\s*"header"|[^\n]*"k"\s*:\s*"header"[^\n]*"v"\s*:\s*\d')
+_NATIVE = re.compile(rb'\s*\{[^\n]{0,200}"k"\s*:\s*"header"')
 
 
 def names() -> str:

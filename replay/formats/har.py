@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import contextlib
 import json
 import math
 import re
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .found import Dropped, Format
+from .json_stream import Broken, NoJson, elements, value_of
 from .record import Headers, Message, Recorded, decoded, header
 from .ties import exchanges
 from .times import unix_ns
@@ -49,30 +49,17 @@ def read(source: Source, reading: Reading) -> Iterator[Item]:
 FORMAT = Format("har", detects, read)
 
 
-class _Utf8:
-    """A stream with what is not UTF-8 replaced, so that a byte of one entry does not end the file."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def read(self, size: int = -1) -> bytes:
-        while True:
-            part = self._stream.read(size)
-            text = self._decoder.decode(part, not part)
-            if text or not part:
-                return text.encode()
-
-
 def _entries(source: Source) -> Iterator[tuple[str, Json]]:
-    import ijson
-
     number = 0
     with source.opened() as stream:
         try:
-            for number, entry in enumerate(ijson.items(_Utf8(stream), "log.entries.item", buf_size=1 << 18), 1):
-                yield f"{source.name}#{number}", entry
-        except ijson.JSONError:
+            for number, element in enumerate(elements(stream, ("log", "entries")), 1):
+                place = f"{source.name}#{number}"
+                try:
+                    yield place, value_of(element)
+                except NoJson as error:
+                    yield place, Dropped(place, str(error))
+        except Broken:
             place = f"{source.name}#{number + 1}"
             yield place, Dropped(place, "the file is cut off or broken here; what came before is kept")
 
@@ -171,13 +158,13 @@ def _sent(data: Json) -> str | bytes | None:
         from urllib.parse import urlencode
 
         return urlencode([(str(p["name"]), str(p.get("value", ""))) for p in params])
-    return None if text is None else json.dumps(text, default=float)
+    return None if text is None else json.dumps(text)
 
 
 def _content(content: dict[str, Json]) -> tuple[str | bytes | None, tuple[str, ...]]:
     text = content.get("text")
     if not isinstance(text, str):
-        return (None if text is None else json.dumps(text, default=float)), ()
+        return (None if text is None else json.dumps(text)), ()
     if content.get("encoding") != "base64":
         return text, ()
     try:

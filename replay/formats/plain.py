@@ -11,12 +11,12 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..trace.identity import claims_of, places_of
 from ..trace.model import Exchange, Grade, Json, Request, Response, Upstream
 from .found import Dropped, Format, Found, keep_json
+from .json_stream import Broken, elements
 from .mapping import USUAL
 from .record import Recorded, is_json, owner, request_of, rules_with, strict_json
 from .source import lines
@@ -33,7 +33,8 @@ _TEXTS = ("prompt", "message", "query", "question", "input")
 _HTTP = ("path", "url", "uri", "headers", "body", "json", "method")
 _REQUEST_LINE = re.compile(r"([A-Z]{3,10}) (\S+) HTTP/[\d.]+")
 _ABSENT = object()
-_LARGEST_CELL = 16 << 20
+_LARGEST_CELL = 4 << 20
+_MOST_LINES = 2_000  # of one row; more is a quote that is never closed
 _MOST_SHAPES = 256
 
 
@@ -91,51 +92,68 @@ def _of_lines(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]
 
 
 def _of_list(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]:
-    import ijson
-
     number = 0
     with source.opened() as stream:
         try:
-            for number, value in enumerate(ijson.items(stream, "item"), 1):
+            for number, element in enumerate(elements(stream, ()), 1):
                 place = f"{source.name}#{number}"
-                if isinstance(value, dict):
-                    yield place, _floats(value)
-                else:
-                    yield place, Dropped(place, "is not a JSON object")
-        except ijson.JSONError:
+                value = strict_json(element)
+                yield place, value if isinstance(value, dict) else Dropped(place, "is not a JSON object")
+        except Broken:
             place = f"{source.name}#{number + 1}"
-            yield place, Dropped(place, "is not JSON, nor can what follows be told apart; what came before is kept")
+            yield place, Dropped(place, "the file is cut off or broken here; what came before is kept")
 
 
 def _of_csv(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]:
     csv.field_size_limit(_LARGEST_CELL)
-    columns: list[str] = []
     with source.opened() as stream:
         numbered = lines(stream)
-        number = 0
-
-        def texts() -> Iterator[str]:
-            nonlocal number
-            for number, line in numbered:  # noqa: B007 - read by the loop below
-                yield (line or b"").decode("utf-8", "replace") + "\n"
-
         _, header = next(numbered)
         separator, columns = _columns(header or b"") or (",", [])
+        again: list[tuple[int, str]] = []
+        taken: list[tuple[int, str]] = []
+
+        def texts() -> Iterator[str]:
+            while len(taken) < _MOST_LINES:
+                if again:
+                    taken.append(again.pop())
+                else:
+                    following = next(numbered, None)
+                    if following is None:
+                        return
+                    taken.append((following[0], (following[1] or b"").decode("utf-8", "replace") + "\n"))
+                yield taken[-1][1]
+
         while True:
-            began = number
+            taken.clear()
             try:
-                for row in csv.reader(texts(), delimiter=separator):
-                    place = f"{source.name}:{number}"
-                    if len(row) != len(columns):
-                        yield place, Dropped(place, f"has {len(row)} columns, and the header has {len(columns)}")
-                    else:
-                        cells = zip(columns, row, strict=True)
-                        yield place, {name: keep_json(cell) for name, cell in cells if cell != ""}
-                return
+                row = next(csv.reader(texts(), delimiter=separator), None)
             except csv.Error:
-                yield (place := f"{source.name}:{number}"), Dropped(place, "is not CSV")
-                if number == began:
-                    return
+                row = []
+            if row is None:
+                return
+            place = f"{source.name}:{taken[0][0]}"
+            torn = _is_torn(taken, separator)
+            if len(row) == len(columns) and not torn:
+                cells = zip(columns, row, strict=True)
+                yield place, {name: keep_json(cell) for name, cell in cells if cell != ""}
+                continue
+            # A quote that is never closed takes the lines after it along; those get a chance of their own.
+            again.extend(reversed(taken[1:]))
+            columned = f"has {len(row)} columns, and the header has {len(columns)}"
+            yield place, Dropped(place, "has a quote that is never closed" if torn else columned)
+
+
+def _is_torn(taken: list[tuple[int, str]], separator: str) -> bool:
+    """Whether a row ends inside a quote: only a strict reader tells, and that one refuses what many programs write."""
+    text = "".join(line for _, line in taken)
+    if text.count('"') % 2 == 0:
+        return False
+    try:
+        next(csv.reader([text], delimiter=separator, strict=True), None)
+    except csv.Error as error:
+        return "end of data" in str(error)
+    return False
 
 
 def _is_csv(head: bytes) -> bool:
@@ -152,15 +170,6 @@ def _columns(line: bytes) -> tuple[str, list[str]] | None:
     names = [name.strip().strip('"') for name in text.split(separator)]
     known = {name for usual in USUAL.values() for name in usual} | {"session_id", "session", "user_id", "user"}
     return (separator, names) if len(names) > 1 and not known.isdisjoint(names) else None
-
-
-def _floats(value: Json) -> Json:
-    """Numbers as `json.loads` would have read them; the streaming reader gives decimals."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _floats(item) for key, item in value.items()}
-    return [_floats(item) for item in value] if isinstance(value, list) else value
 
 
 # ---- one record

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TraceError
 from ..trace.model import Exchange, Json, Request
 from .found import Dropped, Format, Found
+from .json_stream import Broken, NoJson, elements, value_of
 from .record import Headers, Recorded, decoded, header, upstream_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from .found import Item, Reading, Source
 
-_YAML = re.compile(rb"(?:\s*#[^\n]*\n|---[^\n]*\n|version:[^\n]*\n|\s)*interactions:\s*(?:\n|\[)")
+_YAML = re.compile(rb"(?:#[^\n]*\n|---[^\n]*\n|version:[^\n]*\n|\s)*interactions:\s*(?:\n|\[)")
 _JSON = re.compile(rb'\s*\{\s*(?:"version"\s*:\s*\d+\s*,\s*)?"interactions"\s*:\s*\[')
+_DEEPEST = 100
 _LOSSY = ("no times: kept in the order of the file", "upstream calls only: the requests they served are not there")
 
 
@@ -69,27 +71,41 @@ def _interactions(source: Source) -> Iterator[Json]:
             "is YAML, which needs the PyYAML package", source.name, 'run pip install "crosslane[vcr]"'
         ) from None
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with source.opened() as stream:
-        try:
-            document = yaml.load(stream, loader)  # the safe loader, in C where there is one
-        except (yaml.YAMLError, ValueError, RecursionError):
-            yield Dropped(source.name, "is not YAML")
+    try:
+        if _is_deep(source, yaml, loader):
+            yield Dropped(source.name, "is nested too deeply")
             return
+        with source.opened() as stream:
+            document = yaml.load(stream, loader)  # the safe loader, in C where there is one
+    except (yaml.YAMLError, ValueError, RecursionError):
+        yield Dropped(source.name, "is not YAML")
+        return
     found = document.get("interactions") if isinstance(document, dict) else None
     yield from found if isinstance(found, list) else ()
 
 
 def _of_json(source: Source) -> Iterator[Json]:
-    import ijson
-
     number = 0
     with source.opened() as stream:
         try:
-            for interaction in ijson.items(stream, "interactions.item"):
-                number += 1
-                yield interaction
-        except ijson.JSONError:
+            for number, element in enumerate(elements(stream, ("interactions",)), 1):
+                try:
+                    yield value_of(element)
+                except NoJson as error:
+                    yield Dropped(f"{source.name}#{number}", str(error))
+        except Broken:
             yield Dropped(f"{source.name}#{number + 1}", "the file is cut off or broken here; what came before is kept")
+
+
+def _is_deep(source: Source, yaml: Any, loader: Any) -> bool:
+    """Whether the document is nested deeper than the loader in C can bear, which has no limit of its own."""
+    depth = 0
+    with source.opened() as stream:
+        for event in yaml.parse(stream, loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                return True
+    return False
 
 
 def _record(place: str, number: int, interaction: dict[str, Json]) -> Recorded:

@@ -238,6 +238,14 @@ def test_a_file_that_is_cut_off_keeps_the_entries_before(tmp_path: Path) -> None
     assert "cut off" in summary.files[0].dropped[-1].reason
 
 
+def test_an_entry_that_is_no_json_or_nested_without_end_costs_only_itself(tmp_path: Path) -> None:
+    odd = f'{{"a": ?}}, {"[" * 50_000}{"]" * 50_000}, {{"time": NaN}}, tru'
+    text = har(entry(session="a"), "ODD", entry(1, session="b")).replace('"ODD"', odd)
+    summary, trace = imported(tmp_path, text)
+    assert [request.session for request in trace.requests] == ["a", "b"]
+    assert summary.files[0].dropped_total == 4
+
+
 def test_a_byte_that_is_no_text_costs_no_entry(tmp_path: Path) -> None:
     text = har(entry(content={"mimeType": "text/plain", "text": "MARK"}), entry(1)).encode()
     _, trace = imported(tmp_path, text.replace(b"MARK", b"a\xffb\xc3"))

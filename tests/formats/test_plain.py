@@ -175,6 +175,14 @@ def test_csv_is_read_by_its_header_line(tmp_path: Path, separator: str) -> None:
     assert summary.files[0].dropped_total == 1
 
 
+def test_a_quote_that_is_never_closed_costs_its_own_row_alone(tmp_path: Path) -> None:
+    rows = ["ts,session_id,prompt"] + [f"{1_795_168_800 + n},s-{n},hi" for n in range(9)]
+    rows[3] = '1795168802,s-2,"torn'
+    summary, trace = imported(tmp_path, "\n".join(rows))
+    assert [request.session for request in trace.requests] == [f"s-{n}" for n in range(9) if n != 2]
+    assert [each.source for each in summary.files[0].dropped] == ["in0:4"]
+
+
 def test_a_json_list_is_read_record_by_record_and_keeps_what_came_before_a_break(tmp_path: Path) -> None:
     text = json.dumps([record(session_id="s-1"), 5, record(session_id="s-2", duration_ms=1.5)], indent=1)
     summary, trace = imported(tmp_path, text)
@@ -183,6 +191,11 @@ def test_a_json_list_is_read_record_by_record_and_keeps_what_came_before_a_break
     summary, trace = imported(tmp_path, text[:-30] + "?")
     assert {request.session for request in trace.requests} == {"s-1"}
     assert summary.files[0].dropped_total == 2
+    deep = (
+        json.dumps(record(session_id="s-1")) + "," + '{"a":' * 50_000 + "}" * 50_000 + ',{"a": ?},' + json.dumps(RECORD)
+    )
+    summary, trace = imported(tmp_path, f"[{deep}]")
+    assert (len(trace.requests), summary.files[0].dropped_total) == (2, 2)
 
 
 def test_lines_of_a_log_that_are_no_requests_are_said_to_be_none(tmp_path: Path) -> None:

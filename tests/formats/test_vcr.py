@@ -82,6 +82,7 @@ def test_a_broken_interaction_costs_only_itself(tmp_path: Path) -> None:
         "interactions:\n- !!python/object/apply:os.system ['exit 1']\n",
         "interactions:\n- {request: [\n",
         "interactions:\n  5\n",
+        "interactions:\n- " + "[" * 100_000,
     ],
 )
 def test_yaml_is_read_by_the_safe_loader_alone(tmp_path: Path, text: str) -> None:
