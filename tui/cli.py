@@ -22,7 +22,7 @@ from ..replay.schedule.schedule import FAULTS, Schedule
 from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.settings import Settings, load_settings
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
-from .commands import auditing, recording, redacting
+from .commands import auditing, importing, recording, redacting, slicing
 from .safe_text import safe
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ def export(
 app.command("record")(recording.record)
 app.command("audit")(auditing.audit)
 app.command("redact")(redacting.redact)
+app.command("import")(importing.import_)
+app.command("slice")(slicing.slice_)
 
 
 @app.callback(invoke_without_command=True)

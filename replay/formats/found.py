@@ -24,10 +24,12 @@ class Found:
 
     Attributes:
         lossy: what the format did not keep or what had to be guessed, in a few words each (`no chunk times`).
+        mapping: for plain records, which field of the trace was read from which of theirs.
     """
 
     exchange: Exchange
     lossy: tuple[str, ...] = ()
+    mapping: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,11 @@ def open_any(path: Path) -> IO[bytes]:
     Raises:
         TraceError: it is zstd and the package that reads it is not installed.
     """
-    stream = path.open("rb")
+    return unpacked(path.open("rb"), str(path))
+
+
+def unpacked(stream: IO[bytes], where: str) -> IO[bytes]:
+    """The same for a file that is open already and stands at its start; `where` is for the message."""
     start = stream.read(4)
     stream.seek(0)
     if start[:2] == b"\x1f\x8b":
@@ -30,7 +34,7 @@ def open_any(path: Path) -> IO[bytes]:
             stream.close()
             raise TraceError(
                 "is compressed with zstd, which needs the zstandard package",
-                str(path),
+                where,
                 'run pip install "crosslane[zstd]", or decompress it',
             ) from None
         reader: Any = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
