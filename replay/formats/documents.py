@@ -90,12 +90,11 @@ def _opened(source: Source) -> IO[bytes]:
 
 
 def _is_pretty(head: bytes) -> bool:
-    """Whether a document is spread over lines. One record a line in between brackets is not."""
-    first, _, rest = head.removeprefix(_BOM).lstrip().partition(b"\n")
-    if first.strip() == b"[":
-        second = rest.lstrip().partition(b"\n")[0].strip()
-        return second[:1] not in (b"{", b"[") or second in (b"{", b"[") or _loose(second) is None
-    return first[:1] in (b"{", b"[") and rest[:1] in (b" ", b"\t", b'"', b"}", b"\r", b"{") and _loose(first) is None
+    """Whether a document is spread over lines: it begins with half a value, and no line by itself is a record."""
+    lines = head.removeprefix(_BOM).lstrip().split(b"\n")[:40]
+    if len(lines) < 2 or lines[0][:1] not in (b"{", b"[") or _loose(lines[0]) is not None:
+        return False
+    return not any(line[:1] in (b"{", b"[") and _loose(line) for line in lines[1:])
 
 
 def _loose(line: bytes) -> Json:
@@ -197,7 +196,10 @@ def _streamed(stream: Any, paths: tuple[str, ...], where: str) -> Iterator[Recor
 
     count = 0
     try:
-        for item in _built(ijson.parse(stream, multiple_values=True), frozenset(paths)):
+        # All events of a piece are made before the first can be looked at, each with its whole path: a piece must be so
+        # small that brackets alone in it do no harm.
+        events = ijson.parse(stream, multiple_values=True, buf_size=4096)
+        for item in _built(events, frozenset(paths)):
             count += 1
             yield where, *item
     except (ijson.JSONError, ValueError, OverflowError) as error:
