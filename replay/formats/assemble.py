@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..trace.identity import ROLES, Claim, Places, chosen, claims_of, places_of
 from ..trace.model import Exchange, Grade, Request, Response, Upstream
-from .content import Role, answered_of, input_of, output_of, role_of, sent_of, was_streamed
+from .content import Role, answered_of, input_of, output_of, recorded_input, role_of, sent_of, was_streamed
 from .found import Dropped, Found, Item, Reading, Source
 from .http_spans import http_request, is_http, response_of
 from .messages import last_text, messages_in
@@ -106,10 +106,15 @@ def _entries(trace: _Trace, root: Span) -> list[Span]:
 
 
 def _as_they_are(trace: _Trace, root: Span) -> list[Span]:
-    """Without servers: the root that was given something, else the agents' turns in it, else the root."""
+    """Without servers: the root that was given something, else what was given something below it, else the root."""
     if trace.role(root) in ("llm", "tool") or input_of(root) is not None:
         return [root]
-    return trace.tree.topmost(root, lambda span: trace.role(span) == "agent") or [root]
+
+    def is_turn(span: Span) -> bool:
+        role = trace.role(span)
+        return role == "agent" or (role == "" and recorded_input(span) is not None)
+
+    return trace.tree.topmost(root, is_turn) or [root]
 
 
 def _lend(call: Span, inbounds: list[_Inbound]) -> None:
@@ -144,7 +149,7 @@ def _exchange(trace: _Trace, inbound: _Inbound, owners: _Owners) -> Found:
     else:
         session = span.trace_id
         lossy.append("no session: one for each trace")
-    response = response_of(span)
+    response = response_of(_ended(trace, span))
     if response is not None and response.body is None:
         response = _answer_below(trace, span, calls, response, lossy)
     if was_streamed(span):
@@ -190,6 +195,13 @@ def _request(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> 
             lossy.append("the message is the user's last in the first call to a model")
             return said, None, "replayable"
     return None, {}, "needs-body" if role or calls else "timing-only"
+
+
+def _ended(trace: _Trace, span: Span) -> Span:
+    """The span, ended with the last below it where it has an answer and no end of its own."""
+    if span.end_ns is not None or output_of(span) is None:
+        return span
+    return replace(span, end_ns=max(each.end_ns or each.start_ns for each in trace.tree.below(span)))
 
 
 def _answer_below(trace: _Trace, span: Span, calls: list[Span], response: Response, lossy: list[str]) -> Response:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Record: TypeAlias = tuple[str, str, Any]
 """Where it stood (`file:line` or `file`), the path at which it was found, and the record itself."""
 
+REST = "*"
 _WHOLE = 1 << 20  # a longer line is parsed as a stream
 _DEEPEST = 256
 _MOST_EVENTS = 2_000_000  # of one record; more is no record but an attack on memory
@@ -34,7 +35,8 @@ _READ_ERRORS = (OSError, EOFError, zlib.error)
 def records(source: Source, paths: Iterable[str]) -> Iterator[Record | Dropped]:
     """Every record at one of the paths (`resourceSpans.item.scopeSpans.item.spans.item`), in the order of the file.
 
-    The path "" is a document (or line) itself; it is given only where no other path is in it.
+    The path "" is a document (or line) itself; it is given only where no other path is in it, unless it is asked for
+    as `REST`: then what stands beside the other paths is given after them.
     """
     wanted = tuple(paths)
     try:
@@ -134,7 +136,9 @@ def _lines(stream: IO[bytes], paths: tuple[str, ...], name: str) -> Iterator[Rec
         for path, record in _walk(value, trie, ""):
             found = True
             yield where, path, record
-        if not found and "" in paths:
+        if REST in paths and isinstance(value, dict):
+            yield where, REST, {key: inner for key, inner in value.items() if key not in trie}
+        elif not found and "" in paths:
             yield where, "", value
         elif not found and not isinstance(value, (dict, list)):
             yield Dropped(where, "is not a JSON object")
@@ -167,6 +171,8 @@ class _Line:
 def _trie(paths: Iterable[str]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for path in paths:
+        if path == REST:
+            continue
         node = root
         for key in path.split(".") if path else ():
             node = node.setdefault(key, {})
@@ -216,6 +222,7 @@ def _built(events: Iterable[tuple[str, str, Any]], paths: frozenset[str]) -> Ite
 
     # A whole document is only wanted where it is the record: not below the names of an envelope.
     envelopes = {path.partition(".")[0] for path in paths if path}
+    whole = REST if REST in paths else "" if "" in paths else None
     builder: Any = None
     rest: Any = None
     place, depth, built, top, enveloped = "", 0, 0, 0, False
@@ -229,7 +236,8 @@ def _built(events: Iterable[tuple[str, str, Any]], paths: frozenset[str]) -> Ite
         if builder is None and prefix in paths and prefix and event not in ("end_map", "end_array", "map_key"):
             builder, place, top, built = ijson.ObjectBuilder(), prefix, depth - begins, 0
             enveloped = True
-        if builder is None and "" in paths and not enveloped and prefix.partition(".")[0] not in envelopes:
+        open_ = whole == REST or not enveloped
+        if builder is None and whole is not None and open_ and prefix.partition(".")[0] not in envelopes:
             if depth == 1 and begins:
                 rest, built = ijson.ObjectBuilder(), 0
             if rest is not None and not (event == "map_key" and depth == 1 and value in envelopes):
@@ -246,8 +254,8 @@ def _built(events: Iterable[tuple[str, str, Any]], paths: frozenset[str]) -> Ite
             if built > _MOST_EVENTS:
                 raise _Unbearable("holds a record that is too large")
         if depth == 0:
-            if rest is not None and not enveloped:
-                yield "", rest.value
+            if rest is not None and whole is not None and open_ and (whole == "" or isinstance(rest.value, dict)):
+                yield whole, rest.value
             rest, enveloped = None, False
 
 

@@ -38,7 +38,8 @@ class Tree:
                 self._below[span.parent_id].append(span)
         self.roots = roots + self._loops(roots)
         self.roots.sort(key=_when)
-        self.cut = [span for span in self.roots if span.parent_id is not None]
+        # A parent with the name of the trace is the trace itself, which need not have a span of its own.
+        self.cut = [span for span in self.roots if span.parent_id not in (None, span.trace_id)]
 
     def __iter__(self) -> Iterator[Span]:
         return iter(self._spans.values())
