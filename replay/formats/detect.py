@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import TraceError
-from . import access_log, gor, har, mitm, plain, vcr
+from . import access_log, gor, har, langfuse, mitm, openinference, otlp, plain, vcr
 
 if TYPE_CHECKING:
     from .found import Format, Source
@@ -20,6 +20,9 @@ FORMATS: tuple[Format, ...] = (
     mitm.FORMAT,
     gor.FORMAT,
     vcr.FORMAT,
+    otlp.FORMAT,
+    openinference.FORMAT,
+    langfuse.FORMAT,
     access_log.FORMAT,
     plain.FORMAT,
 )  # fmt: skip

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import blobs, parts, read_events
+from .blobs import folder
+from .events import parts, read_events
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -199,11 +200,11 @@ def _copy_blob(event: dict[str, Json], path: Path, target: Path) -> None:
     inner = event.get("body")
     body = cast("dict[str, Json]", inner) if isinstance(inner, dict) else event
     name = body.get("ref")
-    if not isinstance(name, str) or not _BLOB.fullmatch(name) or not (blobs(path) / name).is_file():
+    if not isinstance(name, str) or not _BLOB.fullmatch(name) or not (folder(path) / name).is_file():
         return
-    blobs(target).mkdir(mode=0o700, exist_ok=True)
-    if not (blobs(target) / name).exists():
-        shutil.copy(blobs(path) / name, blobs(target) / name)
+    folder(target).mkdir(mode=0o700, exist_ok=True)
+    if not (folder(target) / name).exists():
+        shutil.copy(folder(path) / name, folder(target) / name)
 
 
 def _time_ns(text: str | None, header: dict[str, Json], first_ns: int, where: str) -> int | None:
