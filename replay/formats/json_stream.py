@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A string that the buffer cuts off ends in nothing, and is looked at again with more of it.
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)'
-_INSIDE = re.compile(rb"[\[\]{}]|" + _STRING, re.DOTALL)
+_INSIDE = re.compile(rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 _BETWEEN = re.compile(rb"[\[\]{},]|" + _STRING, re.DOTALL)
 _NAMED = re.compile(rb"[\[\]{},:]|" + _STRING, re.DOTALL)
 _AT_ONCE = 1 << 18
@@ -43,7 +43,7 @@ def elements(stream: IO[bytes], path: tuple[str, ...]) -> Iterator[bytes]:
         return
     depth = 0
     while True:
-        token = window.token(_INSIDE if depth else _BETWEEN)
+        token = window.bracket() if depth else window.token(_BETWEEN)
         if token is None:
             raise Broken
         if token in b"[{":
@@ -128,6 +128,14 @@ class _Window:
                 self._at = len(self._buffer)
             if not self._more():
                 return None
+
+    def bracket(self) -> bytes | None:
+        """The next bracket, past all else in one step; None at the end."""
+        while (match := _INSIDE.match(self._buffer, self._at)) is None:
+            if not self._more():
+                return None
+        self._at = match.end()
+        return match[1]
 
     def skip(self) -> None:
         """What was read is part of no element."""
