@@ -22,6 +22,7 @@ from ..replay.schedule.schedule import FAULTS, Schedule
 from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.settings import Settings, load_settings
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
+from .commands import auditing
 from .safe_text import safe
 
 if TYPE_CHECKING:
@@ -215,6 +216,9 @@ def export(
     Console(stderr=True).print(
         Text(f"wrote {safe(str(output))}; run it with: python {safe(str(output))}"), soft_wrap=True
     )
+
+
+app.command("audit")(auditing.audit)
 
 
 @app.callback(invoke_without_command=True)

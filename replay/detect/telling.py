@@ -1,0 +1,260 @@
+"""The telling values of recorded text: what is worth searching for in other lanes' answers.
+
+Where a handler can be run, a difference against its solo run says what is foreign. Recorded traffic has no solo run, so
+an ordinary word proves nothing here: only secrets, addresses, ids, names and longer phrases count, each of which is
+unlikely to stand in two users' traffic by chance. A stand-in of a redacted trace counts as what it stands for.
+"""
+
+# Decoded JSON is taken apart here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from ..trace.secrets import (
+    JWT_CLAIMS,
+    SECRET_HEADERS,
+    STAND_IN,
+    header_secrets,
+    is_secret_key,
+    jwt_claims,
+    shaped_secrets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..trace.model import Request
+
+WEIGHTS = {"secret": 90, "email": 80, "id": 65, "name": 55, "phrase": 40}
+"""How telling each kind is, of 100."""
+_STAND_IN_AS = {
+    "email": "email",
+    "user": "name",
+    "session": "id",
+    "phone": "id",
+    "card": "id",
+    "iban": "id",
+    "value": "id",
+}
+
+EMAIL = re.compile(r"[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
+_COMPOUND = re.compile(r"[^\W_]+(?:[-_.][^\W_]+)*")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
+# Dates, times, epochs, versions, amounts, percentages, ordinals, sizes: numbers that many users have.
+_PLAIN_NUMBER = re.compile(
+    r"\d{1,5}|\d+\.\d+|(?:19|20)\d\d[-_.]?\d\d(?:[-_.]?\d\d)?(?:t\d{2,6}.*)?|\d\d[-_.]\d\d[-_.](?:\d\d){1,2}|1[5-9]\d{8}(?:\d{3}){0,3}|"
+    r"v?\d{1,3}(?:\.\d{1,5}){1,3}(?:[-.]?[a-z]+\d*)?|\d+(?:st|nd|rd|th|[kmg]b|px|ms|am|pm|usd|eur)|"
+    r"(?:gpt|claude|gemini|llama|mistral|mixtral|qwen|deepseek|o\d|text-embedding|phi|command|grok)\b.*|"
+    r"(?:utf|iso|sha|md|http|ipv|es|h|base|rfc|python|html|mp|oauth|cp|windows|x86|covid|top|p|s|u|q|r|t|user|item|step|room|page|line)[-_.]?\d{1,5}(?:[-_.]\d+)*",
+    re.IGNORECASE,
+)  # fmt: skip
+_NAME = r"[^\W\d_a-z][^\W\d_]+(?:[-'’][^\W\d_]+)?"
+_INTRODUCED = re.compile(
+    r"(?i:\bmy name is|\bname'?s|\bi am called|\bcall me|\bthis is|\bi am|\bi'm|\bname:)\s+"
+    rf"({_NAME}(?:\s+{_NAME}){{0,3}})"
+)
+_SAID = re.compile(r"[^\W\d_]+(?:['’.-][^\W_]+)*")
+_PHRASE_WORDS = 5
+_PHRASE_LONG = 20
+_NO_NAMES = frozenset({
+    "admin", "administrator", "root", "test", "tester", "testing", "user", "users", "guest", "anonymous", "default",
+    "none", "null", "unknown", "undefined", "true", "false", "system", "assistant", "service", "support", "public",
+    "local", "localhost", "demo", "example", "agent", "client", "customer", "main", "session", "sessions", "anyone",
+    "everyone", "someone", "team", "you", "here", "there", "sorry", "looking", "trying", "happy", "sure", "not", "just",
+    "the", "and", "application", "json",
+})  # fmt: skip
+_SAID_BY_OTHERS = frozenset({"system", "assistant", "tool", "developer", "function", "model"})
+_PROTOCOL_HEADERS = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges", "age", "allow", "alt-svc",
+    "anthropic-version", "cache-control", "cf-ray", "connection", "content-encoding", "content-length", "content-type",
+    "date", "dnt", "etag", "expect", "expires", "forwarded", "host", "if-modified-since", "if-none-match", "keep-alive",
+    "last-modified", "openai-processing-ms", "openai-version", "origin", "pragma", "priority", "referer", "server",
+    "strict-transport-security", "te", "traceparent", "tracestate", "transfer-encoding", "upgrade",
+    "upgrade-insecure-requests", "user-agent", "vary", "via", "x-amzn-trace-id", "x-content-type-options",
+    "x-correlation-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+    "x-frame-options", "x-powered-by", "x-real-ip", "x-request-id",
+})  # fmt: skip
+_LONGEST_VALUE = 256
+_LONGEST_TEXT = 200_000  # of one text; what is longer is a document, and its beginning tells enough
+
+
+class Value(NamedTuple):
+    """A telling value, in lower case."""
+
+    kind: str
+    text: str
+
+
+def values_in(text: str) -> Iterator[Value]:
+    """The telling values of a free text, phrases included. Phrases are made of what lies between the other values, so
+    that they stay the same when those are replaced."""
+    text = text[:_LONGEST_TEXT]
+    taken = list(_spans(text))
+    for start, end, kind in taken:
+        yield Value(kind, text[start:end].lower())
+    position = 0
+    for start, end, _ in [*sorted(taken), (len(text), len(text), "")]:
+        if start > position:
+            yield from _phrases(text, position, start)
+        position = max(position, end)
+
+
+def identifying_in(text: str) -> Iterator[Value]:
+    """The values of a text that identify somebody by themselves: secrets, addresses and ids; no names, no phrases."""
+    for start, end, kind in _sure(text[:_LONGEST_TEXT]):
+        yield Value(kind, text[start:end].lower())
+
+
+def values_sent(request: Request) -> Iterator[Value]:
+    """The telling values of a request: who sent it, its credentials, and what it says."""
+    for name in (request.session, request.user):
+        if name is not None:
+            yield from _named(name)
+    for claim in request.claims:
+        yield from _named(claim.value)
+    if request.message is not None:
+        yield from values_in(request.message)
+    sent = request.request
+    if not isinstance(sent, dict) or not ({"headers", "path"} & sent.keys()):
+        yield from _in_json(sent)
+        return
+    for name, value in header_pairs(sent.get("headers")):
+        yield from header_values(name, value)
+    for part in re.split(r"[/?&]", f"{sent.get('path', '')}?{sent.get('query', '')}"):
+        key, equals, value = part.partition("=")
+        told = unquote_plus(value if equals else part)
+        yield from _whole(told) if equals and is_secret_key(key) else identifying_in(told)
+    for key, value in sent.items():
+        if key == "b64":
+            yield from values_in(decoded(value))
+        elif key not in ("headers", "path", "query", "method"):
+            yield from _in_json(value)
+
+
+def header_values(name: str, value: str) -> Iterator[Value]:
+    """The telling values of a header: credentials whole, the identity in a JWT, ids elsewhere."""
+    lowered = name.lower()
+    if lowered in SECRET_HEADERS:
+        for start, end, kind in header_secrets(lowered, value):
+            yield from _whole(value[start:end])
+            if kind == "jwt":
+                for claim, told in (jwt_claims(value[start:end]) or {}).items():
+                    if claim in JWT_CLAIMS and isinstance(told, str):
+                        yield from _named(told)
+    elif lowered not in _PROTOCOL_HEADERS:
+        yield from identifying_in(value)
+
+
+def header_pairs(headers: Any) -> Iterator[tuple[str, str]]:
+    """Headers as recorded, pairs or an object, as pairs."""
+    items = headers.items() if isinstance(headers, dict) else headers if isinstance(headers, (list, tuple)) else ()
+    for item in items:
+        if isinstance(item, (list, tuple)) and len(item) == 2:
+            yield str(item[0]), str(item[1])
+
+
+def decoded(b64: Any) -> str:
+    """The text of a base64 body, empty where it is none."""
+    try:
+        return base64.b64decode(str(b64), validate=False).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def opened(text: str) -> Any:
+    """A text that holds a JSON object or list, decoded; else None."""
+    if text[:1] not in "{[" or len(text) < 3:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _in_json(value: Any) -> Iterator[Value]:
+    if isinstance(value, str):
+        inner = opened(value)
+        yield from values_in(value) if inner is None else _in_json(inner)
+    elif isinstance(value, dict):
+        if value.get("role") in _SAID_BY_OTHERS:
+            return  # a resent history holds what the service itself said
+        for key, item in value.items():
+            if is_secret_key(key) and isinstance(item, (str, int)):
+                yield from _whole(str(item))
+            else:
+                yield from _in_json(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _in_json(item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield from identifying_in(str(value))
+
+
+def _whole(secret: str) -> Iterator[Value]:
+    if len(secret) >= 6 and secret.lower() not in _NO_NAMES:
+        yield Value("secret", secret.lower())
+
+
+def _named(name: str) -> Iterator[Value]:
+    """A user's or session's name: whatever is in it, else itself where it is long enough."""
+    found = list(identifying_in(name))
+    yield from found
+    if (
+        not found
+        and len(name) >= 3
+        and not name.isdigit()
+        and name.lower() not in _NO_NAMES
+        and _DIGIT.search(name) is None
+    ):
+        yield Value("name", name.lower())
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, str]]:
+    taken = list(_sure(text))
+    yield from taken
+    for match in _INTRODUCED.finditer(text):
+        start, end = match.span(1)
+        name = text[start:end].lower()
+        if len(name) >= 3 and not _NO_NAMES.intersection(name.split()) and not _inside(start, end, taken):
+            yield start, end, "name"
+
+
+def _sure(text: str) -> Iterator[tuple[int, int, str]]:
+    """Secrets, addresses and ids, in no order; none overlaps another."""
+    taken: list[tuple[int, int, str]] = []
+    if "_" in text:
+        taken += [(*m.span(), _STAND_IN_AS.get(m[0].partition("_")[0], "secret")) for m in STAND_IN.finditer(text)]
+    taken += [(a, b, "secret") for a, b, _ in shaped_secrets(text) if not _inside(a, b, taken)]
+    if "@" in text:
+        taken += [(*m.span(), "email") for m in EMAIL.finditer(text) if not _inside(*m.span(), taken)]
+    if _DIGIT.search(text) is not None:
+        for match in _COMPOUND.finditer(text):
+            if _DIGIT.search(match[0]) and _is_id(match[0]) and not _inside(*match.span(), taken):
+                taken.append((*match.span(), "id"))
+    yield from taken
+
+
+def _is_id(token: str) -> bool:
+    if not 5 <= len(token) <= _LONGEST_VALUE or _PLAIN_NUMBER.fullmatch(token):
+        return False
+    return len(token) >= 6 or _LETTER.search(token) is not None
+
+
+def _inside(start: int, end: int, taken: list[tuple[int, int, str]]) -> bool:
+    return any(start < b and a < end for a, b, _ in taken)
+
+
+def _phrases(text: str, start: int, end: int) -> Iterator[Value]:
+    """Pieces of five words in a row, one after another: a copy of nine words in a row holds at least one of them."""
+    words = [match.span() for match in _SAID.finditer(text, start, end)]
+    for first in range(0, len(words) - _PHRASE_WORDS + 1, _PHRASE_WORDS):
+        piece = text[words[first][0] : words[first + _PHRASE_WORDS - 1][1]]
+        if _PHRASE_LONG <= len(piece) <= _LONGEST_VALUE:
+            yield Value("phrase", piece.lower())

@@ -1,0 +1,117 @@
+"""What is a secret by its place or by its shape: one table for redaction and for the offline audit.
+
+Only shapes that are unambiguous are here, as gitleaks and detect-secrets know them: a fixed prefix, an alphabet and a
+length. What merely looks random is left to the user's own rules, since a wrong guess would rewrite harmless text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any, cast
+
+SECRET_HEADERS = frozenset({
+    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey", "x-auth-token",
+    "x-access-token", "x-amz-security-token", "x-csrf-token", "x-xsrf-token", "x-goog-api-key", "x-functions-key",
+    "ocp-apim-subscription-key", "x-vault-token", "x-gitlab-token", "private-token", "x-session-token",
+    "x-forwarded-access-token", "x-auth-request-access-token", "cf-access-jwt-assertion",
+})  # fmt: skip
+SECRET_KEYS = frozenset({
+    "password", "passwd", "passphrase", "secret", "apikey", "accesstoken", "refreshtoken", "idtoken", "authtoken",
+    "sessiontoken", "clientsecret", "privatekey", "secretkey", "accesskey", "secretaccesskey", "bearertoken",
+    "csrftoken", "authorization", "clientassertion", "webhooksecret", "signingsecret", "encryptionkey",
+})  # fmt: skip
+"""Without `_`, `-` and case: see `is_secret_key`."""
+
+_SHAPES: dict[str, str] = {
+    "key": "|".join((
+        r"sk-ant-[\w-]{20,200}",
+        r"sk-(?:proj-|svcacct-|admin-|or-v1-|lf-)?[A-Za-z0-9][\w-]{18,200}",
+        r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})",
+        r"gl(?:pat|ptt|dt|rt|cbt)-[\w-]{20,64}",
+        r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+        r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}",
+        r"AIza[\w-]{35}",
+        r"ya29\.[\w-]{20,512}",
+        r"(?:[srp]k_(?:test|live)|whsec)_[A-Za-z0-9]{16,255}",
+        r"SG\.[\w-]{22}\.[\w-]{43}",
+        r"npm_[A-Za-z0-9]{36}",
+        r"pypi-AgEIcHlwaS5vcmc[\w-]{50,255}",
+        r"hf_[A-Za-z]{34}",
+        r"gsk_[A-Za-z0-9]{52}",
+        r"r8_[A-Za-z0-9]{37}",
+        r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}",
+        r"pk-lf-[a-f0-9-]{36}",
+        r"dop_v1_[a-f0-9]{64}",
+        r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+        r"hvs\.[\w-]{24,255}",
+        r"lin_api_[A-Za-z0-9]{40}",
+        r"ntn_[A-Za-z0-9]{40,60}",
+        r"\d{8,10}:AA[\w-]{33}",
+    )),
+    "jwt": r"eyJ[\w-]{6,4096}\.eyJ[\w-]{4,8192}\.[\w-]{0,1024}",
+    "pem": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{1,8192}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
+    "token": r"(?i:bearer)\s+([\w.~+/-]{16,4096}=*)",
+}  # fmt: skip
+
+# Most text has none of these, and looking for a few letters is many times quicker than trying every shape.
+_HINT = re.compile(
+    r"sk-|gh[pousr]_|github_pat|gl(?:pat|ptt|dt|rt|cbt)-|A(?:KIA|SIA|BIA|CCA|Iza)|xox|xapp|ya29|k_(?:test|live)|whsec|"
+    r"SG\.|npm_|pypi-|hf_|gsk_|r8_|lsv2_|pk-lf|dop_v1|shp(?:at|ca|pa|ss)_|hvs\.|lin_api|ntn_|:AA|eyJ|-----B|(?i:bearer)"
+)
+_ANY = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<{kind}>{shape})" for kind, shape in _SHAPES.items()) + r")")
+
+STAND_IN_KINDS = (
+    "key", "jwt", "pem", "token", "cookie", "secret", "user", "session", "email", "phone", "card", "iban", "value",
+)  # fmt: skip
+"""What a stand-in can begin with: `email_k5q2…`."""
+STAND_IN = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(STAND_IN_KINDS)})_[a-z2-7]{{12}}(?![a-z0-9])")
+JWT_CLAIMS = ("sub", "sid", "tid", "uid", "oid", "email", "preferred_username", "name", "org_id")
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether a JSON key, form field or query parameter of this name holds a secret."""
+    return key.replace("_", "").replace("-", "").lower() in SECRET_KEYS
+
+
+def shaped_secrets(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of each known token shape in a text, in order. Of `Bearer …` the token alone."""
+    if _HINT.search(text) is None:
+        return []
+    found: list[tuple[int, int, str]] = []
+    for match in _ANY.finditer(text):
+        kind = str(match.lastgroup)
+        start, end = match.span(kind)
+        if kind == "token":
+            start = end - len(match[match.re.groups])
+        found.append((start, end, kind))
+    return found
+
+
+def header_secrets(name: str, value: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what is secret in a header of `SECRET_HEADERS`: each cookie's value, or the credentials."""
+    lowered = name.lower()
+    if lowered == "cookie":
+        return [(m.start(1), m.end(1), "cookie") for m in re.finditer(r"[^=;\s]+\s*=\s*\"?([^;\"]*[^;\"\s])", value)]
+    if lowered == "set-cookie":
+        first = re.match(r"\s*[^=;]+=\s*\"?([^;\"]*[^;\"\s])", value)
+        return [(first.start(1), first.end(1), "cookie")] if first else []
+    scheme = re.match(r"\s*(?:[A-Za-z][\w-]*\s+)?(\S.*\S|\S)\s*$", value)
+    if scheme is None:
+        return []
+    kind = "jwt" if jwt_claims(scheme[1]) is not None else "token"
+    return [(scheme.start(1), scheme.end(1), kind)]
+
+
+def jwt_claims(token: str) -> dict[str, Any] | None:
+    """The claims of a JWT (RFC 7519), unverified; None where it is none."""
+    pieces = token.split(".")
+    if len(pieces) != 3 or not pieces[0].startswith("eyJ"):
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "=" * (-len(pieces[1]) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", claims) if isinstance(claims, dict) else None

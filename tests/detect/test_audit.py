@@ -1,0 +1,317 @@
+"""The offline audit: what of one lane is seen in another's recorded traffic, and what is no crossing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from crosslane.replay.detect import audit as auditing
+from crosslane.replay.detect.audit import Audit, audit
+from crosslane.replay.errors import TraceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123"
+MS = 1_000_000
+
+
+def sent(identity: str, user: str, at_ms: int, message: str | None = None, **more: Any) -> dict[str, Any]:
+    said = {"message": message} if message is not None else {}
+    return {"k": "req", "id": identity, "t": at_ms * MS, "session": f"s-{user}", "user": user, **said, **more}
+
+
+def answered(identity: str, at_ms: int, text: Any = None, **more: Any) -> dict[str, Any]:
+    body = {} if text is None else {"json": text}
+    return {"k": "res", "id": identity, "t": at_ms * MS, "status": 200, **body, **more}
+
+
+def of(folder: Path, *events: dict[str, Any], **options: Any) -> Audit:
+    path = folder / "t.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in ({"k": "header", "v": 1}, *events)))
+    return audit(path, **options)
+
+
+def seen(result: Audit) -> set[tuple[str, str, str, str]]:
+    return {(f.value_kind, f.source.lane, f.sink.lane, f.sink.path) for f in result.findings}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("My name is Alice Ferrante", "name"),
+        ("write to alice.f@example.com please", "email"),
+        ("where is order ORD-20417-X", "id"),
+        (f"use {SECRET}", "secret"),
+        ("my landlord wants to evict the whole family before winter", "phrase"),
+    ],
+)
+def test_what_one_lane_sent_is_found_in_anothers_answer(tmp_path: Path, message: str, kind: str) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, message),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, {"reply": f"last: {message}"}),
+    )
+    assert (kind, "zoe", "tim", "body.reply") in seen(result)
+    finding = next(f for f in result.findings if f.value_kind == kind)
+    assert (finding.kind, finding.source.request, finding.sink.request) == ("request-value", "r1", "r2")
+    assert (finding.overlapped, finding.after_ns) == (False, 30 * MS)
+    assert result.exit_code == 1
+
+
+def test_an_own_value_and_one_that_the_other_sent_before_are_no_crossings(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am at zoe@example.com"),
+        answered("r1", 10, "noted zoe@example.com"),
+        sent("r2", "tim", 20, "mail zoe@example.com for me"),
+        answered("r2", 30, "mailed zoe@example.com"),
+    )
+    assert seen(result) == set()
+    assert result.exit_code == 0
+
+
+def test_a_value_sent_only_after_it_was_shown_is_a_crossing_still(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am at zoe@example.com"),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, "mailed zoe@example.com"),
+        sent("r3", "tim", 40, "who is zoe@example.com"),
+        answered("r3", 50, "zoe@example.com is somebody"),
+    )
+    assert [(f.sink.request, f.count) for f in result.findings if f.value_kind == "email"] == [("r2", 1)]
+
+
+def test_what_everybody_sends_belongs_to_nobody(tmp_path: Path) -> None:
+    events = [
+        event
+        for n, user in enumerate(("zoe", "tim", "ann", "joe"))
+        for event in (
+            sent(
+                f"r{n}",
+                user,
+                100 * n,
+                request={"headers": [["x-tenant", "org-4711-a"]], "json": {"q": "My name is Test"}},
+            ),
+            answered(f"r{n}", 100 * n + 10, "org-4711-a welcomes you"),
+        )
+    ]
+    assert seen(of(tmp_path, *events)) == set()
+
+
+def test_dates_small_numbers_and_model_names_tell_nothing(tmp_path: Path) -> None:
+    words = "2026-11-20 42 1795204555 v1.2.3 gpt-4o-2024-08-06 12:30 99.95 utf-8"
+    assert not of(
+        tmp_path, sent("r1", "zoe", 0, words), answered("r1", 1), sent("r2", "tim", 2, "hi"), answered("r2", 3, words)
+    ).findings
+
+
+def test_a_value_cut_over_chunks_and_events_is_found(tmp_path: Path) -> None:
+    def event(part: str) -> str:
+        return f"data: {json.dumps({'choices': [{'delta': {'content': part}}]})}\n\n"
+
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "order ORD-20417-X and zoe@example.com"),
+        sent("r2", "tim", 1, "hello"),
+        {"k": "chunk", "id": "r2", "t": 5 * MS, "text": "it is ORD-20"},
+        {"k": "chunk", "id": "r2", "t": 6 * MS, "text": "417-X"},
+        answered("r2", 7),
+        sent("r3", "ann", 2, "hello"),
+        *({"k": "chunk", "id": "r3", "t": 8 * MS, "text": event(p)} for p in ("write zoe@exa", "mple.com", " now")),
+        answered("r3", 9),
+        answered("r1", 20),
+    )
+    assert {(f.sink.lane, f.sink.path) for f in result.findings} == {
+        ("tim", "chunks"),
+        ("ann", "chunks.choices[].delta.content"),
+    }
+    assert all(finding.overlapped for finding in result.findings)
+
+
+def test_prompts_headers_cookies_and_encoded_bodies_are_sinks(tmp_path: Path) -> None:
+    cookie = {
+        "path": "/chat",
+        "headers": [["Cookie", "theme=dark; sid=a81fe9b2c4d6"]],
+        "json": {"mail": "zoe@example.com"},
+    }
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, request=cookie),
+        answered("r1", 1),
+        sent("r2", "tim", 2, "hi"),
+        {
+            "k": "up",
+            "parent": "r2",
+            "t": 3 * MS,
+            "name": "chat",
+            "in": {"messages": ["context: zoe@example.com"]},
+            "out": "ok",
+        },
+        answered("r2", 4, "fine", headers=[["Set-Cookie", "sid=a81fe9b2c4d6; Path=/"]]),
+        sent("r3", "ann", 5, "hi"),
+        {"k": "res", "id": "r3", "t": 6 * MS, "b64": base64.b64encode(b"mail zoe@example.com").decode()},
+    )
+    assert seen(result) >= {
+        ("email", "zoe", "tim", "upstream.chat[0].messages[0]"),
+        ("secret", "zoe", "tim", "headers.set-cookie"),
+        ("email", "zoe", "ann", "body"),
+    }
+    secret = next(f for f in result.findings if f.value_kind == "secret")
+    assert "a81fe9b2c4d6" not in secret.sink.evidence
+
+
+def test_stored_data_that_a_tool_fetched_for_one_lane_is_its_own(tmp_path: Path) -> None:
+    fetched = {
+        "k": "up",
+        "parent": "r1",
+        "t": 2 * MS,
+        "dt": 1,
+        "name": "db",
+        "in": "q",
+        "out": {"iban": "DE02120377811234"},
+    }
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "balance"),
+        fetched,
+        answered("r1", 9, "account DE02120377811234"),
+        sent("r2", "tim", 1, "balance"),
+        answered("r2", 8, "account DE02120377811234"),
+    )
+    assert [(f.kind, f.source.lane, f.sink.lane, f.overlapped) for f in result.findings] == [
+        ("response-value", "zoe", "tim", True)
+    ]
+
+
+def test_a_constant_of_the_service_is_nobodys_stored_data(tmp_path: Path) -> None:
+    events = [
+        event
+        for n, user in enumerate(("zoe", "tim"))
+        for event in (sent(f"r{n}", user, n), answered(f"r{n}", n, "mail help@example.com, ticket line 5551234567"))
+    ]
+    for event in events[::2]:
+        event["message"] = "hello"
+    assert not of(tmp_path, *events).findings
+
+
+def test_one_value_in_several_places_of_one_pair_is_one_finding(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        answered("r1", 1),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, {"a": "zoe@example.com", "b": ["zoe@example.com"]}),
+        sent("r3", "tim", 4, "hi"),
+        answered("r3", 5, "zoe@example.com"),
+    )
+    assert [(f.sink.request, f.count) for f in result.findings] == [("r2", 3)]
+
+
+def test_places_of_one_request_that_contradict_are_a_finding(tmp_path: Path) -> None:
+    def claimed(identity: str, at: int, user: str, cookie: str) -> dict[str, Any]:
+        claims = [["user", user, "header:x-user"], ["user", cookie, "jwt:sub"]]
+        return sent(identity, user, at, "hi", claims=claims)
+
+    result = of(
+        tmp_path, claimed("r1", 0, "zoe", "zoe"), claimed("r2", 1, "tim", "tim"), claimed("r3", 2, "tim", "zoe")
+    )
+    assert [(f.kind, f.source.lane, f.sink.lane, f.sink.request) for f in result.findings] == [
+        ("identity", "zoe", "tim", "r3")
+    ]
+
+
+def test_the_boundary_decides_whose_a_value_is(tmp_path: Path) -> None:
+    events = (
+        sent("r1", "zoe", 0, "I am zoe@example.com") | {"session": "one"},
+        answered("r1", 1),
+        sent("r2", "zoe", 2, "hi") | {"session": "two"},
+        answered("r2", 3, "zoe@example.com"),
+    )
+    assert not of(tmp_path, *events).findings
+    assert ("email", "one", "two", "body") in seen(of(tmp_path, *events, boundary="session"))
+
+
+def test_too_many_values_are_said_and_the_most_telling_stay(tmp_path: Path) -> None:
+    many = [sent(f"r{n}", "zoe", n, f"order ORD-{n:06d}-X") for n in range(50)]
+    result = of(
+        tmp_path, *many, sent("a", "zoe", 60, f"use {SECRET}"), sent("b", "tim", 70, "hi"), answered("b", 80, SECRET),
+        most_values=20,
+    )  # fmt: skip
+    assert result.capped
+    assert ("secret", "zoe", "tim", "body") in seen(result)
+
+
+def test_an_interrupt_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases: list[str] = []
+
+    def stop(phase: str, size: int) -> None:
+        phases.append(phase)
+        if phases.count("searching") == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("crosslane.replay.trace.store._LATE", 0)
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+        sent("r3", "ann", 4, "hi"),
+        answered("r3", 5, "zoe@example.com"),
+        progress=stop,
+    )
+    assert [f.sink.lane for f in result.findings] == ["tim"]
+    assert result.stopped == "while searching"
+
+
+def test_bad_lines_cost_only_themselves_and_nothing_usable_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    good = (
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+    )
+    path.write_text("{torn\n" + "".join(json.dumps(event) + "\n" for event in good) + '{"k": "res", "id": 7}\n')
+    result = audit(path)
+    assert len(result.findings) == 1
+    assert [problem.line for problem in result.problems] == [1, 5]
+    path.write_text("nonsense\n")
+    with pytest.raises(TraceError, match="no usable request"):
+        audit(path)
+
+
+@given(st.recursive(st.text(max_size=30) | st.integers() | st.none(), lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=8), c, max_size=3)))  # fmt: skip
+def test_no_request_whatever_it_holds_breaks_the_audit(value: Any) -> None:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        of(
+            Path(folder),
+            sent("r1", "zoe", 0, request={"path": "/x", "headers": value, "json": value, "query": value}),
+            answered("r1", 1, value),
+            sent("r2", "tim", 2, request=value if value is not None else "x"),
+            {"k": "up", "parent": "r2", "t": 1, "in": value, "out": value},
+            answered("r2", 3, value),
+        )
+
+
+def test_the_text_of_json_is_complete(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 1, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+    )
+    data = result.to_json()
+    assert data["version"] == auditing.VERSION
+    assert set(data) >= {"trace", "requests", "lanes", "values", "capped", "findings", "problems"}
+    assert set(data["findings"][0]) >= {"id", "kind", "source", "sink", "overlapped", "rank"}

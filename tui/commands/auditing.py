@@ -1,0 +1,124 @@
+"""`crosslane audit`: what already crossed in the recorded traffic itself, no handler needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path  # noqa: TC003 - Typer reads it
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ..safe_text import safe
+
+if TYPE_CHECKING:
+    from ...replay.detect.audit import Audit, Finding
+
+_STEP_BYTES = 2_000_000
+
+
+def audit(
+    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)],
+    boundary: Annotated[
+        str, typer.Option(help="What must be isolated: user, session, or a field of the request.")
+    ] = "user",
+    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    most: Annotated[int, typer.Option(min=1, help="Print at most this many findings.")] = 50,
+) -> None:
+    """Search recorded traffic for one user's values in another user's answers and prompts."""
+    result = _run(trace, boundary)
+    if format == "json":
+        # ASCII, so that neither a lone surrogate nor a terminal escape of a trace gets out raw.
+        sys.stdout.write(
+            json.dumps({**result.to_json(), "findings": [f.to_json() for f in result.findings[:most]]}, indent=2) + "\n"
+        )
+    else:
+        _print(result, most)
+    raise typer.Exit(result.exit_code)
+
+
+def _run(trace: Path, boundary: str) -> Audit:
+    """The audit, with the share of the bytes that were read on a terminal."""
+    from ...replay.detect.audit import audit as run
+    from ...replay.trace.events import parts
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return run(trace, boundary)
+    total = sum(file.stat().st_size for file in parts(trace) if file.exists())
+    read = {"learning": 0, "searching": 0}
+    with console.status("learning") as status:
+        shown = 0
+
+        def tell(phase: str, size: int) -> None:
+            nonlocal shown
+            read[phase] += size
+            if sum(read.values()) - shown < _STEP_BYTES:
+                return
+            shown = sum(read.values())
+            # A compressed trace is larger inside; its share is not known.
+            share = f", {100 * read[phase] // total}%" if read[phase] <= total else ""
+            status.update(Text(f"{phase}: {read[phase] / 1e6:,.0f} MB{share}"))
+
+        return run(trace, boundary, tell)
+
+
+def _print(result: Audit, most: int) -> None:
+    console = Console(highlight=False)
+    notes = Console(stderr=True, highlight=False)
+    for problem in result.problems[:10]:
+        notes.print(Text(f"{safe(result.trace)}:{problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
+    if len(result.problems) > 10:
+        notes.print(Text(f"and {len(result.problems) - 10} more lines like that", "yellow"))
+    for finding in result.findings[:most]:
+        console.print(Text(_line(finding)), soft_wrap=True)
+        console.print(Text(f"    {_detail(finding)}", "dim"), soft_wrap=True)
+    if len(result.findings) > most:
+        notes.print(Text(f"and {len(result.findings) - most} more; --most {len(result.findings)} shows all"))
+    notes.print(Text(_summary(result)), soft_wrap=True)
+
+
+def _line(finding: Finding) -> str:
+    source, sink = finding.source, finding.sink
+    if finding.kind == "identity":
+        return (
+            f"{safe(sink.request, 40)}: {safe(sink.path, 60)} names {finding.value_kind} {safe(source.lane, 40)}, "
+            f"but {safe(sink.evidence, 100)}"
+        )
+    what = f'{finding.value_kind} "{safe(sink.evidence, 80)}"'
+    return (
+        f"{safe(source.lane, 40)} -> {safe(sink.lane, 40)}: {what} in {safe(sink.path, 80)} of {safe(sink.request, 40)}"
+    )
+
+
+def _detail(finding: Finding) -> str:
+    if finding.kind == "identity":
+        return "two places of one request name different people; unverified"
+    verb = "sent in" if finding.kind == "request-value" else "first answered in"
+    where = "an upstream prompt" if finding.sink.where == "upstream" else "the response"
+    when = "while both were in flight" if finding.overlapped else f"{_ago(finding.after_ns)} earlier"
+    places = f"; {finding.count} places" if finding.count > 1 else ""
+    return f"{verb} {safe(finding.source.request, 40)}, {when}; surfaced in {where}{places}; rank {finding.rank:g}"
+
+
+def _ago(ns: int) -> str:
+    seconds = ns / 1e9
+    return (
+        f"{seconds * 1000:.0f} ms"
+        if seconds < 1
+        else f"{seconds:.1f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+    )
+
+
+def _summary(result: Audit) -> str:
+    capped = "; too many values for memory, the least telling were left out" if result.capped else ""
+    searched = f"{result.requests:,} requests, {result.lanes:,} lanes, {result.values:,} values searched{capped}"
+    if result.stopped:
+        return f"stopped {result.stopped}: {len(result.findings)} found so far; {searched}"
+    if not result.findings:
+        return f"no value of one lane was seen in another's responses or prompts: {searched}"
+    return f"{len(result.findings)} found: {searched}"
