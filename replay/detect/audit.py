@@ -12,13 +12,15 @@ import hashlib
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import TraceError
 from ..trace.events import EXAMPLE
 from ..trace.identity import Claim, claims_of, disagreements, places_of
 from ..trace.lanes import lane_name
 from ..trace.model import Exchange, Problem, Request
+from ..trace.pseudonyms import lowercase
+from ..trace.secrets import stands_free
 from ..trace.store import stream
 from .owners import MOST_VALUES, Owners, Requests
 from .sinks import shown, texts
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _JOIN = "\n\x00\n"
-_ANYWHERE = frozenset({"secret", "phrase"})
 _MOST_FINDINGS = 10_000
 _MOST_PROBLEMS = 1_000
 _MOST_CLAIMING = 200_000
@@ -234,6 +235,10 @@ def _claims(request: Request) -> tuple[Claim, ...]:
     return (*claims, Claim("user", request.user, "field:user")) if claims and request.user else claims
 
 
+_From: TypeAlias = tuple[str, int, int, str]
+_Span: TypeAlias = tuple[int, int, str, "_From | None"]
+
+
 @dataclass(slots=True)
 class _Hit:
     """A value in the traffic of a lane that is not its owner's: the first place, and how many there are."""
@@ -280,7 +285,7 @@ class _Search:
         """What a lane has said by now is no news to it, whatever shape it said it in."""
         sent = request.request
         told = [request.message or "", *(text for _, text in texts(sent, ""))]
-        for _, _, text in self._spans(_JOIN.join(told).lower()):
+        for _, _, text in self._spans(lowercase(_JOIN.join(told))):
             owned, answered = self.patterns[text]
             if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
                 self._sent_at.setdefault((text, lane), request.at_ns)
@@ -295,15 +300,10 @@ class _Search:
             starts.append(position)
             position += len(text) + len(_JOIN)
         whole = _JOIN.join(text for _, _, text in places)
-        lowered = whole.lower()
-        exact = len(lowered) == len(whole)
-        for start, end, text in _widest(self._spans(lowered)):
-            index = bisect_right(starts, start) - 1 if exact else 0
-            source = self._source(text, lane, exchange)
-            if source is None:
-                continue
-            where, path, _ = places[index]
-            self._hit(exchange, name, lane, text, source, (where, path, whole[start:end] if exact else text))
+        found = [(*span, self._source(span[2], lane, exchange)) for span in self._spans(lowercase(whole))]
+        for start, end, text, source in _speaking(found):
+            where, path, _ = places[bisect_right(starts, start) - 1]
+            self._hit(exchange, name, lane, text, source, (where, path, whole[start:end]))
 
     def _source(self, text: str, lane: int, exchange: Exchange) -> tuple[str, int, int, str] | None:
         """(kind, request, since, kind of value) of the lane that had it first, if that is another one."""
@@ -340,7 +340,7 @@ class _Search:
             start, end = last - len(text) + 1, last + 1
             owned, answered = self.patterns[text]
             kind = owned.kind if owned else answered.kind if answered else ""
-            if _stands_alone(lowered, start, end, kind):
+            if stands_free(lowered, start, end, kind):
                 yield start, end, text
 
     def _finding(self, hit: _Hit) -> Finding:
@@ -365,24 +365,25 @@ class _Search:
         )
 
 
-def _widest(spans: Iterator[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Spans that lie in no other: of a value inside a longer one, the longer one speaks."""
-    kept: list[tuple[int, int, str]] = []
+def _speaking(spans: list[_Span]) -> Iterator[tuple[int, int, str, _From]]:
+    """The spans that are crossings and speak for their place: of one inside another the wider one, but of a phrase
+    with a foreign value in it that value. What lies inside the lane's own words is its own."""
+    spans.sort(key=lambda span: (span[0], -span[1]))
     reach = -1
-    for start, end, text in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if end > reach:
-            kept.append((start, end, text))
+    phrases: list[tuple[int, int, str, _From]] = []
+    said = -1  # where the last value that spoke began
+    for start, end, text, source in spans:
+        while phrases and phrases[0][1] <= start:
+            yield phrases.pop(0)
+        if source is not None and source[3] == "phrase":
+            phrases.append((start, end, text, source))
+        elif end > reach:
             reach = end
-    return kept
-
-
-def _stands_alone(text: str, start: int, end: int, kind: str) -> bool:
-    """Whether a match is no part of a longer word; for a name, of no address or compound either."""
-    if kind in _ANYWHERE:
-        return True
-    before, after = text[start - 1 : start], text[end : end + 1]
-    joined = "@_-" if kind == "name" else ""
-    return not ((before and (before.isalnum() or before in joined)) or (after and (after.isalnum() or after in joined)))
+            if source is not None:
+                said = start
+                yield start, end, text, source
+        phrases = [phrase for phrase in phrases if not phrase[0] <= said < phrase[1]]
+    yield from phrases
 
 
 def _identity(found: Disagreement, requests: Requests, boundary: str) -> Finding:

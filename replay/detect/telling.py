@@ -18,10 +18,13 @@ from urllib.parse import unquote_plus
 
 from ..trace.secrets import (
     JWT_CLAIMS,
+    NO_NAMES,
     SECRET_HEADERS,
     STAND_IN,
+    assigned_secrets,
     header_secrets,
     is_secret_key,
+    is_telling,
     jwt_claims,
     shaped_secrets,
 )
@@ -35,7 +38,7 @@ WEIGHTS = {"secret": 90, "email": 80, "id": 65, "name": 55, "phrase": 40}
 """How telling each kind is, of 100."""
 _STAND_IN_AS = {
     "email": "email",
-    "user": "name",
+    "user": "id",
     "session": "id",
     "phone": "id",
     "card": "id",
@@ -55,21 +58,15 @@ _PLAIN_NUMBER = re.compile(
     r"(?:utf|iso|sha|md|http|ipv|es|h|base|rfc|python|html|mp|oauth|cp|windows|x86|covid|top|p|s|u|q|r|t|user|item|step|room|page|line)[-_.]?\d{1,5}(?:[-_.]\d+)*",
     re.IGNORECASE,
 )  # fmt: skip
-_NAME = r"[^\W\d_a-z][^\W\d_]+(?:[-'’][^\W\d_]+)?"
+_NAME = r"(?:user_[a-z2-7]{12}|[^\W\d_a-z][^\W\d_]+(?:[-'’][^\W\d_]+)?)"
 _INTRODUCED = re.compile(
     r"(?i:\bmy name is|\bname'?s|\bi am called|\bcall me|\bthis is|\bi am|\bi'm|\bname:)\s+"
     rf"({_NAME}(?:\s+{_NAME}){{0,3}})"
 )
-_SAID = re.compile(r"[^\W\d_]+(?:['’.-][^\W_]+)*")
+_SAID = re.compile(STAND_IN.pattern + r"|[^\W\d_]+(?:['’.-][^\W_]+)*")
 _PHRASE_WORDS = 5
-_PHRASE_LONG = 20
-_NO_NAMES = frozenset({
-    "admin", "administrator", "root", "test", "tester", "testing", "user", "users", "guest", "anonymous", "default",
-    "none", "null", "unknown", "undefined", "true", "false", "system", "assistant", "service", "support", "public",
-    "local", "localhost", "demo", "example", "agent", "client", "customer", "main", "session", "sessions", "anyone",
-    "everyone", "someone", "team", "you", "here", "there", "sorry", "looking", "trying", "happy", "sure", "not", "just",
-    "the", "and", "application", "json",
-})  # fmt: skip
+_PHRASE_LETTERS = 16
+_NAME_LONG = 5
 _SAID_BY_OTHERS = frozenset({"system", "assistant", "tool", "developer", "function", "model"})
 _PROTOCOL_HEADERS = frozenset({
     "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges", "age", "allow", "alt-svc",
@@ -93,14 +90,16 @@ class Value(NamedTuple):
 
 
 def values_in(text: str) -> Iterator[Value]:
-    """The telling values of a free text, phrases included. Phrases are made of what lies between the other values, so
-    that they stay the same when those are replaced."""
+    """The telling values of a free text: what identifies, names that somebody gave, and phrases of the rest."""
     text = text[:_LONGEST_TEXT]
-    taken = list(_spans(text))
+    taken = list(_sure(text))
     for start, end, kind in taken:
         yield Value(kind, text[start:end].lower())
+    yield from _names(text)
     position = 0
-    for start, end, _ in [*sorted(taken), (len(text), len(text), "")]:
+    # A name is a word of a phrase, whether it stands there itself or as a stand-in; other values end a phrase.
+    ends = [(start, end) for start, end, _ in taken if not text.endswith(("user_", "session_"), 0, start)]
+    for start, end in [*sorted(ends), (len(text), len(text))]:
         if start > position:
             yield from _phrases(text, position, start)
         position = max(position, end)
@@ -143,7 +142,7 @@ def header_values(name: str, value: str) -> Iterator[Value]:
     lowered = name.lower()
     if lowered in SECRET_HEADERS:
         for start, end, kind in header_secrets(lowered, value):
-            yield from _whole(value[start:end])
+            yield from _whole(value[start:end], kind)
             if kind == "jwt":
                 for claim, told in (jwt_claims(value[start:end]) or {}).items():
                     if claim in JWT_CLAIMS and isinstance(told, str):
@@ -197,41 +196,36 @@ def _in_json(value: Any) -> Iterator[Value]:
         yield from identifying_in(str(value))
 
 
-def _whole(secret: str) -> Iterator[Value]:
-    if len(secret) >= 6 and secret.lower() not in _NO_NAMES:
+def _whole(secret: str, kind: str = "secret") -> Iterator[Value]:
+    if STAND_IN.fullmatch(secret.rpartition(".")[2]):
+        yield Value("secret", secret[-12:])
+    elif is_telling(secret, kind):
         yield Value("secret", secret.lower())
 
 
 def _named(name: str) -> Iterator[Value]:
-    """A user's or session's name: whatever is in it, else itself where it is long enough."""
+    """A user's or session's name: whatever identifies in it, else itself where it is long enough."""
     found = list(identifying_in(name))
     yield from found
-    if (
-        not found
-        and len(name) >= 3
-        and not name.isdigit()
-        and name.lower() not in _NO_NAMES
-        and _DIGIT.search(name) is None
-    ):
+    if not found and is_telling(name, "user") and _DIGIT.search(name) is None:
         yield Value("name", name.lower())
 
 
-def _spans(text: str) -> Iterator[tuple[int, int, str]]:
-    taken = list(_sure(text))
-    yield from taken
+def _names(text: str) -> Iterator[Value]:
     for match in _INTRODUCED.finditer(text):
-        start, end = match.span(1)
-        name = text[start:end].lower()
-        if len(name) >= 3 and not _NO_NAMES.intersection(name.split()) and not _inside(start, end, taken):
-            yield start, end, "name"
+        name = match[1].lower()
+        if len(name) >= 3 and not NO_NAMES.intersection(name.split()):
+            yield Value("name", name)
 
 
 def _sure(text: str) -> Iterator[tuple[int, int, str]]:
     """Secrets, addresses and ids, in no order; none overlaps another."""
     taken: list[tuple[int, int, str]] = []
     if "_" in text:
-        taken += [(*m.span(), _STAND_IN_AS.get(m[0].partition("_")[0], "secret")) for m in STAND_IN.finditer(text)]
+        # The hash alone: what is a cookie to one recorder may be a token to another.
+        taken += [(m.end() - 12, m.end(), _STAND_IN_AS.get(m[0][:-13], "secret")) for m in STAND_IN.finditer(text)]
     taken += [(a, b, "secret") for a, b, _ in shaped_secrets(text) if not _inside(a, b, taken)]
+    taken += [(a, b, "secret") for a, b, _ in assigned_secrets(text) if not _inside(a, b, taken)]
     if "@" in text:
         taken += [(*m.span(), "email") for m in EMAIL.finditer(text) if not _inside(*m.span(), taken)]
     if _DIGIT.search(text) is not None:
@@ -253,8 +247,9 @@ def _inside(start: int, end: int, taken: list[tuple[int, int, str]]) -> bool:
 
 def _phrases(text: str, start: int, end: int) -> Iterator[Value]:
     """Pieces of five words in a row, one after another: a copy of nine words in a row holds at least one of them."""
-    words = [match.span() for match in _SAID.finditer(text, start, end)]
+    words = [(*match.span(), bool(STAND_IN.fullmatch(match[0]))) for match in _SAID.finditer(text, start, end)]
     for first in range(0, len(words) - _PHRASE_WORDS + 1, _PHRASE_WORDS):
-        piece = text[words[first][0] : words[first + _PHRASE_WORDS - 1][1]]
-        if _PHRASE_LONG <= len(piece) <= _LONGEST_VALUE:
-            yield Value("phrase", piece.lower())
+        piece = words[first : first + _PHRASE_WORDS]
+        letters = sum(_NAME_LONG if stand_in else end - start for start, end, stand_in in piece)
+        if letters >= _PHRASE_LETTERS and piece[-1][1] - piece[0][0] <= _LONGEST_VALUE:
+            yield Value("phrase", text[piece[0][0] : piece[-1][1]].lower())

@@ -63,12 +63,53 @@ _HINT = re.compile(
 )
 _ANY = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<{kind}>{shape})" for kind, shape in _SHAPES.items()) + r")")
 
+_ASSIGNED_HINT = re.compile(r"(?i)pass|secret|api|token|private|access|signing|encryption")
+_ASSIGNED = re.compile(
+    r"(?i)(?<![A-Za-z0-9])(?:passw(?:or)?d|passphrase|api[_-]?key|(?:access|refresh|id|auth|session|bearer|csrf)[_-]?token|"
+    r"client[_-]?secret|webhook[_-]?secret|signing[_-]?secret|secret|private[_-]?key|secret[_-]?(?:access[_-]?)?key|"
+    r"access[_-]?key|encryption[_-]?key)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?([^\s\"'&,;\\{}\[\]<>]{6,512})"
+)
+
 STAND_IN_KINDS = (
     "key", "jwt", "pem", "token", "cookie", "secret", "user", "session", "email", "phone", "card", "iban", "value",
 )  # fmt: skip
 """What a stand-in can begin with: `email_k5q2…`."""
 STAND_IN = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(STAND_IN_KINDS)})_[a-z2-7]{{12}}(?![a-z0-9])")
 JWT_CLAIMS = ("sub", "sid", "tid", "uid", "oid", "email", "preferred_username", "name", "org_id")
+
+
+NO_NAMES = frozenset({
+    "admin", "administrator", "root", "test", "tester", "testing", "user", "users", "guest", "anonymous", "default",
+    "none", "null", "unknown", "undefined", "true", "false", "system", "assistant", "service", "support", "public",
+    "local", "localhost", "demo", "example", "agent", "client", "customer", "main", "session", "sessions", "anyone",
+    "everyone", "someone", "team", "you", "here", "there", "sorry", "looking", "trying", "happy", "sure", "not", "just",
+    "the", "and", "application", "json",
+})  # fmt: skip
+"""What stands where a name does and is none."""
+_NO_SECRETS = frozenset(
+    {"string", "required", "optional", "boolean", "number", "password", "secret", "hidden", "token"}
+)
+_DIGIT = re.compile(r"\d")
+
+
+def is_telling(value: str, kind: str) -> bool:
+    """Whether a value is unlikely to stand somewhere by chance: such a one is looked for elsewhere too."""
+    text = value.lower()
+    if kind in ("user", "session"):
+        return len(text) >= (6 if text.isdigit() else 3) and text not in NO_NAMES
+    if kind == "cookie" and not (_DIGIT.search(text) or len(text) >= 16):
+        return False  # theme=dark
+    return len(text) >= 6 and text not in NO_NAMES and text not in _NO_SECRETS
+
+
+def stands_free(text: str, start: int, end: int, kind: str) -> bool:
+    """Whether a match is no part of a longer word; for a name, of no address or compound either. A secret counts
+    inside other text too."""
+    if kind not in ("email", "phone", "card", "iban", "user", "session", "value", "id", "name"):
+        return True
+    joined = "@_-" if kind in ("user", "name") else ""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return not ((before and (before.isalnum() or before in joined)) or (after and (after.isalnum() or after in joined)))
 
 
 def is_secret_key(key: str) -> bool:
@@ -88,6 +129,11 @@ def shaped_secrets(text: str) -> list[tuple[int, int, str]]:
             start = end - len(match[match.re.groups])
         found.append((start, end, kind))
     return found
+
+
+def assigned_secrets(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what stands behind `password=`, `"api_key": "` and the like in a text."""
+    return [(*match.span(1), "secret") for match in _ASSIGNED.finditer(text)] if _ASSIGNED_HINT.search(text) else []
 
 
 def header_secrets(name: str, value: str) -> list[tuple[int, int, str]]:

@@ -69,6 +69,29 @@ def stream(
             yield done
 
 
+def referred(path: Path, name: str) -> dict[str, Json]:
+    """A body that was too large for its line. The name is a hash, so no trace can point out of its own folder.
+
+    Raises:
+        ValueError: it is no such name, or not there.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", name):
+        raise ValueError("refers to a body by something that is no SHA-256")
+    try:
+        with open_any(blobs(path) / name) as stream:
+            raw = stream.read()
+    except OSError:
+        raise ValueError(f"refers to a body that is not there: {blobs(path).name}/{name[:12]}…") from None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(raw).decode("ascii")}
+    try:
+        return {"json": json.loads(text)}
+    except (ValueError, RecursionError):
+        return {"text": text}
+
+
 def dump(exchanges: Iterable[Exchange], stream: IO[str], header: dict[str, Json] | None = None) -> int:
     """Write exchanges as a trace file, header and `end` included; how many. What `load` reads back is equal."""
     stream.write(json.dumps({**(header or {}), "k": "header", "v": VERSION}) + "\n")
@@ -287,25 +310,7 @@ class _Reading:
         found = {key: place[key] for key in (*_BODIES, "ref") if key in place}
         if len(found) > 1:
             raise ValueError(f"has more than one body ({', '.join(found)})")
-        return self._referred(str(found["ref"])) if "ref" in found else found
-
-    def _referred(self, name: str) -> dict[str, Json]:
-        """A body that was too large for its line. The name is a hash, so no trace can point out of its own folder."""
-        if not re.fullmatch(r"[0-9a-f]{64}", name):
-            raise ValueError("refers to a body by something that is no SHA-256")
-        try:
-            with open_any(blobs(self.path) / name) as stream:
-                raw = stream.read()
-        except OSError:
-            raise ValueError(f"refers to a body that is not there: {blobs(self.path).name}/{name[:12]}…") from None
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return {"b64": base64.b64encode(raw).decode("ascii")}
-        try:
-            return {"json": json.loads(text)}
-        except (ValueError, RecursionError):
-            return {"text": text}
+        return referred(self.path, str(found["ref"])) if "ref" in found else found
 
     def _problem(self, line: int, message: str) -> None:
         self.problems.append(Problem(line, message))
