@@ -22,7 +22,7 @@ from ..replay.schedule.schedule import FAULTS, Schedule
 from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.settings import Settings, load_settings
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
-from .commands import auditing
+from .commands import auditing, redacting
 from .safe_text import safe
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ def export(
 
 
 app.command("audit")(auditing.audit)
+app.command("redact")(redacting.redact)
 
 
 @app.callback(invoke_without_command=True)

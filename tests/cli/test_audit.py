@@ -59,3 +59,33 @@ def test_bad_input_is_one_line_and_exit_code_2(
     err = capsys.readouterr().err
     assert err.count("\n") == 2
     assert "Traceback" not in err
+
+
+def test_a_trace_is_redacted_and_still_shows_the_crossing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSLANE_STATE_DIR", str(tmp_path / "state"))
+    raw, out, kept = trace(tmp_path, *LEAK), tmp_path / "out.jsonl", tmp_path / "map.json"
+    assert run(monkeypatch, "redact", raw, "-o", out, "--redact", "kind:email", "--keep-map", kept) == 0
+    told = capsys.readouterr()
+    assert "2 email" in told.err
+    assert "alice@example.com" not in told.err + told.out + out.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert list(json.loads(kept.read_text()).values()) == ["alice@example.com"]
+    assert run(monkeypatch, "audit", out) == 1
+    assert "alice -> bob: email" in capsys.readouterr().out
+
+
+def test_redacting_refuses_its_own_input_and_bad_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSLANE_STATE_DIR", str(tmp_path / "state"))
+    raw = trace(tmp_path, *LEAK)
+    before = raw.read_bytes()
+    assert run(monkeypatch, "redact", raw, "-o", raw) == 2
+    assert run(monkeypatch, "redact", raw, "-o", tmp_path / "o.jsonl", "--keep-map", raw) == 2
+    assert run(monkeypatch, "redact", raw, "-o", tmp_path / "o.jsonl", "--redact", "pattern:(") == 2
+    assert run(monkeypatch, "redact", raw, "-o", tmp_path / "no" / "o.jsonl") == 2
+    assert raw.read_bytes() == before
+    assert not list(tmp_path.glob("*o.jsonl*"))
+    assert capsys.readouterr().err.count("\n") == 4
