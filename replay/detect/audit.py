@@ -24,7 +24,7 @@ from ..trace.secrets import stands_free
 from ..trace.store import stream
 from .owners import MOST_VALUES, Owners, Requests
 from .sinks import shown, texts
-from .telling import WEIGHTS, header_values, identifying_in, values_sent
+from .telling import PHRASE_WORDS, WEIGHTS, header_values, identifying_in, values_sent, word_list, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,11 +204,11 @@ def _learn(reading: _Reading, owners: Owners) -> list[Disagreement]:
         request, response = exchange.request, exchange.response
         number = requests.add(exchange, reading.lane(request))
         lane = requests.lane_of[number]
-        request = replace(request, claims=_claims(request))
-        if request.claims not in claiming and len(claiming) < _MOST_CLAIMING:
+        claims = _claims(request)
+        if claims not in claiming and len(claiming) < _MOST_CLAIMING:
             # Requests with the same claims say the same; the first of them speaks.
-            claiming[request.claims] = replace(request, message="", request=None)
-        owners.send(values_sent(request), lane, number, request.at_ns)
+            claiming[claims] = replace(request, message="", request=None, claims=claims)
+        owners.send(values_sent(request, claims), lane, number, request.at_ns)
         for call in exchange.upstream:
             told = "\n".join(text for _, text in texts(call.answered, ""))
             owners.answer(set(identifying_in(told)), lane, number, call.at_ns + call.duration_ns, fetched=True)
@@ -263,9 +263,15 @@ class _Search:
         self._hits: dict[tuple[str, int, int], _Hit] = {}
         self._sent_at: dict[tuple[str, int], int] = {}
         self._automaton: Any = cast("Any", import_module("ahocorasick")).Automaton()
-        for text in self.patterns:
-            self._automaton.add_word(text, text)
-        if self.patterns:
+        self._phrases: dict[tuple[str, ...], str] = {}
+        for text, (owned, _) in self.patterns.items():
+            if owned is not None and owned.kind == "phrase":
+                # By their words: the automaton stays small, and it does not matter how they are spaced.
+                self._phrases[tuple(text.split(" "))] = text
+            else:
+                self._automaton.add_word(text, text)
+        self._searched = len(self._automaton) > 0
+        if self._searched:
             self._automaton.make_automaton()
 
     def take(self, item: Request | Exchange, lane: str) -> None:
@@ -285,7 +291,7 @@ class _Search:
         """What a lane has said by now is no news to it, whatever shape it said it in."""
         sent = request.request
         told = [request.message or "", *(text for _, text in texts(sent, ""))]
-        for _, _, text in self._spans(lowercase(_JOIN.join(told))):
+        for text in self._told(lowercase(_JOIN.join(told))):
             owned, answered = self.patterns[text]
             if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
                 self._sent_at.setdefault((text, lane), request.at_ns)
@@ -335,8 +341,26 @@ class _Search:
         ended_ns = exchange.response.at_ns if exchange.response else exchange.request.at_ns
         self._hits[text, owner, lane] = _Hit(text, kind, request, since_ns, sink, self._exchange, ended_ns)
 
+    def _told(self, lowered: str) -> Iterator[str]:
+        """The values in a text, wherever they stand in it."""
+        yield from (text for _, _, text in self._matches(lowered))
+        phrases = self._phrases
+        yield from (phrases[window] for window in _windows(word_list(lowered)) if window in phrases)
+
     def _spans(self, lowered: str) -> Iterator[tuple[int, int, str]]:
-        for last, text in self._automaton.iter(lowered):
+        yield from self._matches(lowered)
+        words = word_list(lowered)
+        if self._phrases.keys().isdisjoint(_windows(words)):
+            return
+        places = [match.span() for match in words_in(lowered)]
+        for first, window in enumerate(_windows(words)):
+            text = self._phrases.get(window)
+            if text is not None:
+                yield places[first][0], places[first + len(window) - 1][1], text
+
+    def _matches(self, lowered: str) -> Iterator[tuple[int, int, str]]:
+        """(start, end, value) of what the automaton finds standing free: all values but phrases."""
+        for last, text in self._automaton.iter(lowered) if self._searched else ():
             start, end = last - len(text) + 1, last + 1
             owned, answered = self.patterns[text]
             kind = owned.kind if owned else answered.kind if answered else ""
@@ -363,6 +387,10 @@ class _Search:
             round(rank, 1),
             hit.count,
         )
+
+
+def _windows(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[first:] for first in range(PHRASE_WORDS)), strict=False)
 
 
 def _speaking(spans: list[_Span]) -> Iterator[tuple[int, int, str, _From]]:

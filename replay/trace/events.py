@@ -138,7 +138,7 @@ def _events_of(
 def _event(raw: bytes, whole: bool) -> dict[str, Json] | str:
     """The event on a line, or why it is none."""
     try:
-        event = json.loads(raw.decode("utf-8", "strict"), parse_constant=_refuse, object_pairs_hook=_once)
+        event = _DECODER.decode(raw.decode("utf-8", "strict"))
     except (ValueError, RecursionError) as error:
         if not whole:
             return f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept"
@@ -176,6 +176,10 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(members) != len(pairs):
         raise ValueError("the same key twice in one object")
     return members
+
+
+# Made once: `json.loads` with hooks makes one for every line.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_once)
 
 
 def _why(error: Exception, raw: bytes) -> str:

@@ -71,7 +71,7 @@ def patterns(path: Path) -> list[str]:
     owners = Owners(MOST_VALUES)
     for number, item in enumerate(stream(path, [])):
         if isinstance(item, Request):
-            owners.send(values_sent(item), abs(hash(item.user)) % 2**31, number, item.at_ns)
+            owners.send(values_sent(item, ()), abs(hash(item.user)) % 2**31, number, item.at_ns)
     return [text for text, owned in owners.sent.items() if owned.lane >= 0]
 
 
@@ -101,7 +101,9 @@ def main() -> None:
         took = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"trace: {size:.0f} MB, {result.requests:,} requests, {result.lanes:,} lanes, {crossings} crossings made")
-        print(f"audit: {took:.1f} s ({size / took:.1f} MB/s), {result.values:,} values, capped: {result.capped}, ", end="")
+        print(
+            f"audit: {took:.1f} s ({size / took:.1f} MB/s), {result.values:,} values, capped: {result.capped}, ", end=""
+        )
         print(f"{len(result.findings)} findings, peak RSS {peak:.0f} MB")
         sys.stdout.flush()
         if not options.no_grep:
