@@ -23,7 +23,7 @@ from ..trace.pseudonyms import lowercase
 from ..trace.secrets import stands_free
 from ..trace.store import stream
 from .owners import MOST_VALUES, Owners, Requests
-from .sinks import shown, texts
+from .sinks import at_a_glance, flat, shown, texts
 from .telling import PHRASE_WORDS, WEIGHTS, header_values, identifying_in, values_sent, word_list, words_in
 
 if TYPE_CHECKING:
@@ -290,16 +290,19 @@ class _Search:
     def _sent(self, request: Request, lane: int) -> None:
         """What a lane has said by now is no news to it, whatever shape it said it in."""
         sent = request.request
-        told = [request.message or "", *(text for _, text in texts(sent, ""))]
-        for text in self._told(lowercase(_JOIN.join(told))):
+        told = request.message if sent is None else flat(sent)
+        if told is None:
+            told = _JOIN.join(text for _, text in texts(sent, ""))
+        for text in self._told(lowercase(told)):
             owned, answered = self.patterns[text]
             if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
                 self._sent_at.setdefault((text, lane), request.at_ns)
 
     def _answered(self, exchange: Exchange, name: str, lane: int) -> None:
-        places = list(shown(exchange))
-        if not places:
+        glance = at_a_glance(exchange)
+        if glance is not None and not any(self._source(text, lane, exchange) for text in self._told(lowercase(glance))):
             return
+        places = list(shown(exchange))
         starts: list[int] = []
         position = 0
         for _, _, text in places:
@@ -344,8 +347,9 @@ class _Search:
     def _told(self, lowered: str) -> Iterator[str]:
         """The values in a text, wherever they stand in it."""
         yield from (text for _, _, text in self._matches(lowered))
-        phrases = self._phrases
-        yield from (phrases[window] for window in _windows(word_list(lowered)) if window in phrases)
+        phrases, words = self._phrases, word_list(lowered)
+        if not phrases.keys().isdisjoint(_windows(words)):
+            yield from (phrases[window] for window in _windows(words) if window in phrases)
 
     def _spans(self, lowered: str) -> Iterator[tuple[int, int, str]]:
         yield from self._matches(lowered)

@@ -315,3 +315,13 @@ def test_the_text_of_json_is_complete(tmp_path: Path) -> None:
     assert data["version"] == auditing.VERSION
     assert set(data) >= {"trace", "requests", "lanes", "values", "capped", "findings", "problems"}
     assert set(data["findings"][0]) >= {"id", "kind", "source", "sink", "overlapped", "rank"}
+
+
+@given(st.recursive(st.sampled_from(["zoe@example.com", 'say "zoe@example.com"', "a\nzoe@example.com", "a\\zoe@example.com", "é\tzoe@example.com", '{"a": "zoe@example.com"}', "hi"]), lambda c: st.lists(c, max_size=2) | st.dictionaries(st.sampled_from(["a", 'b"c', "d\n"]), c, max_size=2)))  # fmt: skip
+def test_wherever_a_value_stands_in_an_answer_it_is_found(value: Any) -> None:
+    import tempfile
+    from pathlib import Path
+
+    events = (sent("r1", "zoe", 0, "I am zoe@example.com"), sent("r2", "tim", 1, "hi"), answered("r2", 3, value))
+    with tempfile.TemporaryDirectory() as folder:
+        assert bool(of(Path(folder), *events).findings) == ("zoe@example.com" in json.dumps(value))
