@@ -36,6 +36,8 @@ class Pseudonyms:
         self._fresh: dict[str, str] = {}
         self._shapes: dict[str, str] = {}
         self._automaton: Any = None
+        self._fresh_automaton: Any = None
+        self._changed = False
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -63,6 +65,7 @@ class Pseudonyms:
             if is_telling(value, kind):
                 for shape in _shapes_of(value):
                     self._fresh[shape] = value
+                self._changed = True
         self._kinds.move_to_end(normal)
         if len(self._kinds) > self._most:
             oldest, _ = self._kinds.popitem(last=False)
@@ -78,31 +81,27 @@ class Pseudonyms:
         lowered = lowercase(text)
         self._settle()
         found: list[tuple[int, int, str]] = []
-        if self._automaton is not None:
-            for last, shape in self._automaton.iter(lowered):
-                value = self._shapes.get(shape)
-                if value is not None:
-                    found.append((last - len(shape) + 1, last + 1, value))
-        for shape, value in self._fresh.items():
-            at = lowered.find(shape)
-            while at >= 0:
-                found.append((at, at + len(shape), value))
-                at = lowered.find(shape, at + 1)
+        for automaton, shapes in ((self._automaton, self._shapes), (self._fresh_automaton, self._fresh)):
+            if automaton is not None:
+                for last, shape in automaton.iter(lowered):
+                    value = shapes.get(shape)
+                    if value is not None:
+                        found.append((last - len(shape) + 1, last + 1, value))
         return [hit for hit in found if stands_free(lowered, hit[0], hit[1], self.kind_of(hit[2]))]
 
     def kind_of(self, value: str) -> str:
         return self._kinds.get(_normal(value), "value")
 
     def _settle(self) -> None:
-        """Many new values go into the automaton; few are looked for one by one, since building it is slow."""
-        if len(self._fresh) < max(_FRESH, len(self._shapes) // 50):
+        """New values go into a small automaton at first: building the large one for each of them would be slow."""
+        if not self._changed:
             return
-        self._shapes |= self._fresh
-        self._fresh.clear()
-        self._automaton = cast("Any", import_module("ahocorasick")).Automaton()
-        for shape in self._shapes:
-            self._automaton.add_word(shape, shape)
-        self._automaton.make_automaton()
+        self._changed = False
+        if len(self._fresh) >= max(_FRESH, len(self._shapes) // 20):
+            self._shapes |= self._fresh
+            self._fresh.clear()
+            self._automaton = _automaton(self._shapes)
+        self._fresh_automaton = _automaton(self._fresh)
 
     def _token(self, value: str, kind: str) -> str:
         digest = hmac.new(self._key, _normal(value).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
@@ -118,6 +117,17 @@ class Pseudonyms:
         parts = ({"alg": "none", "typ": "JWT"}, kept)
         encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
         return ".".join((*encoded, signature))
+
+
+def _automaton(shapes: dict[str, str]) -> Any:
+    """What finds any of the shapes in a text, None where there is none."""
+    if not shapes:
+        return None
+    automaton: Any = cast("Any", import_module("ahocorasick")).Automaton()
+    for shape in shapes:
+        automaton.add_word(shape, shape)
+    automaton.make_automaton()
+    return automaton
 
 
 def claim_kind(name: str, value: str) -> str:

@@ -46,6 +46,7 @@ _SHAPES = {
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}|[A-Za-z0-9_-]{12,}={0,2}")
 _WINDOW, _OVERLAP = 50_000, 1_000  # of a text that a user's pattern is tried on at once
 _DEEPEST = 3
+_SHORTEST = 3  # nothing shorter is ever remembered
 
 Edit = tuple[int, int, str]
 
@@ -88,6 +89,8 @@ class Redactor:
 
     def edits(self, text: str) -> list[Edit]:
         """What to replace in a text: (start, end, stand-in), in order, none overlapping another."""
+        if len(text) < _SHORTEST and not self.rules.patterns:
+            return []
         pseudonyms = self.pseudonyms
         done = [match.span() for match in STAND_IN.finditer(text)] if "_" in text else []
         spans: list[tuple[int, int, str]] = []
@@ -242,7 +245,7 @@ class Redactor:
 
     def _in_base64(self, text: str) -> Iterator[Edit]:
         """Base64 of text that holds something to replace, encoded again."""
-        if self._depth >= _DEEPEST:
+        if self._depth >= _DEEPEST or len(text) < 12:
             return
         for match in _BASE64.finditer(text):
             run = match[0]

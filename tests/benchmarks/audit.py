@@ -96,9 +96,9 @@ def main() -> None:
         trace: Path = options.keep or folder / "trace.jsonl"
         crossings = make(trace, options.mb, options.requests)
         size = trace.stat().st_size / 1e6
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         result = audit(trace)
-        took = time.perf_counter() - start
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"trace: {size:.0f} MB, {result.requests:,} requests, {result.lanes:,} lanes, {crossings} crossings made")
         print(
@@ -108,7 +108,10 @@ def main() -> None:
         sys.stdout.flush()
         if not options.no_grep:
             elapsed, values = grep(trace, folder)
-            print(f"grep -F: {elapsed:.1f} s with {values:,} values; audit took {took / elapsed:.1f} times that")
+            used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            print(
+                f"grep -F: {elapsed:.1f} s, {used:.1f} s of CPU, {values:,} values; the audit used {cpu / used:.1f} times that"
+            )
 
 
 if __name__ == "__main__":
