@@ -169,6 +169,7 @@ def audit(
     except KeyboardInterrupt:
         result.stopped = "while searching"
     result.findings += search.findings()
+    result.capped = result.capped or len(result.findings) >= _MOST_FINDINGS
     result.findings.sort(key=lambda finding: (-finding.rank, finding.sink.request, finding.id))
     return result
 
@@ -324,6 +325,10 @@ class _Search:
         if owned is not None and owned.since_ns <= ended_ns:
             return None if owned.lane == lane else ("request-value", owned.request, owned.since_ns, owned.kind)
         if answered is not None and answered.lane != lane and answered.since_ns <= ended_ns:
+            # Two users may well be shown the same article; not so often while both wait for their answers.
+            common = answered.kind == "id" and not answered.fetched
+            if common and not self._requests.overlapped(answered.request, self._exchange):
+                return None
             return "response-value", answered.request, answered.since_ns, answered.kind
         return None
 

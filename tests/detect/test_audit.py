@@ -192,6 +192,25 @@ def test_stored_data_that_a_tool_fetched_for_one_lane_is_its_own(tmp_path: Path)
     ]
 
 
+def test_an_article_shown_to_two_users_one_after_the_other_is_no_ones(tmp_path: Path) -> None:
+    def asked(later: int) -> Audit:
+        return of(
+            tmp_path,
+            *(
+                event
+                for n in range(4)
+                for event in (sent(f"x{n}", f"x{n}", n, "hi"), answered(f"x{n}", n + 1, "nothing"))
+            ),
+            sent("r1", "zoe", 10, "shoes"),
+            answered("r1", 30, "take SKU-88213-B"),
+            sent("r2", "tim", later, "shoes"),
+            answered("r2", 50, "take SKU-88213-B"),
+        )
+
+    assert not asked(later=40).findings
+    assert [f.kind for f in asked(later=20).findings] == ["response-value"]
+
+
 def test_a_constant_of_the_service_is_nobodys_stored_data(tmp_path: Path) -> None:
     events = [
         event

@@ -47,7 +47,9 @@ def _run(trace: Path, boundary: str) -> Audit:
     console = Console(stderr=True)
     if not console.is_terminal:
         return run(trace, boundary)
-    total = sum(file.stat().st_size for file in parts(trace) if file.exists())
+    files = [file for file in parts(trace) if file.exists()]
+    total = sum(file.stat().st_size for file in files)
+    packed = any(file.suffix in (".gz", ".zst") for file in files)
     read = {"learning": 0, "searching": 0}
     with console.status("learning") as status:
         shown = 0
@@ -59,7 +61,7 @@ def _run(trace: Path, boundary: str) -> Audit:
                 return
             shown = sum(read.values())
             # A compressed trace is larger inside; its share is not known.
-            share = f", {100 * read[phase] // total}%" if read[phase] <= total else ""
+            share = "" if packed else f", {100 * read[phase] // max(1, total)}%"
             status.update(Text(f"{phase}: {read[phase] / 1e6:,.0f} MB{share}"))
 
         return run(trace, boundary, tell)
