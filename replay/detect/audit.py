@@ -9,6 +9,7 @@ is evidence in the traffic, ranked by how telling it is.
 from __future__ import annotations
 
 import hashlib
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -20,7 +21,7 @@ from ..trace.identity import Claim, claims_of, disagreements, places_of
 from ..trace.lanes import lane_name
 from ..trace.model import Exchange, Problem, Request
 from ..trace.pseudonyms import lowercase
-from ..trace.secrets import stands_free
+from ..trace.secrets import STAND_IN_KINDS, stands_free
 from ..trace.store import stream
 from .owners import MOST_VALUES, Owners, Requests
 from .sinks import at_a_glance, flat, shown, texts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..trace.identity import Disagreement
 
 VERSION = 1
+_KIND = re.compile(rf"(?:{'|'.join(STAND_IN_KINDS)})_$")
 _JOIN = "\n\x00\n"
 _MOST_FINDINGS = 10_000
 _MOST_PROBLEMS = 1_000
@@ -313,7 +315,7 @@ class _Search:
         found = [(*span, self._source(span[2], lane, exchange)) for span in self._spans(lowercase(whole))]
         for start, end, text, source in _speaking(found):
             where, path, _ = places[bisect_right(starts, start) - 1]
-            self._hit(exchange, name, lane, text, source, (where, path, whole[start:end]))
+            self._hit(exchange, name, lane, text, source, (where, path, _as_it_stands(whole, start, end)))
 
     def _source(self, text: str, lane: int, exchange: Exchange) -> tuple[str, int, int, str] | None:
         """(kind, request, since, kind of value) of the lane that had it first, if that is another one."""
@@ -396,6 +398,12 @@ class _Search:
             round(rank, 1),
             hit.count,
         )
+
+
+def _as_it_stands(whole: str, start: int, end: int) -> str:
+    """What was found, and of a stand-in, of which the hash was looked for, its kind too."""
+    kind = _KIND.search(whole, max(0, start - 10), start) if whole[start - 1 : start] == "_" else None
+    return whole[kind.start() if kind else start : end]
 
 
 def _windows(words: list[str]) -> Iterator[tuple[str, ...]]:
