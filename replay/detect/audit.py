@@ -164,6 +164,7 @@ def audit(
         result.values, result.capped = len(search.patterns), owners.capped
     except KeyboardInterrupt:
         result.stopped = "while reading which values each lane has"
+        result.requests, result.lanes = len(reading.requests.ids), len(reading.requests.lanes)
         return result
     try:
         for item in reading.read("searching"):

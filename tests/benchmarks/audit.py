@@ -102,7 +102,8 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"trace: {size:.0f} MB, {result.requests:,} requests, {result.lanes:,} lanes, {crossings} crossings made")
         print(
-            f"audit: {took:.1f} s ({size / took:.1f} MB/s), {result.values:,} values, capped: {result.capped}, ", end=""
+            f"audit: {took:.1f} s, {cpu:.1f} s of CPU ({size / cpu:.1f} MB/s), {result.values:,} values, capped: {result.capped}, ",
+            end="",
         )
         print(f"{len(result.findings)} findings, peak RSS {peak:.0f} MB")
         sys.stdout.flush()
