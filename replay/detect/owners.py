@@ -117,6 +117,7 @@ class Owners:
                     self.answered[text] = Answered(kind, lane, request, at_ns, fetched=fetched)
                 continue
             known.times += 1
+            known.kind = max(known.kind, kind, key=WEIGHTS.__getitem__)
             if known.lane == lane:
                 known.fetched = known.fetched or fetched
                 if at_ns < known.since_ns:

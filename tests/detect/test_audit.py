@@ -344,3 +344,16 @@ def test_wherever_a_value_stands_in_an_answer_it_is_found(value: Any) -> None:
     events = (sent("r1", "zoe", 0, "I am zoe@example.com"), sent("r2", "tim", 1, "hi"), answered("r2", 3, value))
     with tempfile.TemporaryDirectory() as folder:
         assert bool(of(Path(folder), *events).findings) == ("zoe@example.com" in json.dumps(value))
+
+
+def test_a_value_counts_as_the_most_telling_kind_it_was_seen_as(tmp_path: Path) -> None:
+    shouted = SECRET.upper()  # has the look of an id; only as it was made is it known for a secret
+    result = of(
+        tmp_path,
+        *(event for n in range(4) for event in (sent(f"x{n}", f"x{n}", n, "hi"), answered(f"x{n}", n + 1, "nothing"))),
+        sent("r1", "zoe", 10, "hi"),
+        answered("r1", 20, shouted),
+        sent("r2", "tim", 30, "hi"),
+        answered("r2", 40, SECRET),
+    )
+    assert [(f.kind, f.value_kind) for f in result.findings] == [("response-value", "secret")]
