@@ -62,3 +62,7 @@ class WorkerError(CrosslaneError):
 
 class ExportError(CrosslaneError):
     """A finding that cannot be exported: no such report, no such finding in it."""
+
+
+class RedactionError(CrosslaneError):
+    """A redaction rule that cannot be read, or a key or file that cannot be used for redacting."""

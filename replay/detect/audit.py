@@ -1,72 +1,463 @@
-"""What already crossed in recorded traffic: values of one lane that stand in another's answers or prompts.
+"""The offline audit: what already crossed in recorded traffic, without a handler.
 
-No handler is needed, and the trace is never held in memory. It is read twice: once for the telling values of every
-lane, of which those that more than one lane sent are nobody's; then all that are left are searched for at once
-(Aho-Corasick, 1975) in every response, stream and prompt. Recorded traffic proves less than a replay does, so a finding
-says what was seen and is ranked by how telling it is.
+The trace is read twice, in little memory: once to learn which telling values each lane sent or was answered, once to
+search the other lanes' answers and prompts for all of them at a time (Aho and Corasick, CACM 18(6), 1975). A value
+that the other lane had sent itself by then is no crossing. Without a handler nothing can be executed, so what is found
+is evidence in the traffic, ranked by how telling it is.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from ..errors import CrosslaneError
-from ..trace.events import read_events
-from .audit_report import Audit
-from .owners import Owners
-from .sightings import Sightings
+from ..errors import TraceError
+from ..trace.events import EXAMPLE
+from ..trace.identity import Claim, claims_of, disagreements, places_of
+from ..trace.lanes import lane_name
+from ..trace.model import Exchange, Problem, Request
+from ..trace.pseudonyms import lowercase
+from ..trace.secrets import STAND_IN_KINDS, stands_free
+from ..trace.store import stream
+from .owners import MOST_VALUES, Owners, Requests
+from .sinks import at_a_glance, flat, shown, texts
+from .telling import PHRASE_WORDS, WEIGHTS, header_values, identifying_in, values_sent, word_list, words_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ..trace.model import Problem
+    from ..trace.identity import Disagreement
 
-MOST_VALUES = 500_000
-"""Values that are searched for at most; each takes some 300 bytes."""
+VERSION = 1
+_KIND = re.compile(rf"(?:{'|'.join(STAND_IN_KINDS)})_$")
+_JOIN = "\n\x00\n"
+_MOST_FINDINGS = 10_000
+_MOST_PROBLEMS = 1_000
+_MOST_CLAIMING = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    lane: str
+    session: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    lane: str
+    session: str
+    request: str
+    where: str
+    path: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A value of one lane in another lane's traffic; or, of kind `identity`, a request whose places contradict.
+
+    Attributes:
+        kind: `request-value` where the source sent it, `response-value` where it was only ever answered it.
+        value_kind: secret, email, id, name or phrase; the place for an identity.
+        overlapped: whether the two requests were in flight at the same time.
+        after_ns: how long after the source had it the sink's answer came.
+        count: at how many places of the sink's traffic it stands.
+        rank: how telling it is, at most 100.
+    """
+
+    id: str
+    kind: str
+    value_kind: str
+    source: Source
+    sink: Sink
+    overlapped: bool
+    after_ns: int
+    rank: float
+    count: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        source, sink = self.source, self.sink
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "value_kind": self.value_kind,
+            "source": {"lane": source.lane, "session": source.session, "request": source.request},
+            "sink": {
+                "lane": sink.lane,
+                "session": sink.session,
+                "request": sink.request,
+                "where": sink.where,
+                "path": sink.path,
+                "evidence": sink.evidence,
+            },
+            "overlapped": self.overlapped,
+            "after_ns": self.after_ns,
+            "count": self.count,
+            "rank": self.rank,
+        }
+
+
+@dataclass(slots=True)
+class Audit:
+    """What an audit found, most telling first. `stopped` says at what it was interrupted, empty where it was not."""
+
+    trace: str
+    requests: int = 0
+    lanes: int = 0
+    values: int = 0
+    capped: bool = False
+    stopped: str = ""
+    findings: list[Finding] = field(default_factory=list[Finding])
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.findings else 3 if self.stopped else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "trace": self.trace,
+            "requests": self.requests,
+            "lanes": self.lanes,
+            "values": self.values,
+            "capped": self.capped,
+            "stopped": self.stopped,
+            "findings": [finding.to_json() for finding in self.findings],
+            "problems": [{"line": problem.line, "message": problem.message} for problem in self.problems],
+        }
 
 
 def audit(
     path: Path,
     boundary: str = "user",
-    most_values: int = MOST_VALUES,
     progress: Callable[[str, int], None] | None = None,
+    most_values: int = MOST_VALUES,
 ) -> Audit:
-    """Search a trace for values that crossed lanes. A `KeyboardInterrupt` ends it with what was found.
+    """What of one lane was seen in another lane's recorded traffic. An interrupt ends it with what was found so far.
 
     Args:
-        progress: called now and then with what is being done and how many events were read.
+        boundary: see `trace.lanes.lanes_of`.
+        progress: told the phase and the length in bytes of every line read; each of two phases reads the whole trace.
+        most_values: the most values of each class to keep in memory.
 
     Raises:
-        TraceError: the file cannot be read. CrosslaneError: there is no request in it, or nothing at the boundary.
+        TraceError: there is no usable trace at `path`.
+        CrosslaneError: a request has nothing at `boundary`.
     """
-    known = Owners(most_values)
-    problems: list[Problem] = []
-    complete = True
-    search: Sightings | None = None
+    result = Audit(str(path))
+    reading = _Reading(path, boundary, progress)
+    owners = Owners(most_values)
     try:
-        for number, (line, event) in enumerate(read_events(path, problems)):
-            known.event(line, event, boundary, path)
-            if progress is not None and number % 2000 == 0:
-                progress("collecting values", number)
-        if not known.requests:
-            why = f" (line {problems[0].line}: {problems[0].message})" if problems else ""
-            raise CrosslaneError(f"holds no usable request{why}", str(path))
-        search = Sightings(known, path)
-        for number, (_, event) in enumerate(read_events(path, [])):
-            search.event(event)
-            if progress is not None and number % 2000 == 0:
-                progress("searching", number)
+        contradictions = _learn(reading, owners)
+        result.problems = reading.problems[:_MOST_PROBLEMS]
+        result.requests, result.lanes = len(reading.requests.ids), len(reading.requests.lanes)
+        result.findings = [_identity(found, reading.requests, boundary) for found in contradictions]
+        _raise_if_empty(result)
+        search = _Search(owners, reading.requests, reading.responses)
+        result.values, result.capped = len(search.patterns), owners.capped
     except KeyboardInterrupt:
-        complete = False
-    findings = () if search is None else search.findings()
-    return Audit(
-        str(path),
-        known.requests,
-        len(known.lanes),
-        0 if search is None else search.patterns,
-        known.capped or (search is not None and search.capped),
-        findings,
-        tuple(problems),
-        complete,
-    )
+        result.stopped = "while reading which values each lane has"
+        result.requests, result.lanes = len(reading.requests.ids), len(reading.requests.lanes)
+        return result
+    try:
+        for item in reading.read("searching"):
+            search.take(item, reading.lane(item.request if isinstance(item, Exchange) else item))
+    except KeyboardInterrupt:
+        result.stopped = "while searching"
+    result.findings += search.findings()
+    result.capped = result.capped or len(result.findings) >= _MOST_FINDINGS
+    result.findings.sort(key=lambda finding: (-finding.rank, finding.sink.request, finding.id))
+    return result
+
+
+class _Reading:
+    """One trace, read more than once."""
+
+    def __init__(self, path: Path, boundary: str, progress: Callable[[str, int], None] | None) -> None:
+        self.path = path
+        self.requests = Requests()
+        self.responses = 0
+        self.problems: list[Problem] = []
+        self._boundary = boundary
+        self._progress = progress
+
+    def read(self, phase: str) -> Iterator[Request | Exchange]:
+        tell = self._progress
+        problems: list[Problem] = []
+        yield from stream(self.path, problems, None if tell is None else lambda size: tell(phase, size))
+        self.problems = problems
+
+    def lane(self, request: Request) -> str:
+        return lane_name(request, self._boundary)
+
+
+def _learn(reading: _Reading, owners: Owners) -> list[Disagreement]:
+    """The first reading: who has which values, and which requests contradict themselves."""
+    claiming: dict[tuple[Claim, ...], Request] = {}
+    requests = reading.requests
+    for exchange in reading.read("learning"):
+        if not isinstance(exchange, Exchange):
+            continue
+        request, response = exchange.request, exchange.response
+        number = requests.add(exchange, reading.lane(request))
+        lane = requests.lane_of[number]
+        claims = _claims(request)
+        if claims not in claiming and len(claiming) < _MOST_CLAIMING:
+            # Requests with the same claims say the same; the first of them speaks.
+            claiming[claims] = replace(request, message="", request=None, claims=claims)
+        owners.send(values_sent(request, claims), lane, number, request.at_ns)
+        for call in exchange.upstream:
+            told = "\n".join(text for _, text in texts(call.answered, ""))
+            owners.answer(set(identifying_in(told)), lane, number, call.at_ns + call.duration_ns, fetched=True)
+        if response is not None:
+            reading.responses += 1
+            told = "\n".join(
+                text for where, path, text in shown(exchange) if where == "response" and path[:7] != "headers"
+            )
+            found = set(identifying_in(told))
+            for name, value in response.headers:
+                if name.lower() == "set-cookie":
+                    found.update(header_values(name, value))
+            owners.answer(found, lane, number, response.at_ns, fetched=False)
+    return list(disagreements(claiming.values()))
+
+
+def _claims(request: Request) -> tuple[Claim, ...]:
+    """The claims as recorded; else those of the request's own places, and what the trace says itself comes last."""
+    if request.claims:
+        return request.claims
+    claims = claims_of(places_of(request.request))
+    if claims and request.session != request.user:
+        claims += (Claim("session", request.session, "field:session"),)
+    return (*claims, Claim("user", request.user, "field:user")) if claims and request.user else claims
+
+
+_From: TypeAlias = tuple[str, int, int, str]
+_Span: TypeAlias = tuple[int, int, str, "_From | None"]
+
+
+@dataclass(slots=True)
+class _Hit:
+    """A value in the traffic of a lane that is not its owner's: the first place, and how many there are."""
+
+    value: str
+    kind: str
+    source: int
+    since_ns: int
+    sink: Sink
+    sink_request: int
+    sink_ns: int
+    count: int = 1
+
+
+class _Search:
+    """The second reading: every answer and prompt against all values at once."""
+
+    def __init__(self, owners: Owners, requests: Requests, responses: int) -> None:
+        self.patterns = owners.patterns(responses)
+        self._requests = requests
+        self._exchange = -1
+        self._hits: dict[tuple[str, int, int], _Hit] = {}
+        self._sent_at: dict[tuple[str, int], int] = {}
+        self._automaton: Any = cast("Any", import_module("ahocorasick")).Automaton()
+        self._phrases: dict[tuple[str, ...], str] = {}
+        for text, (owned, _) in self.patterns.items():
+            if owned is not None and owned.kind == "phrase":
+                # By their words: the automaton stays small, and it does not matter how they are spaced.
+                self._phrases[tuple(text.split(" "))] = text
+            else:
+                self._automaton.add_word(text, text)
+        self._searched = len(self._automaton) > 0
+        if self._searched:
+            self._automaton.make_automaton()
+
+    def take(self, item: Request | Exchange, lane: str) -> None:
+        if not self.patterns:
+            return
+        number = self._requests.lane_number(lane)
+        if isinstance(item, Exchange):
+            self._exchange += 1  # both readings give the exchanges in one order
+            self._answered(item, lane, number)
+        else:
+            self._sent(item, number)
+
+    def findings(self) -> list[Finding]:
+        return [self._finding(hit) for hit in self._hits.values()]
+
+    def _sent(self, request: Request, lane: int) -> None:
+        """What a lane has said by now is no news to it, whatever shape it said it in."""
+        sent = request.request
+        told = request.message if sent is None else flat(sent)
+        if told is None:
+            told = _JOIN.join(text for _, text in texts(sent, ""))
+        for text in self._told(lowercase(told)):
+            owned, answered = self.patterns[text]
+            if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
+                self._sent_at.setdefault((text, lane), request.at_ns)
+
+    def _answered(self, exchange: Exchange, name: str, lane: int) -> None:
+        glance = at_a_glance(exchange)
+        if glance is not None and not any(self._source(text, lane, exchange) for text in self._told(lowercase(glance))):
+            return
+        places = list(shown(exchange))
+        starts: list[int] = []
+        position = 0
+        for _, _, text in places:
+            starts.append(position)
+            position += len(text) + len(_JOIN)
+        whole = _JOIN.join(text for _, _, text in places)
+        found = [(*span, self._source(span[2], lane, exchange)) for span in self._spans(lowercase(whole))]
+        for start, end, text, source in _speaking(found):
+            where, path, _ = places[bisect_right(starts, start) - 1]
+            self._hit(exchange, name, lane, text, source, (where, path, _as_it_stands(whole, start, end)))
+
+    def _source(self, text: str, lane: int, exchange: Exchange) -> tuple[str, int, int, str] | None:
+        """(kind, request, since, kind of value) of the lane that had it first, if that is another one."""
+        owned, answered = self.patterns[text]
+        ended_ns = exchange.response.at_ns if exchange.response else exchange.request.at_ns
+        said_ns = self._sent_at.get((text, lane))
+        if said_ns is not None and said_ns <= ended_ns:
+            return None
+        if owned is not None and owned.since_ns <= ended_ns:
+            return None if owned.lane == lane else ("request-value", owned.request, owned.since_ns, owned.kind)
+        if answered is not None and answered.lane != lane and answered.since_ns <= ended_ns:
+            # Two users may well be shown the same article; not so often while both wait for their answers.
+            common = answered.kind == "id" and not answered.fetched
+            if common and not self._requests.overlapped(answered.request, self._exchange):
+                return None
+            return "response-value", answered.request, answered.since_ns, answered.kind
+        return None
+
+    def _hit(
+        self, exchange: Exchange, name: str, lane: int, text: str, source: tuple[str, int, int, str],
+        place: tuple[str, str, str],
+    ) -> None:  # fmt: skip
+        kind, request, since_ns, value_kind = source
+        owner = self._requests.lane_of[request]
+        known = self._hits.get((text, owner, lane))
+        if known is not None:
+            known.count += 1
+            return
+        if len(self._hits) >= _MOST_FINDINGS:
+            return
+        where, path, found = place
+        sink = Sink(name, exchange.request.session, exchange.request.id, where, path, _shortened(value_kind, found))
+        ended_ns = exchange.response.at_ns if exchange.response else exchange.request.at_ns
+        self._hits[text, owner, lane] = _Hit(text, kind, request, since_ns, sink, self._exchange, ended_ns)
+
+    def _told(self, lowered: str) -> Iterator[str]:
+        """The values in a text, wherever they stand in it."""
+        yield from (text for _, _, text in self._matches(lowered))
+        phrases, words = self._phrases, word_list(lowered)
+        if not phrases.keys().isdisjoint(_windows(words)):
+            yield from (phrases[window] for window in _windows(words) if window in phrases)
+
+    def _spans(self, lowered: str) -> Iterator[tuple[int, int, str]]:
+        yield from self._matches(lowered)
+        words = word_list(lowered)
+        if self._phrases.keys().isdisjoint(_windows(words)):
+            return
+        places = [match.span() for match in words_in(lowered)]
+        for first, window in enumerate(_windows(words)):
+            text = self._phrases.get(window)
+            if text is not None:
+                yield places[first][0], places[first + len(window) - 1][1], text
+
+    def _matches(self, lowered: str) -> Iterator[tuple[int, int, str]]:
+        """(start, end, value) of what the automaton finds standing free: all values but phrases."""
+        for last, text in self._automaton.iter(lowered) if self._searched else ():
+            start, end = last - len(text) + 1, last + 1
+            owned, answered = self.patterns[text]
+            kind = owned.kind if owned else answered.kind if answered else ""
+            if stands_free(lowered, start, end, kind):
+                yield start, end, text
+
+    def _finding(self, hit: _Hit) -> Finding:
+        requests = self._requests
+        owned, answered = self.patterns[hit.value]
+        value_kind = owned.kind if owned else answered.kind if answered else ""
+        overlapped = requests.overlapped(hit.source, hit.sink_request)
+        lane = requests.lanes[requests.lane_of[hit.source]]
+        source = Source(lane, requests.sessions[hit.source], requests.ids[hit.source])
+        rank = WEIGHTS[value_kind] + min(len(hit.value), 40) / 8 + 5 * overlapped
+        rank -= 20 if hit.kind == "response-value" else 0
+        return Finding(
+            _id(hit.kind, lane, hit.sink.lane, hit.value),
+            hit.kind,
+            value_kind,
+            source,
+            hit.sink,
+            overlapped,
+            max(0, hit.sink_ns - hit.since_ns),
+            round(rank, 1),
+            hit.count,
+        )
+
+
+def _as_it_stands(whole: str, start: int, end: int) -> str:
+    """What was found, and of a stand-in, of which the hash was looked for, its kind too."""
+    kind = _KIND.search(whole, max(0, start - 10), start) if whole[start - 1 : start] == "_" else None
+    return whole[kind.start() if kind else start : end]
+
+
+def _windows(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[first:] for first in range(PHRASE_WORDS)), strict=False)
+
+
+def _speaking(spans: list[_Span]) -> Iterator[tuple[int, int, str, _From]]:
+    """The spans that are crossings and speak for their place: of one inside another the wider one, but of a phrase
+    with a foreign value in it that value. What lies inside the lane's own words is its own."""
+    spans.sort(key=lambda span: (span[0], -span[1]))
+    reach = -1
+    phrases: list[tuple[int, int, str, _From]] = []
+    said = -1  # where the last value that spoke began
+    for start, end, text, source in spans:
+        while phrases and phrases[0][1] <= start:
+            yield phrases.pop(0)
+        if source is not None and source[3] == "phrase":
+            phrases.append((start, end, text, source))
+        elif end > reach:
+            reach = end
+            if source is not None:
+                said = start
+                yield start, end, text, source
+        phrases = [phrase for phrase in phrases if not phrase[0] <= said < phrase[1]]
+    yield from phrases
+
+
+def _identity(found: Disagreement, requests: Requests, boundary: str) -> Finding:
+    used, other = found.used, found.other
+    number = requests.ids.index(found.request)
+    session = requests.sessions[number]
+    lane = requests.lanes[requests.lane_of[number]]
+    source = Source(other.value, other.value if other.role == "session" else "", "")
+    sink = Sink(lane, session, found.request, "identity", other.place, f"{used.place} says {used.value[:40]}")
+    identity = _id("identity", other.value, lane, other.place + found.request)
+    rank = 70.0 if other.role == boundary else 60.0
+    return Finding(identity, "identity", other.role, source, sink, False, 0, rank)
+
+
+def _shortened(kind: str, value: str) -> str:
+    """A value as it may be shown: of a secret no more than tells which it is."""
+    if kind == "secret" and len(value) > 8:
+        return f"{value[: min(8, len(value) // 3)]}… ({len(value)} characters)"
+    return value if len(value) <= 80 else f"{value[:79]}…"
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:10]
+
+
+def _raise_if_empty(result: Audit) -> None:
+    if result.requests:
+        return
+    first = result.problems[0] if result.problems else None
+    why = f" (line {first.line}: {first.message})" if first else ""
+    raise TraceError(f"holds no usable request{why}", result.trace, f"a line of a trace looks like {EXAMPLE}")

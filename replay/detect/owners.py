@@ -1,130 +1,168 @@
-"""The first reading of an audit: the lanes of a trace, when their requests ran, and whose each telling value is."""
+"""Who owns which telling value: what the first reading of an audit collects, in bounded memory.
 
-# Decoded JSON is taken apart here.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+A value that several lanes sent is nobody's. Of a value that was only ever answered, the first lane that was shown it is
+taken for its owner, which is weaker evidence and so a class of its own. When there is no more room, the least telling
+values go first, and the report says so.
+"""
+
 from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..trace.identity import Names
-from ..trace.store import claims_in
-from ..trace.streams import joined
-from .recorded import lane_of_event, sent_texts, shown_texts
-from .telling import named, strong, values
+from .telling import WEIGHTS, Value
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
-    from ..trace.model import Json
+    from ..trace.model import Exchange
 
-SEVERAL = -1
+MOST_VALUES = 400_000
+_SHARED = -1
+_STRONG = frozenset({"secret", "email", "id"})
 
 
 @dataclass(slots=True)
-class Flight:
-    """A request while its events are read."""
+class Requests:
+    """What stays known of each request: whose it was and when. A request is its number here."""
 
-    number: int
+    ids: list[str] = field(default_factory=list[str])
+    sessions: list[str] = field(default_factory=list[str])
+    lanes: list[str] = field(default_factory=list[str])
+    lane_of: array[int] = field(default_factory=lambda: array("i"))
+    began_ns: array[int] = field(default_factory=lambda: array("q"))
+    ended_ns: array[int] = field(default_factory=lambda: array("q"))
+    _numbers: dict[str, int] = field(default_factory=dict[str, int])
+
+    def add(self, exchange: Exchange, lane: str) -> int:
+        request, response = exchange.request, exchange.response
+        number = self._numbers.get(lane)
+        if number is None:
+            number = self._numbers[lane] = len(self.lanes)
+            self.lanes.append(lane)
+        self.ids.append(request.id)
+        self.sessions.append(request.session)
+        self.lane_of.append(number)
+        self.began_ns.append(request.at_ns)
+        self.ended_ns.append(response.at_ns if response else request.at_ns)
+        return len(self.ids) - 1
+
+    def lane_number(self, lane: str) -> int:
+        return self._numbers.get(lane, -1)
+
+    def overlapped(self, one: int, other: int) -> bool:
+        return self.began_ns[one] < self.ended_ns[other] and self.began_ns[other] < self.ended_ns[one]
+
+
+@dataclass(slots=True)
+class Owned:
+    """A value and where it first came from. `lane` is -1 once it is several lanes' own; `second` sent it later."""
+
+    kind: str
     lane: int
-    wire: list[str] = field(default_factory=list[str])
+    request: int
+    since_ns: int
+    second: int = -1
+
+
+@dataclass(slots=True)
+class Answered:
+    """A value that answers held: of which lane first, in how many, and whether a tool brought it for that lane."""
+
+    kind: str
+    lane: int
+    request: int
+    since_ns: int
+    times: int = 1
+    other: int = -1
+    many: bool = False
+    fetched: bool = False
 
 
 class Owners:
-    """The first reading: lanes, when their requests ran, and whose each telling value is."""
+    """Values sent and values answered, by their text in lower case."""
 
-    def __init__(self, most: int) -> None:
-        self.lanes: dict[str, int] = {}
-        self.names = Names()
-        self.requests = 0
+    def __init__(self, most: int = MOST_VALUES) -> None:
+        self.sent: dict[str, Owned] = {}
+        self.answered: dict[str, Answered] = {}
         self.capped = False
-        self.lane_of = array("i")
-        self.began = array("q")
-        self.ended = array("q")
-        self.ids: list[str] = []
-        self.sessions: list[str] = []
-        self._session_names: dict[str, str] = {}
-        self.sent: dict[str, int] = {}
-        """Value to the request that first sent it, or `SEVERAL` lanes did."""
-        self.weights: dict[str, int] = {}
-        self.shown: dict[str, tuple[int, int]] = {}
-        """Value that was only shown: to which one or two lanes; (-1, -1) where there are more."""
-        self.most = most
-        self._open: dict[str, Flight] = {}
+        self._most = most
+        self._floor = 0.0
 
-    def event(self, line: int, event: dict[str, Json], boundary: str, path: Path) -> None:
-        kind = event.get("k", "req")
-        if kind == "req":
-            self._request(line, event, boundary, path)
-        elif kind == "msg":
-            flight = self._open.get(str(event.get("id")))
-            if flight is not None:
-                self._sends(flight, [("messages", str(event.get("text", "")))])
-        elif kind == "res":
-            flight = self._open.pop(str(event.get("id")), None)
-            if flight is not None:
-                if isinstance(event.get("t"), int):
-                    self.ended[flight.number] = event["t"]
-                self._shows(flight.lane, shown_texts(event, path), "".join(flight.wire))
-        elif kind == "chunk":
-            flight = self._open.get(str(event.get("id")))
-            if flight is not None and len(flight.wire) < 50_000:
-                flight.wire.append(str(event.get("text", "")))
+    def send(self, values: Iterable[Value], lane: int, request: int, at_ns: int) -> None:
+        for kind, text in values:
+            known = self.sent.get(text)
+            if known is None:
+                if self._room(kind, text, self.sent):
+                    self.sent[text] = Owned(kind, lane, request, at_ns)
+            elif known.lane == lane:
+                known.kind = max(known.kind, kind, key=WEIGHTS.__getitem__)
+                if at_ns < known.since_ns:
+                    known.request, known.since_ns = request, at_ns
+            elif known.kind not in _STRONG or known.second not in (-1, lane):
+                known.lane = _SHARED
+            elif known.lane != _SHARED:
+                # Whoever sent it later may have been shown it before; the second reading sees when.
+                known.second = lane
+                if at_ns < known.since_ns:
+                    known.lane, known.second = lane, known.lane
+                    known.request, known.since_ns = request, at_ns
 
-    def _request(self, line: int, event: dict[str, Json], boundary: str, path: Path) -> None:
-        name_of_lane = lane_of_event(event, line, boundary)
-        if name_of_lane is None:
-            return
-        identity = str(event.get("id") or f"r{self.requests + 1}")
-        lane = self.lanes.setdefault(name_of_lane, len(self.lanes))
-        at_ns = event["t"] if isinstance(event.get("t"), int) else line
-        self.names.add(claims_in(event.get("claims")))
-        flight = Flight(self.requests, lane)
-        self.requests += 1
-        self.lane_of.append(lane)
-        self.began.append(at_ns)
-        self.ended.append(at_ns)
-        self.ids.append(identity)
-        session = str(event.get("session") or event.get("user"))
-        self.sessions.append(self._session_names.setdefault(session, session))
-        self._open[identity] = flight
-        for name in {session, str(event.get("user") or session)}:
-            weight = named(name)
-            if weight:
-                self._sent(name.lower(), weight, flight)
-        self._sends(flight, sent_texts(event, path))
+    def answer(self, values: Iterable[Value], lane: int, request: int, at_ns: int, fetched: bool) -> None:
+        for kind, text in values:
+            known = self.answered.get(text)
+            if known is None:
+                if self._room(kind, text, self.answered):
+                    self.answered[text] = Answered(kind, lane, request, at_ns, fetched=fetched)
+                continue
+            known.times += 1
+            known.kind = max(known.kind, kind, key=WEIGHTS.__getitem__)
+            if known.lane == lane:
+                known.fetched = known.fetched or fetched
+                if at_ns < known.since_ns:
+                    known.request, known.since_ns = request, at_ns
+            elif fetched and known.fetched:
+                known.many = True  # both lanes' tools brought it: it is shared data
+            elif known.other in (-1, lane):
+                known.other = lane
+                # Whoever a tool brought it for is its owner, else whoever was shown it first.
+                if (fetched, -at_ns) > (known.fetched, -known.since_ns):
+                    known.other, known.lane = known.lane, lane
+                    known.request, known.since_ns, known.fetched = request, at_ns, fetched
+            else:
+                known.many = True
 
-    def _sends(self, flight: Flight, texts: list[tuple[str, str]]) -> None:
-        for _, text in texts:
-            for value, weight in values(text):
-                self._sent(value, weight, flight)
+    def patterns(self, responses: int) -> dict[str, tuple[Owned | None, Answered | None]]:
+        """What to search for, each with who sent it and who was answered it."""
+        found: dict[str, tuple[Owned | None, Answered | None]] = {
+            text: (owned, None) for text, owned in self.sent.items() if owned.lane != _SHARED
+        }
+        for text, answered in self.answered.items():
+            shared = answered.other < 0 or answered.many or (not answered.fetched and 2 * answered.times > responses)
+            if shared:
+                continue
+            owned = self.sent.get(text)
+            if owned is None or owned.lane == answered.lane:
+                found[text] = (owned, answered)
+        return found
 
-    def _sent(self, value: str, weight: int, flight: Flight) -> None:
-        first = self.sent.get(value)
-        if first is None:
-            if len(self.sent) >= 2 * self.most:
-                self.capped = True
-                return
-            self.sent[value] = flight.number
-            self.weights[value] = weight
-        elif first != SEVERAL and self.lane_of[first] != flight.lane:
-            self.sent[value] = SEVERAL
-            del self.weights[value]
+    def _room(self, kind: str, text: str, values: dict[str, Owned] | dict[str, Answered]) -> bool:
+        """Whether a new value has a place; makes one by giving up the least telling tenth."""
+        if _telling(kind, text) < self._floor:
+            self.capped = True
+            return False
+        if len(values) >= self._most:
+            self.capped = True
+            floor_of = {key: _telling(known.kind, key) for key, known in values.items()}
+            ranked = sorted(floor_of, key=floor_of.__getitem__)
+            for key in ranked[: max(1, self._most // 10)]:
+                del values[key]
+            last = ranked[max(1, self._most // 10) - 1]
+            self._floor = max(self._floor, floor_of[last])
+            return _telling(kind, text) >= self._floor
+        return True
 
-    def _shows(self, lane: int, texts: list[tuple[str, str]], wire: str) -> None:
-        seen: set[str] = set()
-        for _, text in texts:
-            seen.update(value for value, _ in strong(text))
-        if wire:
-            for text in (wire, *(delta.text for delta in joined(wire))):
-                seen.update(value for value, _ in strong(text))
-        for value in seen:
-            lanes = self.shown.get(value)
-            if lanes is None:
-                if len(self.shown) < 2 * self.most:
-                    self.shown[value] = (lane, lane)
-                else:
-                    self.capped = True
-            elif lane not in lanes:
-                self.shown[value] = (lanes[0], lane) if lanes[0] == lanes[1] else (SEVERAL, SEVERAL)
+
+def _telling(kind: str, text: str) -> float:
+    return WEIGHTS[kind] + min(len(text), 40) / 4

@@ -1,126 +1,285 @@
-"""Which values of a recorded text can be told apart from chance, when nothing can be executed to make sure.
+"""The telling values of recorded text: what is worth searching for in other lanes' answers.
 
-Replaying proves where a word came from; recorded traffic cannot. So only values count that do not come up by
-themselves: addresses and ids, long numbers, names by which people introduce themselves, and runs of several words. A
-single capitalised word is a hint, which counts only together with others.
+Where a handler can be run, a difference against its solo run says what is foreign. Recorded traffic has no solo run, so
+an ordinary word proves nothing here: only secrets, addresses, ids, names and longer phrases count, each of which is
+unlikely to stand in two users' traffic by chance. A stand-in of a redacted trace counts as what it stands for.
 """
 
+# Decoded JSON is taken apart here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import re
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from ..trace.secrets import (
+    JWT_CLAIMS,
+    NO_NAMES,
+    SECRET_HEADERS,
+    STAND_IN,
+    assigned_secrets,
+    header_secrets,
+    is_secret_key,
+    is_telling,
+    jwt_claims,
+    shaped_secrets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-_COMPOUND = re.compile(r"[^\W_]+(?:[-_.@+'’:/]+[^\W_]+)*")
-_EMAIL = re.compile(r"[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
-_INTRODUCED = re.compile(
-    r"\b(?:my name(?: is|'s|’s)|call me|i am called|mein name ist|ich hei(?:ß|ss)e|je m'appelle|me llamo)\s+"
-    r"([^\W\d_][\w'’-]+(?:\s+[A-Z][\w'’-]+)?)",
+    from ..trace.identity import Claim
+    from ..trace.model import Request
+
+WEIGHTS = {"secret": 90, "email": 80, "id": 65, "name": 55, "phrase": 40}
+"""How telling each kind is, of 100."""
+_STAND_IN_AS = {
+    "email": "email",
+    "user": "id",
+    "session": "id",
+    "phone": "id",
+    "card": "id",
+    "iban": "id",
+    "value": "id",
+}
+
+EMAIL = re.compile(r"[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
+_COMPOUND = re.compile(r"[^\W_]+(?:[-_.][^\W_]+)*")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
+# Dates, times, epochs, versions, amounts, percentages, ordinals, sizes: numbers that many users have.
+_PLAIN_NUMBER = re.compile(
+    r"\d{1,5}|\d+\.\d+|(?:19|20)\d\d[-_.]?\d\d(?:[-_.]?\d\d)?(?:t\d{2,6}.*)?|\d\d[-_.]\d\d[-_.](?:\d\d){1,2}|1[5-9]\d{8}(?:\d{3}){0,3}|"
+    r"v?\d{1,3}(?:\.\d{1,5}){1,3}(?:[-.]?[a-z]+\d*)?|\d+(?:st|nd|rd|th|[kmg]b|px|ms|am|pm|usd|eur)|"
+    r"(?:gpt|claude|gemini|llama|mistral|mixtral|qwen|deepseek|o\d|text-embedding|phi|command|grok)\b.*|"
+    r"(?:utf|iso|sha|md|http|ipv|es|h|base|rfc|python|html|mp|oauth|cp|windows|x86|covid|top|p|s|u|q|r|t|user|item|step|room|page|line)[-_.]?\d{1,5}(?:[-_.]\d+)*",
     re.IGNORECASE,
+)  # fmt: skip
+_NAME = r"(?:user_[a-z2-7]{12}|[^\W\d_a-z][^\W\d_]+(?:[-'’][^\W\d_]+)?)"
+_INTRODUCED = re.compile(
+    r"(?i:\bmy name is|\bname'?s|\bi am called|\bcall me|\bthis is|\bi am|\bi'm|\bname:)\s+"
+    rf"({_NAME}(?:\s+{_NAME}){{0,3}})"
 )
-_PROPER = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]{3,}(?:[-'’][A-Za-z]+)*")
-_STAND_IN = re.compile(r"(?:secret|card)_[a-z2-7]{12}")
-_DATED = re.compile(r"\d{4}-\d\d(?:-\d\d)?(?:t[\d:.]*)?z?|\d{1,2}[:/.]\d\d(?:[:/.]\d{2,4})?|v?\d+(?:\.\d+)+")
-_RUN = 5
-"""Words in a row that make a phrase. Of a longer text, each fifth word begins one: nine words in a row hold one."""
-
-SECRET, PHRASE, ID, NUMBER, NAME, HINT = 10, 9, 8, 6, 6, 2
-"""How telling a value is, by its kind; findings are ranked by it, and `HINT` counts only beside another."""
-KINDS = {10: "address or credential", 9: "phrase", 8: "id", 6: "number or name", 2: "word"}
-
-
-def values(text: str) -> Iterator[tuple[str, int]]:
-    """The telling values of a text that a user sent, in lower case, each with its weight."""
-    if len(text) > 200_000:
-        text = text[:200_000]
-    yield from strong(text)
-    for match in _INTRODUCED.finditer(text):
-        yield match[1].lower(), NAME
-    for match in _PROPER.finditer(text):
-        yield match[0].lower(), HINT
-    yield from _phrases(text.lower())
-
-
-def strong(text: str) -> Iterator[tuple[str, int]]:
-    """Addresses, ids and long numbers; also what makes a value telling that no request holds."""
-    lower = (unquote(text) if "%" in text else text).lower()
-    for match in _STAND_IN.finditer(lower):
-        yield match[0], SECRET
-    for match in _COMPOUND.finditer(lower):
-        token = match[0]
-        weight = weight_of(token)
-        if weight:
-            yield token, weight
-        if len(token) > 12 and ("/" in token or ":" in token):  # an id in a path or behind a label
-            for piece in re.split(r"[/:]+", token):
-                weight = weight_of(piece)
-                if weight and piece != token:
-                    yield piece, weight
+# What has a digit in it, up to the next space. The possessive repeat keeps a text without digits linear.
+_WITH_DIGIT = re.compile(r"(?<!\S)[^\s\d]*+\d\S*")
+_WORD = re.compile(r"\x00|[^\W\d_]+(?:['’.-][^\W_]+)*")
+_WORD_OR_STAND_IN = re.compile(f"{STAND_IN.pattern}|{_WORD.pattern}")
+PHRASE_WORDS = 5
+_PHRASE_LETTERS = 20
+_NAME_LONG = 5
+_SAID_BY_OTHERS = frozenset({"system", "assistant", "tool", "developer", "function", "model"})
+_PROTOCOL_HEADERS = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges", "age", "allow", "alt-svc",
+    "anthropic-version", "cache-control", "cf-ray", "connection", "content-encoding", "content-length", "content-type",
+    "date", "dnt", "etag", "expect", "expires", "forwarded", "host", "if-modified-since", "if-none-match", "keep-alive",
+    "last-modified", "openai-processing-ms", "openai-version", "origin", "pragma", "priority", "referer", "server",
+    "strict-transport-security", "te", "traceparent", "tracestate", "transfer-encoding", "upgrade",
+    "upgrade-insecure-requests", "user-agent", "vary", "via", "x-amzn-trace-id", "x-content-type-options",
+    "x-correlation-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+    "x-frame-options", "x-powered-by", "x-real-ip", "x-request-id",
+})  # fmt: skip
+_LONGEST_VALUE = 256
+_CACHED = 16_384  # a session's names and headers come with each of its requests
+_LONGEST_TEXT = 200_000  # of one text; what is longer is a document, and its beginning tells enough
 
 
-def weight_of(token: str) -> int:
-    """How telling one token is by its shape, 0 where it is an ordinary word."""
-    if "@" in token and _EMAIL.match(token):
-        return SECRET
-    if not any(character.isdigit() for character in token):
-        return 0
-    if _DATED.fullmatch(token):
-        return 0
-    bare = re.sub(r"[\W_]", "", token)
-    if bare.isdigit():
-        return NUMBER if 6 <= len(bare) <= 40 else 0
-    digits = sum(character.isdigit() for character in bare)
-    return ID if (len(bare) >= 6 and digits >= 2) or len(bare) >= 10 else 0
+class Value(NamedTuple):
+    """A telling value, in lower case."""
+
+    kind: str
+    text: str
 
 
-def named(name: str) -> int:
-    """The weight of a session's or user's own name."""
-    lower = name.lower()
-    if lower in _EVERYBODY or len(name) < 3:
-        return 0
-    return weight_of(lower) or (NAME if len(name) >= 4 or not name.isdigit() else 0)
+def values_in(text: str) -> Iterator[Value]:
+    """The telling values of a free text: what identifies, names that somebody gave, and phrases of the rest."""
+    text = text[:_LONGEST_TEXT]
+    taken = list(_sure(text))
+    for start, end, kind in taken:
+        yield Value(kind, text[start:end].lower())
+    yield from _names(text)
+    position = 0
+    # A name is a word of a phrase, whether it stands there itself or as a stand-in; other values end a phrase.
+    ends = [(start, end) for start, end, _ in taken if not text.endswith(("user_", "session_"), 0, start)]
+    for start, end in [*sorted(ends), (len(text), len(text))]:
+        if start > position:
+            yield from _phrases(text[position:start])
+        position = max(position, end)
 
 
-_EVERYBODY = frozenset(
-    [
-        "user",
-        "users",
-        "admin",
-        "test",
-        "guest",
-        "default",
-        "anonymous",
-        "anon",
-        "demo",
-        "root",
-        "system",
-        "none",
-        "null",
-        "unknown",
-        "session",
-        "main",
-        "bot",
-        "agent",
-        "assistant",
-        "client",
-        "customer",
-        "me",
-        "you",
-    ]
-)
+def identifying_in(text: str) -> Iterator[Value]:
+    """The values of a text that identify somebody by themselves: secrets, addresses and ids; no names, no phrases."""
+    for start, end, kind in _sure(text[:_LONGEST_TEXT]):
+        yield Value(kind, text[start:end].lower())
 
 
-def _phrases(lower: str) -> Iterator[tuple[str, int]]:
-    words = lower.split()
-    if len(words) < _RUN:
-        phrase = " ".join(words)
-        if len(words) >= 4 and len(phrase) >= 16:
-            yield phrase, PHRASE
+def values_sent(request: Request, claims: Iterable[Claim]) -> Iterator[Value]:
+    """The telling values of a request: who sent it, its credentials, and what it says."""
+    for name in (request.session, request.user):
+        if name is not None:
+            yield from _named(name)
+    for claim in claims:
+        yield from _named(claim.value)
+    if request.message is not None:
+        yield from values_in(request.message)
+    sent = request.request
+    if not isinstance(sent, dict) or not ({"headers", "path"} & sent.keys()):
+        yield from _in_json(sent)
         return
-    for start in range(0, len(words) - _RUN + 1, _RUN):
-        phrase = " ".join(words[start : start + _RUN])
-        if len(phrase) >= 16:
-            yield phrase, PHRASE
+    for name, value in header_pairs(sent.get("headers")):
+        yield from header_values(name, value)
+    yield from _in_path(f"{sent.get('path', '')}?{sent.get('query', '')}")
+    for key, value in sent.items():
+        if key == "b64":
+            yield from values_in(decoded(value))
+        elif key not in ("headers", "path", "query", "method"):
+            yield from _in_json(value)
+
+
+@lru_cache(maxsize=_CACHED)
+def header_values(name: str, value: str) -> tuple[Value, ...]:
+    """The telling values of a header: credentials whole, the identity in a JWT, ids elsewhere."""
+    return tuple(_in_header(name, value))
+
+
+def _in_header(name: str, value: str) -> Iterator[Value]:
+    lowered = name.lower()
+    if lowered in SECRET_HEADERS:
+        for start, end, kind in header_secrets(lowered, value):
+            yield from _whole(value[start:end], kind)
+            if kind == "jwt":
+                for claim, told in (jwt_claims(value[start:end]) or {}).items():
+                    if claim in JWT_CLAIMS and isinstance(told, str):
+                        yield from _named(told)
+    elif lowered not in _PROTOCOL_HEADERS:
+        yield from identifying_in(value)
+
+
+@lru_cache(maxsize=_CACHED)
+def _in_path(path: str) -> tuple[Value, ...]:
+    found: list[Value] = []
+    for part in re.split(r"[/?&]", path):
+        key, equals, value = part.partition("=")
+        told = unquote_plus(value if equals else part)
+        found += _whole(told) if equals and is_secret_key(key) else identifying_in(told)
+    return tuple(found)
+
+
+def header_pairs(headers: Any) -> Iterator[tuple[str, str]]:
+    """Headers as recorded, pairs or an object, as pairs."""
+    items = headers.items() if isinstance(headers, dict) else headers if isinstance(headers, (list, tuple)) else ()
+    for item in items:
+        if isinstance(item, (list, tuple)) and len(item) == 2:
+            yield str(item[0]), str(item[1])
+
+
+def decoded(b64: Any) -> str:
+    """The text of a base64 body, empty where it is none."""
+    try:
+        return base64.b64decode(str(b64), validate=False).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def opened(text: str) -> Any:
+    """A text that holds a JSON object or list, decoded; else None."""
+    if text[:1] not in "{[" or len(text) < 3:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _in_json(value: Any) -> Iterator[Value]:
+    if isinstance(value, str):
+        inner = opened(value)
+        yield from values_in(value) if inner is None else _in_json(inner)
+    elif isinstance(value, dict):
+        if value.get("role") in _SAID_BY_OTHERS:
+            return  # a resent history holds what the service itself said
+        for key, item in value.items():
+            if is_secret_key(key) and isinstance(item, (str, int)):
+                yield from _whole(str(item))
+            else:
+                yield from _in_json(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _in_json(item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield from identifying_in(str(value))
+
+
+def _whole(secret: str, kind: str = "secret") -> Iterator[Value]:
+    if STAND_IN.fullmatch(secret.rpartition(".")[2]):
+        yield Value("secret", secret[-12:])
+    elif is_telling(secret, kind):
+        yield Value("secret", secret.lower())
+
+
+@lru_cache(maxsize=_CACHED)
+def _named(name: str) -> tuple[Value, ...]:
+    """A user's or session's name: whatever identifies in it, else itself where it is long enough."""
+    found = tuple(identifying_in(name))
+    if not found and is_telling(name, "user") and _DIGIT.search(name) is None:
+        return (Value("name", name.lower()),)
+    return found
+
+
+def _names(text: str) -> Iterator[Value]:
+    for match in _INTRODUCED.finditer(text):
+        name = match[1].lower()
+        if len(name) >= 3 and not NO_NAMES.intersection(name.split()):
+            yield Value("name", name)
+
+
+def _sure(text: str) -> Iterator[tuple[int, int, str]]:
+    """Secrets, addresses and ids, in no order; none overlaps another."""
+    taken: list[tuple[int, int, str]] = []
+    if "_" in text:
+        # The hash alone: what is a cookie to one recorder may be a token to another.
+        taken += [(m.end() - 12, m.end(), _STAND_IN_AS.get(m[0][:-13], "secret")) for m in STAND_IN.finditer(text)]
+    taken += [(a, b, "secret") for a, b, _ in shaped_secrets(text) if not _inside(a, b, taken)]
+    taken += [(a, b, "secret") for a, b, _ in assigned_secrets(text) if not _inside(a, b, taken)]
+    if "@" in text:
+        taken += [(*m.span(), "email") for m in EMAIL.finditer(text) if not _inside(*m.span(), taken)]
+    for word in _WITH_DIGIT.finditer(text):
+        for match in _COMPOUND.finditer(text, *word.span()):
+            if _DIGIT.search(match[0]) and _is_id(match[0]) and not _inside(*match.span(), taken):
+                taken.append((*match.span(), "id"))
+    yield from taken
+
+
+def _is_id(token: str) -> bool:
+    if not 5 <= len(token) <= _LONGEST_VALUE or _PLAIN_NUMBER.fullmatch(token):
+        return False
+    return len(token) >= 6 or _LETTER.search(token) is not None
+
+
+def _inside(start: int, end: int, taken: list[tuple[int, int, str]]) -> bool:
+    return any(start < b and a < end for a, b, _ in taken)
+
+
+def words_in(lowered: str) -> Iterator[re.Match[str]]:
+    """The words that phrases are made of; a stand-in is one. A NUL, which separates texts, is one too."""
+    return (_WORD_OR_STAND_IN if "_" in lowered else _WORD).finditer(lowered)
+
+
+def word_list(lowered: str) -> list[str]:
+    """The same as texts, many times quicker."""
+    return (_WORD_OR_STAND_IN if "_" in lowered else _WORD).findall(lowered)
+
+
+def _phrases(text: str) -> Iterator[Value]:
+    """Five words in a row, again and again: a copy of nine words in a row holds one of them whole."""
+    words = word_list(text.lower())
+    for first in range(0, len(words) - PHRASE_WORDS + 1, PHRASE_WORDS):
+        piece = words[first : first + PHRASE_WORDS]
+        told = " ".join(piece)
+        letters = len(told) if "_" not in told else sum(_NAME_LONG if "_" in word else len(word) for word in piece)
+        if _PHRASE_LETTERS <= letters <= _LONGEST_VALUE:
+            yield Value("phrase", told)

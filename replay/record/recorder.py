@@ -30,6 +30,8 @@ from .writer import Limits, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..trace.live_redaction import LiveRedactor
+
 Headers: TypeAlias = "tuple[tuple[str, str], ...]"
 STREAMED = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/jsonl")
 """Content types whose parts are written one by one as they pass."""
@@ -81,7 +83,7 @@ class Recorder:
         *,
         rules: Rules | None = None,
         source: str = "",
-        redact: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None,
+        redact: LiveRedactor | None = None,
         header: dict[str, Any] | None = None,
         limits: Limits | None = None,
         shared: bool = False,
@@ -93,6 +95,8 @@ class Recorder:
         self.limits = limits or Limits()
         self.exchanges = 0
         members = {"tool": "crosslane", "source": {"kind": source}, **(header or {})}
+        if redact is not None:
+            members["redaction"] = redact.header()
         if self.rules.session or self.rules.user:
             members["identity"] = {"session": list(self.rules.session), "user": list(self.rules.user)}
         self._writer = Writer(self.path, members, self.limits, shared)
@@ -123,6 +127,9 @@ class Recorder:
 
     def close(self) -> None:
         """Close the file in order."""
+        if self._redact is not None:
+            for event in self._redact.rest():
+                self._writer.put(event)
         self._writer.close()
 
     # ---- for Recording
@@ -135,10 +142,10 @@ class Recorder:
         if self._redact is None:
             self._writer.put(event)
             return event
-        written = self._redact(event)
-        for each in written:
+        for each in self._redact.events(event):
             self._writer.put(each)
-        return written[-1]
+            event = each
+        return event
 
     def tell(self, note: Note) -> None:
         if self._told is not None:
@@ -155,7 +162,7 @@ class Recorder:
         if len(raw) <= self.limits.body_bytes or not held:
             return held
         if self._redact is not None:
-            held = self._redact(held)[0]
+            held = self._redact.body(held)
         return aside(self.path, held) or held
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..trace.identity import Rules
+from ..trace.live_redaction import LiveRedactor
 from . import upstream
 from .recorder import Recorder
 
@@ -48,15 +49,12 @@ def recorder_for(
     with _lock:
         known = _recorders.get(target)
         if known is None:
-            from ..trace.redaction import redactor_for
-
-            redactor = None if redact is False else redactor_for(() if redact is True else redact)
+            hidden = None if redact is False else LiveRedactor(() if redact is True else redact)
             known = _recorders[target] = Recorder(
                 target,
                 rules=Rules(tuple(session), tuple(user)),
                 source=kind,
-                redact=None if redactor is None else redactor.events,
-                header={} if redactor is None else {"redaction": redactor.header()},
+                redact=hidden,
                 limits=limits,
                 shared=True,
                 before_each=upstream.observe if upstream_calls else None,  # a library may be loaded later

@@ -17,7 +17,7 @@ from .compressed import open_any
 from .model import Json, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 VERSION = 1
@@ -46,8 +46,12 @@ def parts(path: Path) -> list[Path]:
     return [*([path] if path.exists() else []), *(c for c in beside if c != path and f"{c.name}.gz" not in names)]
 
 
-def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Json]]]:
+def read_events(
+    path: Path, problems: list[Problem], on_line: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, dict[str, Json]]]:
     """(line, event) of every usable line, in file order; what is not usable goes to `problems`.
+
+    `on_line` is told the length of every line in bytes, for showing how far it has come.
 
     Times of later parts are moved onto the first part's clock. A header without a clock moves nothing.
 
@@ -58,7 +62,7 @@ def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict
     first: dict[str, Json] | None = None
     for file in files:
         moved = 0
-        for number, event in _events_of(file, problems, f"{file.name}: " if len(files) > 1 else ""):
+        for number, event in _events_of(file, problems, f"{file.name}: " if len(files) > 1 else "", on_line):
             if event.get("k") == "header":
                 _check_version(event, str(file))
                 if first is None:
@@ -73,11 +77,15 @@ def read_events(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict
             yield number, event
 
 
-def _events_of(file: Path, problems: list[Problem], prefix: str) -> Iterator[tuple[int, dict[str, Json]]]:
+def _events_of(
+    file: Path, problems: list[Problem], prefix: str, on_line: Callable[[int], None] | None
+) -> Iterator[tuple[int, dict[str, Json]]]:
     number = 0
     try:
         with open_any(file) as stream:
             for number, line in enumerate(stream, 1):
+                if on_line is not None:
+                    on_line(len(line))
                 raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
                 if not raw.strip():
                     continue
@@ -103,7 +111,7 @@ def _events_of(file: Path, problems: list[Problem], prefix: str) -> Iterator[tup
 def _event(raw: bytes, whole: bool) -> dict[str, Json] | str:
     """The event on a line, or why it is none."""
     try:
-        event = json.loads(raw.decode("utf-8", "strict"), parse_constant=_refuse, object_pairs_hook=_once)
+        event = _DECODER.decode(raw.decode("utf-8", "strict"))
     except (ValueError, RecursionError) as error:
         if not whole:
             return f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept"
@@ -146,6 +154,10 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(members) != len(pairs):
         raise ValueError("the same key twice in one object")
     return members
+
+
+# Made once: `json.loads` with hooks makes one for every line.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_once)
 
 
 def _why(error: Exception, raw: bytes) -> str:

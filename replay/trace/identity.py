@@ -185,7 +185,7 @@ def places_of(
         body = _json(request["text"])
     path, _, query = str(request.get("path", "")).partition("?")
     given = request.get("query")
-    header = {str(pair[0]).lower(): str(pair[1]) for pair in pairs if len(pair) == 2}
+    header = {str(pair[0]).lower(): str(pair[1]) for pair in pairs if _is_pair(pair)}
     return Places(
         path,
         header,
@@ -298,6 +298,10 @@ def used_places(requests: Iterable[Request]) -> dict[Role, dict[str, int]]:
             place = used.place if used else "none"
             of[place] = of.get(place, 0) + 1
     return {role: dict(sorted(of.items(), key=lambda item: -item[1])) for role, of in counts.items()}
+
+
+def _is_pair(value: Json) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def _text(value: Json) -> str | None:

@@ -1,135 +1,122 @@
-"""A trace that exists already, redacted.
+"""A trace file redacted into another: read once to learn every private value, once to replace each everywhere.
 
-It is read twice, so that a value is replaced also where it stood before it was known to be secret: the first reading
-only learns, the second writes. The parts of a stream are held until it ends, because a value may be cut over several
-of them, each in its own JSON. The result is written beside its name and renamed at the end.
+The second file appears whole or not at all. A body that stood beside the trace because of its size is taken into it.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import tempfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
 
-from ..errors import CrosslaneError
+from ..errors import RedactionError, TraceError
 from . import blobs
-from .events import read_events
-from .streams import Edit, edited, edits_across, joined
+from .events import parts, read_events
+from .redaction import SCHEME, Redactor, StreamRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from .model import Json, Problem
-    from .redaction import Redactor
+    from .redaction_rules import RedactionRules
 
-_ASIDE = 256 << 10
+MOST_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What was done. `events` were written; `problems` are lines that could not be read, which are left out."""
+    """What was done: events written, replacements by kind, and each value with its stand-in (to be kept private)."""
 
     events: int
+    counts: dict[str, int]
+    values: dict[str, str]
     problems: tuple[Problem, ...]
 
 
 def redact_file(
-    source: Path, target: Path, redactor: Redactor, progress: Callable[[str, int], None] | None = None
+    path: Path,
+    out: Path,
+    key: bytes,
+    rules: RedactionRules,
+    on_line: Callable[[int], None] | None = None,
 ) -> Redacted:
-    """Write `source` to `target` with its secrets replaced.
+    """Write the redacted trace to `out`. `on_line` is told the length of every line read; all are read twice.
 
     Raises:
-        TraceError: the source cannot be read. CrosslaneError: the target cannot be written, or is the source.
+        TraceError: there is no trace at `path`.
+        RedactionError: `out` is a file of the trace, cannot be written, or `path` was redacted with another key.
     """
-    if target.exists() and source.exists() and target.samefile(source):
-        raise CrosslaneError("is the trace itself", str(target), "give another -o; the original is never overwritten")
+    for part in parts(path):
+        if out.exists() and part.exists() and os.path.samefile(out, part):
+            raise RedactionError("is the trace itself", str(out), "write to another file")
+    redactor = Redactor(key, rules, MOST_VALUES)
     problems: list[Problem] = []
-    streams: dict[str, list[dict[str, Json]]] = {}
-    for number, (_, event) in enumerate(read_events(source, problems)):
-        for each in _whole(event, streams, source):
-            _told(redactor, each)
-        if progress is not None and number % 2000 == 0:
-            progress("learning", number)
+    if sum(1 for _ in _rewritten(path, redactor, [], on_line)) == 0:
+        raise TraceError("holds no usable line", str(path))
     redactor.counts.clear()
-    streams.clear()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     written = 0
     try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
-            for number, (_, event) in enumerate(read_events(source, [])):
-                for each in _whole(event, streams, source):
-                    written += _write(out, target, _told(redactor, each))
-                if progress is not None and number % 2000 == 0:
-                    progress("writing", number)
-            for held in streams.values():  # cut off by the end of the recording
-                written += _write(out, target, _told(redactor, held))
-        unfinished.replace(target)
+        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
     except OSError as error:
-        raise CrosslaneError(f"cannot be written: {error.strerror}", str(target)) from None
+        raise RedactionError(f"cannot be written: {error.strerror}", str(out)) from None
+    try:
+        with os.fdopen(descriptor, "wb") as raw, _writer(raw, out) as stream:
+            for event in _rewritten(path, redactor, problems, on_line):
+                stream.write(json.dumps(event).encode("ascii") + b"\n")
+                written += 1
+        Path(name).replace(out)
+    except OSError as error:
+        raise RedactionError(f"cannot be written: {error.strerror}", str(out)) from None
     finally:
-        unfinished.unlink(missing_ok=True)
-    return Redacted(written, tuple(problems))
+        Path(name).unlink(missing_ok=True)
+    values = {value: redactor.pseudonyms.stand_in(value, kind) for value, kind in redactor.pseudonyms.kinds.items()}
+    return Redacted(written, dict(redactor.counts), values, tuple(problems))
 
 
-def _whole(
-    event: dict[str, Json], streams: dict[str, list[dict[str, Json]]], source: Path
-) -> Iterator[list[dict[str, Json]]]:
-    """Events that must be looked at together: the parts of a stream, once it has ended; any other alone."""
-    kind, identity = event.get("k"), str(event.get("id"))
-    if kind == "chunk":
-        streams.setdefault(identity, []).append(event)
+def _writer(raw: IO[bytes], out: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(raw, "wb")) if out.suffix == ".gz" else raw
+
+
+def _rewritten(
+    path: Path, redactor: Redactor, problems: list[Problem], on_line: Callable[[int], None] | None
+) -> Iterator[dict[str, Json]]:
+    stream = StreamRedactor(redactor, None)
+    first = True
+    for _, event in read_events(path, problems, on_line):
+        if event.get("k") == "header":
+            if not first:
+                continue  # of a later part, whose times are on the first one's clock by now
+            _same_key(event, redactor, path)
+        elif first:
+            yield redactor.event({"k": "header", "v": 1})
+        first = False
+        yield from stream.events(_inlined(path, event))
+    yield from stream.rest()
+
+
+def _same_key(header: dict[str, Json], redactor: Redactor, path: Path) -> None:
+    told: Json = header.get("redaction")
+    if not isinstance(told, dict):
         return
-    if kind == "res" and identity in streams:
-        yield streams.pop(identity)
-    if "ref" in event:
-        try:
-            inline = blobs.read(source, str(event["ref"]))
-        except ValueError:
-            inline = {"text": ""}
-        event = {key: value for key, value in event.items() if key not in ("ref", "bytes")} | inline
-    yield [event]
+    redaction = cast("dict[str, Json]", told)
+    if redaction.get("scheme") == SCHEME and redaction.get("key_id") != redactor.key_id:
+        raise RedactionError(
+            "was redacted with another key, so its stand-ins cannot be matched", str(path), "redact the original"
+        )
 
 
-def _told(redactor: Redactor, events: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    if events[0].get("k") == "header":
-        return [{**events[0], "redaction": redactor.header()}]
-    if events[0].get("k") != "chunk":
-        return redactor.events(events[0])
-    parts = [str(event.get("text", "")) for event in events]
-    for stream in joined("".join(parts)):
-        found = redactor.edits(stream.text)
-        if found:
-            parts = edited(parts, edits_across(stream, found))
-    wire = "".join(parts)
-    parts = edited(parts, _by_line(redactor, wire))
-    return [{**event, "text": text} for event, text in zip(events, parts, strict=True)]
-
-
-def _by_line(redactor: Redactor, wire: str) -> list[Edit]:
-    """The edits of a wire text. A line of an event stream that is JSON is looked at as such, for its keys."""
-    edits = redactor.edits(wire)
-    at = 0
-    for line in wire.splitlines(keepends=True):
-        body = line.rstrip("\r\n")
-        start = body.find("{")
-        if 0 <= start <= 6:
-            told = redactor.nested(body[start:])
-            if told != body[start:]:
-                edits.append(Edit(at + start, at + len(body), told))
-        at += len(line)
-    return edits
-
-
-def _write(out: IO[str], target: Path, events: list[dict[str, Json]]) -> int:
-    for event in events:
-        body = {key: event[key] for key in ("json", "text", "b64") if key in event}
-        line = json.dumps(event, separators=(",", ":"))
-        if len(line) > _ASIDE and len(body) == 1 and event.get("k") in ("req", "res"):
-            moved = blobs.aside(target, body)
-            if moved is not None:
-                rest = {key: value for key, value in event.items() if key not in body}
-                line = json.dumps({**rest, **moved}, separators=(",", ":"))
-        out.write(line + "\n")
-    return len(events)
+def _inlined(path: Path, event: dict[str, Json]) -> dict[str, Json]:
+    inner: Json = event.get("body")
+    place = cast("dict[str, Json]", inner) if isinstance(inner, dict) else event
+    if not isinstance(place.get("ref"), str):
+        return event
+    try:
+        found = blobs.read(path, str(place["ref"]))
+    except ValueError:
+        found = {}
+    kept = {key: value for key, value in place.items() if key != "ref"} | found
+    return {**event, "body": kept} if place is not event else kept

@@ -1,13 +1,8 @@
-"""Redaction that keeps contamination visible: every secret becomes a keyed pseudonym, the same one everywhere.
+"""Redaction that keeps contamination visible: private values become stand-ins, the same wherever they appear.
 
-The same value gets the same stand-in in every request, response, stream and upstream call, inside longer texts, in
-URL and JSON escapes and in base64, whatever its case. So a value that crossed can still be seen to cross, and without
-the key nothing leads back to it (HMAC-SHA256; a plain hash of a phone number can be guessed, a salt for each
-occurrence would hide every crossing).
-
-What is replaced: credentials by header, cookie and key names, known token shapes in any text, and what the user's rules
-name. A value once replaced is remembered and replaced wherever it comes up again. This works on one event of a trace
-at a time, so that a recorder can use it before a byte reaches the disk.
+A constant such as `[REDACTED]` would hide every leak. Here user A's token and its copy in user B's answer get one
+stand-in, made with a key that never leaves the user's machine. `Redactor.event` works on one event at a time, so that a
+recorder can call it before a byte reaches the disk; `StreamRedactor` around it also finds what a stream cut in pieces.
 """
 
 # Decoded JSON is taken apart here.
@@ -16,425 +11,405 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import re
-import threading
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingsError
-from .redaction_key import key_id, redaction_key
-from .secrets import HEADERS, KEYS, MARKERS, PERSONAL, SHAPES, is_card
-from .streams import Edit, edited
+from .identity import Claim, claims_of, places_of
+from .pseudonyms import MOST_REMEMBERED, Pseudonyms, claim_kind
+from .redaction_key import key_id
+from .redaction_rules import RedactionRules
+from .secrets import STAND_IN, assigned_secrets, header_secrets, is_secret_key, shaped_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     from .model import Json
 
 SCHEME = "hmac-v1"
-_KINDS = ("header", "query", "cookie", "json", "pattern", "kind")
-_ESCAPE = r"%(?:25)*[0-9a-fA-F]{2}|\\+(?:u[0-9a-fA-F]{4}|.)"
-_WORD = re.compile(rf"{_ESCAPE}|[^\W_]+", re.DOTALL)
-"""Words, with the escapes of URLs and JSON apart, so that `%20` and `\\n` are not taken for the start of one."""
-_AFTER_ESCAPE = re.compile(rf"(?:{_ESCAPE})\Z", re.DOTALL)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
-_TAIL = re.compile(r"[\w\-.+/=@%~]{1,256}\Z")
-_OWN = re.compile(r"(?:secret|card)_[a-z2-7]{12}|redacted-[a-z2-7]{12}@redacted\.invalid")
-_LONGEST_TEXT = 1 << 20
-"""A user's expression is tried on at most so many characters of one text, so that none can stop a recording."""
-_REMEMBERED = 50_000
+_KEPT = frozenset({"k", "t", "dt", "status", "v", "n", "end", "grade", "crc"})
+_ROOTS = frozenset(
+    {"json", "text", "message", "request", "in", "out", "path", "query", "session", "user", "id", "parent"}
+)
+"""Where the path of a rule begins."""
+_SHAPES = {
+    "email": re.compile(
+        r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
+    ),
+    "iban": re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![A-Za-z0-9])"),
+    "card": re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"),
+    "phone": re.compile(
+        r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?|\(?0\d{1,5}\)?[ /.-]?|\(\d{3}\) ?)\d(?:[ ./-]?\d){5,12}(?![\w-])"
+    ),
+}
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}|[A-Za-z0-9_-]{12,}={0,2}")
+_WINDOW, _OVERLAP = 50_000, 1_000  # of a text that a user's pattern is tried on at once
+_DEEPEST = 3
+_SHORTEST = 3  # nothing shorter is ever remembered
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is replaced.
-
-    Attributes:
-        defaults: credentials by header, cookie and key, and known token shapes.
-        header, query, cookie: further names, in lower case.
-        paths: JSON paths as segments, `*` for any one, from the root of a body.
-        patterns: expressions, whose first group is replaced where there is one.
-    """
-
-    defaults: bool = True
-    header: frozenset[str] = frozenset()
-    query: frozenset[str] = frozenset()
-    cookie: frozenset[str] = frozenset()
-    paths: tuple[tuple[str, ...], ...] = ()
-    patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
-    texts: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, rules: Iterable[str], defaults: bool = True) -> Rules:
-        """From texts such as `header:X-Tenant`, `query:key`, `json:$.user.email`, `pattern:ACC-\\d+`, `kind:email`.
-
-        Raises:
-            SettingsError: one of them cannot be read.
-        """
-        texts = tuple(rules)
-        names: dict[str, set[str]] = {"header": set(), "query": set(), "cookie": set()}
-        paths: list[tuple[str, ...]] = []
-        patterns: list[tuple[str, re.Pattern[str]]] = []
-        for rule in texts:
-            kind, _, value = rule.partition(":")
-            if kind in names and value:
-                names[kind].add(value.strip().lower())
-            elif kind == "json" and value.startswith("$") and value.strip("$. "):
-                paths.append(tuple(re.findall(r"[^.\[\]'\"]+", value.removeprefix("$"))))
-            elif kind == "pattern" and value:
-                try:
-                    patterns.append(("pattern", re.compile(value)))
-                except re.error as error:
-                    raise SettingsError(f"the expression {value!r} cannot be read: {error}", "redact") from None
-            elif kind == "kind" and value in PERSONAL:
-                patterns.append((value, PERSONAL[value]))
-            else:
-                raise SettingsError(
-                    f"cannot read the rule {rule!r}",
-                    "redact",
-                    "write it like header:X-Tenant, query:key, cookie:cart, json:$.user.email, pattern:ACC-[0-9]+ "
-                    f"or kind:{'|'.join(PERSONAL)}",
-                )
-        return cls(
-            defaults,
-            frozenset(names["header"]),
-            frozenset(names["query"]),
-            frozenset(names["cookie"]),
-            tuple(paths),
-            tuple(patterns),
-            texts,
-        )
-
-
-def redactor_for(rules: Iterable[str] = (), defaults: bool = True) -> Redactor:
-    """A redactor with the user's own key.
-
-    Raises:
-        SettingsError: a rule cannot be read, or there can be no key.
-    """
-    return Redactor(redaction_key(), Rules.of(rules, defaults), _REMEMBERED)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """One way in which a replaced value may be written: all in lower case, with the place of its longest word."""
-
-    written: str
-    offset: int
-    stand_in: str
+Edit = tuple[int, int, str]
 
 
 class Redactor:
-    """Replaces secrets in events, one at a time, and remembers what it replaced. Safe to call from several threads.
+    """Replaces what the rules name, and remembers it, so that it is replaced wherever it appears later.
 
-    Attributes:
-        counts: how many values were replaced, by what made them secret.
-        stand_ins: value to stand-in, in memory only.
+    `counts` says how many replacements there were of each kind. With `most`, how many values are remembered.
     """
 
-    def __init__(self, key: bytes, rules: Rules | None = None, most: int = 1 << 60) -> None:
-        self.rules = rules or Rules()
+    def __init__(self, key: bytes, rules: RedactionRules | None = None, most: int = MOST_REMEMBERED) -> None:
+        self.rules = RedactionRules() if rules is None else rules
         self.counts: Counter[str] = Counter()
-        self.stand_ins: dict[str, str] = {}
-        self._key = key
-        self._most = most
-        self._known: dict[str, list[_Known]] = {}
-        self._tails: dict[str, dict[str, Json]] = {}
-        self._lock = threading.Lock()
+        self.pseudonyms = Pseudonyms(key, most)
+        self.key_id = key_id(key)
+        self._depth = 0
 
-    def header(self) -> dict[str, Json]:
-        """The `redaction` member of a trace's header: how, and with which key, but not the key."""
-        return {
-            "scheme": SCHEME,
-            "key_id": key_id(self._key),
-            "fields": [*(("credentials", "tokens") if self.rules.defaults else ()), *self.rules.texts],
-        }
-
-    def stand_in(self, value: str) -> str:
-        """The pseudonym of a value. An e-mail address becomes one, so that what checks for one still passes."""
-        normal = value.strip().lower()
-        if _OWN.fullmatch(normal):
-            return value
-        digest = hmac.new(self._key, normal.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
-        token = base64.b32encode(digest).decode("ascii")[:12].lower()
-        if PERSONAL["email"].fullmatch(value.strip()):
-            return f"redacted-{token}@redacted.invalid"
-        digits = re.sub(r"[ -]", "", value)
-        return f"card_{token}" if digits.isdigit() and is_card(digits) else f"secret_{token}"
-
-    def events(self, event: dict[str, Json]) -> list[dict[str, Json]]:
-        """What is written in place of an event; the one given stays as it is.
-
-        It is one event, but for the end of a stream, before which comes what was held back of the stream's last part.
-        """
-        with self._lock:
-            kind, identity = event.get("k"), str(event.get("id"))
-            if kind == "chunk" and isinstance(event.get("text"), str):
-                return [self._chunk(identity, event)]
-            held = self._tails.pop(identity, None) if kind == "res" else None
-            rest = [] if held is None else [{**held, "text": self.text(held["text"])}]
-            return [*rest, self._members(event)]
+    def event(self, event: dict[str, Json]) -> dict[str, Json]:
+        """An event of a trace with stand-ins in it; the one given stays as it is."""
+        kind = event.get("k", "req")
+        if kind == "header":
+            told = {"scheme": SCHEME, "key_id": self.key_id, "fields": self.rules.fields()}
+            return {**event, "redaction": told}
+        names = self._names(event) if kind == "req" else {}
+        redacted: dict[str, Json] = {}
+        for key, value in event.items():
+            if key in _KEPT:
+                redacted[key] = value
+            elif key in ("session", "user") and str(value) in names:
+                redacted[key] = names[str(value)]
+            elif key == "claims":
+                redacted[key] = self._claims(value, names)
+            else:
+                redacted[key] = self._part(key, value)
+        return redacted
 
     def text(self, text: str) -> str:
-        """A text with the secrets in it replaced."""
-        edits = self.edits(text)
-        return edited((text,), edits)[0] if edits else text
-
-    def nested(self, text: str) -> str:
-        """JSON inside a text, such as the arguments of a tool call."""
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return self.text(text)
-        told = self._value(value, self.rules.paths)
-        return text if told == value else json.dumps(told, ensure_ascii=False)
-
-    # ---- the parts of an event
-
-    def _members(self, event: dict[str, Json]) -> dict[str, Json]:
-        """An event, or the `request` or `body` in it. Headers come first, since they say what is secret."""
-        found: dict[str, Json] = {}
-        if "headers" in event:
-            found["headers"] = self._headers(event["headers"])
-        cookies = [c[1] for c in event.get("claims") or () if isinstance(c, list) and str(c[2]).startswith("cookie:")]
-        for name, value in event.items():
-            if name in ("k", "id", "t", "dt", "parent", "ref", "status", "grade", "end", "headers", "chunks_at"):
-                found.setdefault(name, value)
-            elif name in ("session", "user"):
-                cookie = self.rules.defaults and value in cookies
-                found[name] = self._secret(value, "cookie") if cookie else self._value(value, ())
-            elif name == "claims" and isinstance(value, list):
-                found[name] = [self._claim(claim) for claim in value]
-            elif name == "query":
-                found[name] = self._query(value)
-            elif name == "b64" and isinstance(value, str):
-                found[name] = self._base64(value) or value
-            elif name in ("request", "body") and isinstance(value, dict) and event.get("k") is not None:
-                shaped = {"headers", "query", "json", "text", "b64"} & value.keys()
-                found[name] = self._members(value) if shaped else self._value(value, self.rules.paths)
-            else:
-                found[name] = self._value(value, self.rules.paths)
-        return {name: found[name] for name in event}
-
-    def _headers(self, headers: Json) -> Json:
-        pairs = list(headers.items()) if isinstance(headers, dict) else headers
-        if not isinstance(pairs, (list, tuple)):
-            return headers
-        told = [
-            [pair[0], self._header(str(pair[0]).lower(), str(pair[1]))]
-            for pair in pairs
-            if isinstance(pair, (list, tuple)) and len(pair) == 2
-        ]
-        return {str(name): value for name, value in told} if isinstance(headers, dict) else told
-
-    def _header(self, name: str, value: str) -> str:
-        if name in self.rules.header:
-            return self._secret(value, f"header {name}")
-        if name in ("cookie", "set-cookie"):
-            return self._cookies(value, name == "set-cookie")
-        if not self.rules.defaults or name not in HEADERS:
-            return self.text(value)
-        scheme, space, credentials = value.partition(" ")
-        if space and scheme.isalpha():
-            return f"{scheme} {self._secret(credentials, f'header {name}')}"
-        return self._secret(value, f"header {name}")
-
-    def _cookies(self, header: str, set_cookie: bool) -> str:
-        """Each cookie by itself: names stay, so that the one that names the session still does."""
-        parts = header.split(";")
-        for index, part in enumerate(parts[:1] if set_cookie else parts):
-            name, equals, value = part.partition("=")
-            wanted = self.rules.defaults or name.strip().lower() in self.rules.cookie
-            if equals and value.strip() and wanted:
-                bare = value.strip().strip('"')
-                parts[index] = f"{name}={self._secret(bare, 'cookie', _telling(bare))}" if bare else part
-            else:
-                parts[index] = self.text(part)
-        return ";".join(parts)
-
-    def _claim(self, claim: Json) -> Json:
-        if not isinstance(claim, list) or len(claim) != 3:
-            return claim
-        role, value, place = claim
-        if self.rules.defaults and str(place).startswith("cookie:"):
-            return [role, self._secret(str(value), "cookie", _telling(str(value))), place]
-        return [role, self._value(value, ()), place]
-
-    def _query(self, query: Json) -> Json:
-        if not isinstance(query, str):
-            return self._value(query, ())
-        parts = query.split("&")
-        for index, part in enumerate(parts):
-            name, equals, value = part.partition("=")
-            known = name.lower() in self.rules.query or (self.rules.defaults and _is_key(name))
-            if equals and value and known:
-                parts[index] = f"{name}={self._secret(value, 'key')}"
-            else:
-                parts[index] = self.text(part)
-        return "&".join(parts)
-
-    def _value(self, value: Json, paths: tuple[tuple[str, ...], ...]) -> Json:
-        if isinstance(value, str):
-            if () in paths:
-                return self._secret(value, "path")
-            return self.nested(value) if value[:1] in ("{", "[") else self.text(value)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and () in paths:
-            return self._secret(str(value), "path")
-        if isinstance(value, dict):
-            return {key: self._member(str(key), of, paths) for key, of in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._value(item, _below(paths, str(index))) for index, item in enumerate(value)]
-        return value
-
-    def _member(self, key: str, value: Json, paths: tuple[tuple[str, ...], ...]) -> Json:
-        if self.rules.defaults and isinstance(value, (str, int)) and not isinstance(value, bool) and _is_key(key):
-            text = str(value)
-            return self._secret(text, "key", _telling(text)) if text.strip() else value
-        return self._value(value, _below(paths, key) if paths else ())
-
-    # ---- streams
-
-    def _chunk(self, identity: str, event: dict[str, Json]) -> dict[str, Json]:
-        """A part of a stream. What could be the beginning of a secret waits for the part that follows."""
-        held = self._tails.pop(identity, None)
-        text: str = event["text"] if held is None else held["text"] + event["text"]
-        tail = _TAIL.search(text[-256:])
-        if tail is not None:
-            cut = len(text) - len(tail[0])
-            self._tails[identity] = {**event, "text": text[cut:]}
-            text = text[:cut]
-        return {**event, "text": self.text(text)}
-
-    # ---- values in a text
+        """A text with stand-ins in it."""
+        return _edited(text, self.edits(text))
 
     def edits(self, text: str) -> list[Edit]:
-        """What of a text is replaced by what; edits may overlap, and the first then counts."""
-        edits: list[Edit] = []
-        if self.rules.defaults and any(marker in text for marker in MARKERS):
-            edits += [Edit(m.start(), m.end(), self._secret(m[0], "token")) for m in SHAPES.finditer(text)]
-        for kind, pattern in self.rules.patterns:
-            for match in pattern.finditer(text[:_LONGEST_TEXT]):
-                group = 1 if pattern.groups else 0
-                value = match[group]
-                if value and (kind != "card" or is_card(value)):
-                    edits.append(Edit(match.start(group), match.end(group), self._secret(value, kind)))
-        if self._known:
-            edits += self._remembered(text)
-        if len(text) >= 12:
-            edits += self._encoded(text)
-        return edits
-
-    def _remembered(self, text: str) -> list[Edit]:
-        lower = text.lower()
-        if len(lower) != len(text):
-            lower = text
-        hits = self._known.keys() & set(_WORD.findall(lower))
-        if not hits:
+        """What to replace in a text: (start, end, stand-in), in order, none overlapping another."""
+        if len(text) < _SHORTEST and not self.rules.patterns:
             return []
-        edits: list[Edit] = []
-        for match in _WORD.finditer(lower):
-            for known in self._known[match[0]] if match[0] in hits else ():
-                start = match.start() - known.offset
-                end = start + len(known.written)
-                if start >= 0 and lower.startswith(known.written, start) and _bounded(lower, start, end, known.offset):
-                    edits.append(Edit(start, end, known.stand_in))
-                    self.counts["seen again"] += 1
-        return edits
+        pseudonyms = self.pseudonyms
+        done = [match.span() for match in STAND_IN.finditer(text)] if "_" in text else []
+        spans: list[tuple[int, int, str]] = []
+        for start, end, kind in self._shaped(text):
+            if not _touches(start, end, done):
+                pseudonyms.remember(text[start:end], kind)
+                spans.append((start, end, text[start:end]))
+        spans += (span for span in pseudonyms.known_in(text) if not _touches(span[0], span[1], done))
+        edits = [edit for edit in self._in_base64(text) if not _touches(edit[0], edit[1], spans)]
+        for start, end, value in _united(spans):
+            kind = pseudonyms.kind_of(value)
+            edits.append((start, end, pseudonyms.stand_in(value, kind)))
+            self.counts[kind] += 1
+        return sorted(edits)
 
-    def _encoded(self, text: str) -> list[Edit]:
-        """Secrets inside base64 that holds text."""
-        edits: list[Edit] = []
-        for match in _BASE64.finditer(text):
-            told = self._base64(match[0])
-            if told is not None:
-                edits.append(Edit(match.start(), match.end(), told))
-        return edits
+    def chunks(self, texts: list[str]) -> list[str]:
+        """The parts of one stream, in which a value may be cut anywhere; as many parts as before."""
+        whole = "".join(texts)
+        events = self._stream_edits(whole)
+        return _spread(texts, self.edits(whole) if events is None else events)
 
-    def _base64(self, run: str) -> str | None:
-        """A base64 text with the secrets in what it decodes to replaced; None where there are none."""
-        bare = run.rstrip("=")
-        if len(bare) % 4 == 1 or len(run) > _LONGEST_TEXT:
-            return None
-        url = "-" in bare or "_" in bare
+    # ---- events
+
+    def _names(self, event: dict[str, Json]) -> dict[str, str]:
+        """Stand-ins for the session and user that came out of a cookie or a token."""
+        body = event.get("body")
+        request = event.get("request") or {**event, **(body if isinstance(body, dict) else {})}
+        recorded = event.get("claims")
+        claims = [
+            Claim(claim[0], str(claim[1]), str(claim[2]))
+            for claim in (recorded if isinstance(recorded, list) else ())
+            if isinstance(claim, list) and len(claim) == 3
+        ] or claims_of(places_of(request))
+        found: dict[str, str] = {}
+        for claim in claims:
+            where, _, name = claim.place.partition(":")
+            header = {"cookie": "cookie", "jwt": "authorization", "header": name.lower()}.get(where, "")
+            if header in self.rules.headers:
+                kind = claim_kind(name, claim.value) if where == "jwt" else "cookie" if where == "cookie" else "token"
+                found[claim.value] = self._stand_in(claim.value, kind)
+        return found
+
+    def _claims(self, value: Json, names: dict[str, str]) -> Json:
+        if not isinstance(value, list):
+            return self._json(value, ())
+        return [
+            [claim[0], names.get(str(claim[1])) or self.text(str(claim[1])), claim[2]]
+            for claim in value
+            if isinstance(claim, list) and len(claim) == 3
+        ]
+
+    def _part(self, key: str, value: Json) -> Json:
+        """One member of an event, of its `request`, or of its `body`."""
+        if key == "headers":
+            return self._headers(value)
+        if key == "b64" and isinstance(value, str):
+            return self._decoded(value)
+        if key == "body" and isinstance(value, dict):
+            return {inner: self._part(inner, item) for inner, item in value.items()}
+        if key == "request" and isinstance(value, dict) and {"headers", "path"} & value.keys():
+            return {inner: self._part(inner, item) for inner, item in value.items()}
+        if key in _ROOTS:
+            return self._json(value, ())
+        return self._member(key, value, (key,))
+
+    def _headers(self, value: Json) -> Json:
+        if isinstance(value, dict):
+            return {str(name): self._header(str(name), text) for name, text in value.items()}
+        if not isinstance(value, list):
+            return self._json(value, ())
+        pairs = (item if isinstance(item, list) else [item] for item in value)
+        return [[p[0], self._header(str(p[0]), p[1])] if len(p) == 2 else self._json(p, ()) for p in pairs]
+
+    def _header(self, name: str, value: Json) -> Json:
+        if name.lower() not in self.rules.headers or not isinstance(value, str):
+            return self._json(value, ())
+        edits = [
+            (start, end, self._stand_in(value[start:end], kind)) for start, end, kind in header_secrets(name, value)
+        ]
+        return _edited(value, edits)
+
+    def _json(self, value: Json, path: tuple[str, ...]) -> Json:
+        if isinstance(value, dict):
+            return {self.text(key): self._member(key, item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._member("", item, (*path, str(index))) for index, item in enumerate(value)]
+        if isinstance(value, str):
+            return self._string(value, path)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = self.text(str(value))
+            return value if text == str(value) else text
+        return value
+
+    def _member(self, key: str, value: Json, path: tuple[str, ...]) -> Json:
+        if any(_on_path(path, wanted) for wanted in self.rules.paths):
+            return self._all_of(value)
+        if isinstance(value, str) and key.lower() in self.rules.headers:
+            return self._header(key, value) if header_secrets(key, value) else self._string(value, path)
+        if self.rules.secrets and is_secret_key(key) and isinstance(value, (str, int)) and not isinstance(value, bool):
+            return self._stand_in(str(value), "secret") if value != "" else value
+        return self._json(value, path)
+
+    def _all_of(self, value: Json) -> Json:
+        """Every text and number in what a rule's path points at."""
+        if isinstance(value, dict):
+            return {key: self._all_of(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._all_of(item) for item in value]
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        return self._stand_in(str(value), "email" if _SHAPES["email"].fullmatch(str(value)) else "value")
+
+    def _string(self, text: str, path: tuple[str, ...]) -> str:
+        if text[:1] in ("{", "[") and self._depth < _DEEPEST:
+            try:
+                inner = json.loads(text)
+            except (ValueError, RecursionError):
+                return self.text(text)
+            self._depth += 1
+            changed = self._json(inner, path)
+            self._depth -= 1
+            return text if changed == inner else json.dumps(changed, ensure_ascii=False)
+        return self.text(text)
+
+    def _decoded(self, text: str) -> str:
         try:
-            decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_" if url else None).decode("utf-8")
+            inner = base64.b64decode(text, validate=False).decode("utf-8")
         except (binascii.Error, ValueError):
-            return None
-        if not decoded.replace("\n", " ").replace("\t", " ").isprintable():
-            return None
-        told = self.nested(decoded) if decoded[:1] in ("{", "[") else self.text(decoded)
-        if told == decoded:
-            return None
-        raw = (base64.urlsafe_b64encode if url else base64.b64encode)(told.encode("utf-8", "surrogatepass"))
-        encoded = raw.decode("ascii")
-        return encoded if run != bare or len(bare) % 4 == 0 else encoded.rstrip("=")
-
-    # ---- what is known
-
-    def _secret(self, value: Json, why: str, remember: bool = True) -> str:
-        text = str(value)
-        if _OWN.fullmatch(text):
             return text
-        self.counts[why] += 1
-        stand_in = self.stand_in(text)
-        if remember and text not in self.stand_ins and len(text.strip()) > 2:
-            self._remember(text, stand_in)
-        return stand_in
+        changed = self._string(inner, ())
+        return text if changed == inner else base64.b64encode(changed.encode("utf-8", "surrogatepass")).decode("ascii")
 
-    def _remember(self, value: str, stand_in: str) -> None:
-        if len(self.stand_ins) >= self._most:
-            self._forget()
-        self.stand_ins[value] = stand_in
-        for written, shown in _ways(value.strip(), stand_in):
-            words = sorted(_WORD.finditer(written), key=lambda match: -len(match[0]))
-            if words:
-                entry = _Known(written, words[0].start(), shown)
-                entries = self._known.setdefault(words[0][0], [])
-                if entry not in entries:
-                    entries.append(entry)
-                    entries.sort(key=lambda known: -len(known.written))
+    def _stand_in(self, value: str, kind: str) -> str:
+        self.counts[kind] += 1
+        return self.pseudonyms.stand_in(value, kind)
 
-    def _forget(self) -> None:
-        """Forget the older half: memory stays bounded, and what is in use comes up again."""
-        kept = list(self.stand_ins.items())[len(self.stand_ins) // 2 :]
-        self.stand_ins, self._known = {}, {}
-        for value, stand_in in kept:
-            self._remember(value, stand_in)
+    # ---- texts
+
+    def _shaped(self, text: str) -> Iterator[tuple[int, int, str]]:
+        if self.rules.secrets:
+            yield from shaped_secrets(text)
+            yield from assigned_secrets(text)
+        for kind in self.rules.kinds:
+            for match in _SHAPES[kind].finditer(text):
+                if _is_one(kind, match[0]):
+                    yield *match.span(), kind
+        for pattern in self.rules.patterns:
+            for begin in range(0, max(1, len(text) - _OVERLAP), _WINDOW):
+                for match in pattern.finditer(text, begin, begin + _WINDOW + _OVERLAP):
+                    if match[0]:
+                        yield *match.span(), "value"
+
+    def _in_base64(self, text: str) -> Iterator[Edit]:
+        """Base64 of text that holds something to replace, encoded again."""
+        if self._depth >= _DEEPEST or len(text) < 12:
+            return
+        for match in _BASE64.finditer(text):
+            run = match[0]
+            if len(run.rstrip("=")) % 4 == 1:
+                continue
+            url = "-" in run or "_" in run
+            try:
+                padded = run.rstrip("=") + "=" * (-len(run.rstrip("=")) % 4)
+                inner = base64.b64decode(padded, altchars=b"-_" if url else None, validate=True).decode("utf-8")
+            except (binascii.Error, ValueError):
+                continue
+            self._depth += 1
+            changed = self._string(inner, ())
+            self._depth -= 1
+            if changed != inner:
+                raw = changed.encode("utf-8", "surrogatepass")
+                encoded = base64.b64encode(raw, b"-_" if url else None).decode("ascii")
+                yield *match.span(), encoded if run.endswith("=") or len(run) % 4 == 0 else encoded.rstrip("=")
+
+    def _stream_edits(self, whole: str) -> list[Edit] | None:
+        """What to replace in a stream of events, each a JSON object on a line; None where it is another stream."""
+        lines = _json_lines(whole)
+        if not lines:
+            return None
+        edits: list[Edit] = []
+        members: dict[str, list[tuple[Any, Any, str]]] = {}
+        events = [event for _, _, event in lines]
+        before = [json.dumps(event) for event in events]
+        for event in events:
+            for holder, key, path in _texts_of(event, ""):
+                members.setdefault(path, []).append((holder, key, holder[key]))
+        for parts in members.values():
+            if len(parts) > 1:
+                changed = _spread([text for _, _, text in parts], self.edits("".join(text for _, _, text in parts)))
+                for (holder, key, _), text in zip(parts, changed, strict=True):
+                    holder[key] = text
+        position = 0
+        for (start, end, _), event, was in zip(lines, events, before, strict=True):
+            edits += [(position + a, position + b, text) for a, b, text in self.edits(whole[position:start])]
+            changed = self._json(event, ())
+            if (text := json.dumps(changed)) != was:
+                edits.append((start, end, text))
+            position = end
+        edits += [(position + a, position + b, text) for a, b, text in self.edits(whole[position:])]
+        return edits
 
 
-def _ways(value: str, stand_in: str) -> set[tuple[str, str]]:
-    """The ways in which a value may be written, in lower case, each with its stand-in written the same way."""
-    lower = value.lower()
-    return {
-        (lower, stand_in),
-        (quote(value, safe="").lower(), quote(stand_in, safe="")),
-        (json.dumps(value)[1:-1].lower(), stand_in),
-        (json.dumps(value, ensure_ascii=False)[1:-1].lower(), stand_in),
-    }
+class StreamRedactor:
+    """A redactor for a whole recording: the parts of a stream are held back, so that a value cut in pieces is seen.
+
+    `events` takes one event and gives none, one or several. Of a stream at most `most_held` parts wait; None holds them
+    all until the answer is over, which a file has time for.
+    """
+
+    def __init__(self, redactor: Redactor, most_held: int | None = 64) -> None:
+        self.redactor = redactor
+        self._most = most_held
+        self._held: dict[str, list[dict[str, Json]]] = {}
+
+    def events(self, event: dict[str, Json]) -> list[dict[str, Json]]:
+        kind, identity = event.get("k"), str(event.get("id"))
+        if kind == "chunk" and isinstance(event.get("text"), str):
+            held = self._held.setdefault(identity, [])
+            held.append({**event})
+            return self._release(identity, len(held) // 2) if self._most is not None and len(held) >= self._most else []
+        out = self._release(identity, None) if kind == "res" else self.rest() if kind == "end" else []
+        return [*out, self.redactor.event(event)]
+
+    def rest(self) -> list[dict[str, Json]]:
+        """What still waits: call it when the recording ends."""
+        return [event for identity in list(self._held) for event in self._release(identity, None)]
+
+    def _release(self, identity: str, count: int | None) -> list[dict[str, Json]]:
+        """The first parts that wait, redacted together with those that go on waiting."""
+        held = self._held.pop(identity, [])
+        for event, text in zip(held, self.redactor.chunks([event["text"] for event in held]), strict=True):
+            event["text"] = text
+        count = len(held) if count is None else count
+        if held[count:]:
+            self._held[identity] = held[count:]
+        return [self.redactor.event(event) for event in held[:count]]
 
 
-def _bounded(text: str, start: int, end: int, offset: int) -> bool:
-    """Whether a range is no part of a longer word; one whose longest word stands first (`offset` 0) starts with it."""
-    if end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
-        return False
-    if offset == 0 or start == 0 or not (text[start - 1].isalnum() and text[start].isalnum()):
-        return True
-    return _AFTER_ESCAPE.search(text[max(0, start - 8) : start]) is not None
+def _edited(text: str, edits: list[Edit]) -> str:
+    pieces: list[str] = []
+    position = 0
+    for start, end, stand_in in edits:
+        pieces += (text[position:start], stand_in)
+        position = end
+    return "".join((*pieces, text[position:]))
 
 
-def _telling(value: str) -> bool:
-    """Whether a credential would be nothing else in another place; `dark` in a cookie is a word elsewhere."""
-    return len(value) >= 20 or (len(value) >= 8 and any(character.isdigit() for character in value))
+def _spread(texts: list[str], edits: list[Edit]) -> list[str]:
+    """Edits of the joined texts, made in each: a stand-in goes where its value began."""
+    out: list[str] = []
+    position = 0
+    for text in texts:
+        end = position + len(text)
+        own = [
+            (max(a, position) - position, min(b, end) - position, stand_in if a >= position else "")
+            for a, b, stand_in in edits
+            if a < end and b > position
+        ]
+        out.append(_edited(text, own))
+        position = end
+    return out
 
 
-def _is_key(name: str) -> bool:
-    return name.lower().replace("-", "_") in KEYS
+def _united(spans: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
+    """Spans that overlap become one, with the value of the longest: nothing of the others may stay."""
+    spans.sort(key=lambda span: (span[0], -span[1]))
+    start, end, value, longest = -1, -1, "", -1
+    for a, b, text in spans:
+        if a < end:
+            end = max(end, b)
+            if b - a > longest:
+                value, longest = text, b - a
+            continue
+        if longest >= 0:
+            yield start, end, value
+        start, end, value, longest = a, b, text, b - a
+    if longest >= 0:
+        yield start, end, value
 
 
-def _below(paths: tuple[tuple[str, ...], ...], key: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(path[1:] for path in paths if path and path[0] in (key, "*"))
+def _touches(start: int, end: int, spans: Sequence[tuple[Any, ...]]) -> bool:
+    return any(start < span[1] and span[0] < end for span in spans)
+
+
+def _on_path(path: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    return len(path) == len(wanted) and all(w in ("*", p) for p, w in zip(path, wanted, strict=True))
+
+
+def _is_one(kind: str, text: str) -> bool:
+    """Whether digits that look like a card or an account have the right check digits."""
+    if kind == "card":
+        digits = [int(c) for c in reversed(text) if c.isdigit()]
+        # Luhn: every second digit from the right counts double, less nine where that has two digits.
+        return sum(d if i % 2 == 0 else 2 * d - 9 * (d > 4) for i, d in enumerate(digits)) % 10 == 0
+    if kind == "iban":
+        compact = text.replace(" ", "")
+        return len(compact) >= 15 and int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1
+    return True
+
+
+def _json_lines(whole: str) -> list[tuple[int, int, Any]]:
+    """(start, end, event) of each line of a stream that holds a JSON object, as server-sent `data:` or alone."""
+    if "{" not in whole:
+        return []
+    found: list[tuple[int, int, Any]] = []
+    for match in re.finditer(r"(?m)^(?:data:[ ]?)?(\{.*\})[ \r]*$", whole):
+        try:
+            found.append((match.start(1), match.end(1), json.loads(match[1])))
+        except (ValueError, RecursionError):
+            continue
+    return found
+
+
+def _texts_of(value: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """(holder, key, path) of every text in an event; the elements of a list share one path."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in members:
+        inner = f"{path}.{key}" if isinstance(value, dict) else f"{path}[]"
+        if isinstance(item, str):
+            yield value, key, inner
+        else:
+            yield from _texts_of(item, inner)

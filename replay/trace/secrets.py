@@ -1,72 +1,173 @@
-"""Which values are secrets: header and key names that hold credentials, and the shapes of well-known tokens.
+"""What is a secret by its place or by its shape: one table for redaction and for the offline audit.
 
-The shapes are those whose prefix says what they are, as the secret scanners gitleaks and detect-secrets know them; a
-shape that also fits ordinary text is not here. Personal data (e-mail, phone, card, IBAN) is a choice of the user's.
+Only shapes that are unambiguous are here, as gitleaks and detect-secrets know them: a fixed prefix, an alphabet and a
+length. What merely looks random is left to the user's own rules, since a wrong guess would rewrite harmless text.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import re
+from typing import Any, cast
 
-HEADERS = frozenset((
-    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token",
-    "x-access-token", "x-csrf-token", "x-xsrf-token", "x-goog-api-key", "x-amz-security-token", "x-vault-token",
-    "x-gitlab-token", "x-functions-key", "ocp-apim-subscription-key", "openai-api-key", "anthropic-api-key",
-    "x-session-token", "x-refresh-token", "x-forwarded-access-token", "x-amzn-oidc-data", "cf-access-jwt-assertion",
-))  # fmt: skip
-"""Header names, in lower case, whose whole value is a credential."""
+SECRET_HEADERS = frozenset({
+    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey", "x-auth-token",
+    "x-access-token", "x-amz-security-token", "x-csrf-token", "x-xsrf-token", "x-goog-api-key", "x-functions-key",
+    "ocp-apim-subscription-key", "x-vault-token", "x-gitlab-token", "private-token", "x-session-token",
+    "x-forwarded-access-token", "x-auth-request-access-token", "cf-access-jwt-assertion",
+})  # fmt: skip
+SECRET_KEYS = frozenset({
+    "password", "passwd", "passphrase", "secret", "apikey", "accesstoken", "refreshtoken", "idtoken", "authtoken",
+    "sessiontoken", "clientsecret", "privatekey", "secretkey", "accesskey", "secretaccesskey", "bearertoken",
+    "csrftoken", "authorization", "clientassertion", "webhooksecret", "signingsecret", "encryptionkey",
+})  # fmt: skip
+"""Without `_`, `-` and case: see `is_secret_key`."""
 
-KEYS = frozenset((
-    "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "clientsecret", "api_key", "apikey",
-    "access_token", "accesstoken", "refresh_token", "refreshtoken", "id_token", "idtoken", "auth_token", "authtoken",
-    "session_token", "sessiontoken", "token", "bearer", "private_key", "privatekey", "access_key", "secret_key",
-    "secretkey", "aws_secret_access_key", "authorization", "credential", "credentials", "otp", "pin", "cvv", "cvc",
-    "ssn",
-))  # fmt: skip
-"""Keys of JSON objects, query strings and forms, in lower case with `-` as `_`, whose text is a credential."""
+_SHAPES: dict[str, str] = {
+    "key": "|".join((
+        r"sk-ant-[\w-]{20,200}",
+        r"sk-(?:proj-|svcacct-|admin-|or-v1-|lf-)?[A-Za-z0-9][\w-]{18,200}",
+        r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})",
+        r"gl(?:pat|ptt|dt|rt|cbt)-[\w-]{20,64}",
+        r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+        r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}",
+        r"AIza[\w-]{35}",
+        r"ya29\.[\w-]{20,512}",
+        r"(?:[srp]k_(?:test|live)|whsec)_[A-Za-z0-9]{16,255}",
+        r"SG\.[\w-]{22}\.[\w-]{43}",
+        r"npm_[A-Za-z0-9]{36}",
+        r"pypi-AgEIcHlwaS5vcmc[\w-]{50,255}",
+        r"hf_[A-Za-z]{34}",
+        r"gsk_[A-Za-z0-9]{52}",
+        r"r8_[A-Za-z0-9]{37}",
+        r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}",
+        r"pk-lf-[a-f0-9-]{36}",
+        r"dop_v1_[a-f0-9]{64}",
+        r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+        r"hvs\.[\w-]{24,255}",
+        r"lin_api_[A-Za-z0-9]{40}",
+        r"ntn_[A-Za-z0-9]{40,60}",
+        r"\d{8,10}:AA[\w-]{33}",
+    )),
+    "jwt": r"eyJ[\w-]{6,4096}\.eyJ[\w-]{4,8192}\.[\w-]{0,1024}",
+    "pem": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{1,8192}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
+    "token": r"(?i:bearer)\s+([\w.~+/-]{16,4096}=*)",
+}  # fmt: skip
 
-_SHAPES = (
-    ("sk-", r"\bsk-(?:ant-|proj-|svcacct-|or-v1-|lf-)?[A-Za-z0-9_-]{16,}"),  # OpenAI, Anthropic, OpenRouter, Langfuse
-    ("pk-lf-", r"\bpk-lf-[0-9a-f-]{36}"),
-    ("lsv2_", r"\blsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),  # LangSmith
-    ("gh", r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
-    ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{22,}"),
-    ("glpat-", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    ("AKIA", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("ASIA", r"\bASIA[A-Z0-9]{16}\b"),
-    ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("AIza", r"\bAIza[A-Za-z0-9_-]{35}"),
-    ("ya29.", r"\bya29\.[A-Za-z0-9_-]{20,}"),
-    ("_live_", r"\b(?:sk|rk|pk)_live_[A-Za-z0-9]{10,}"),  # Stripe
-    ("_test_", r"\b(?:sk|rk)_test_[A-Za-z0-9]{10,}"),
-    ("whsec_", r"\bwhsec_[A-Za-z0-9+/=]{20,}"),
-    ("hf_", r"\bhf_[A-Za-z0-9]{30,}"),
-    ("gsk_", r"\bgsk_[A-Za-z0-9]{40,}"),  # Groq
-    ("npm_", r"\bnpm_[A-Za-z0-9]{36}"),
-    ("pypi-", r"\bpypi-[A-Za-z0-9_-]{50,}"),
-    ("dop_v1_", r"\bdop_v1_[0-9a-f]{64}"),
-    ("SG.", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    ("eyJ", r"\beyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"),  # JWT
-    ("PRIVATE KEY", r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[\s\S]{0,8192}?-----END [A-Z ]{0,20}PRIVATE KEY-----"),
-    ("earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{12,}=*"),
-    ("://", r"(?<=://)[^/\s:@\"']{1,64}:[^/\s:@\"']{1,128}(?=@)"),  # user:password in a URL
+# Most text has none of these, and looking for a few letters is many times quicker than trying every shape.
+_HINTS = (
+    "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "glptt-", "gldt-", "glrt-", "glcbt-",
+    "AKIA", "ASIA", "ABIA", "ACCA", "xox", "xapp-", "AIza", "ya29.", "k_live_", "k_test_", "whsec_", "SG.", "npm_",
+    "pypi-", "hf_", "gsk_", "r8_", "lsv2_", "pk-lf-", "dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "hvs.",
+    "lin_api_", "ntn_", ":AA", "eyJ", "-----BEGIN ", "earer ", "EARER ",
+)  # fmt: skip
+_ANY = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<{kind}>{shape})" for kind, shape in _SHAPES.items()) + r")")
+
+_ASSIGNED_HINTS = ("pass", "secret", "key", "token")
+_ASSIGNED = re.compile(
+    r"(?i)(?<![A-Za-z0-9])(?:passw(?:or)?d|passphrase|api[_-]?key|(?:access|refresh|id|auth|session|bearer|csrf)[_-]?token|"
+    r"client[_-]?secret|webhook[_-]?secret|signing[_-]?secret|secret|private[_-]?key|secret[_-]?(?:access[_-]?)?key|"
+    r"access[_-]?key|encryption[_-]?key)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?([^\s\"'&,;\\{}\[\]<>]{6,512})"
 )
-MARKERS = tuple(dict.fromkeys(marker for marker, _ in _SHAPES))
-"""A text that has none of these has none of the shapes; asking for them is much quicker than the expression."""
-SHAPES = re.compile("|".join(f"(?:{shape})" for _, shape in _SHAPES))
 
-PERSONAL = {
-    "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}"),
-    "phone": re.compile(r"(?<![\w.])\+?\d{1,3}[ .-]?\(?\d{2,4}\)?(?:[ .-]?\d{2,4}){2,4}(?![\w.])"),
-    "card": re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"),
-    "iban": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),
-    "ip": re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
-}
-"""What `--redact kind:NAME` may name."""
+STAND_IN_KINDS = (
+    "key", "jwt", "pem", "token", "cookie", "secret", "user", "session", "email", "phone", "card", "iban", "value",
+)  # fmt: skip
+"""What a stand-in can begin with: `email_k5q2…`."""
+STAND_IN = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(STAND_IN_KINDS)})_[a-z2-7]{{12}}(?![a-z0-9])")
+JWT_CLAIMS = ("sub", "sid", "tid", "uid", "oid", "email", "preferred_username", "name", "org_id")
 
 
-def is_card(digits: str) -> bool:
-    """Luhn's check (ISO/IEC 7812-1); without it every long number would be a card."""
-    numbers = [int(digit) for digit in digits if digit.isdigit()]
-    doubled = [2 * n - 9 * (n > 4) if i % 2 else n for i, n in enumerate(reversed(numbers))]
-    return 13 <= len(numbers) <= 19 and sum(doubled) % 10 == 0
+NO_NAMES = frozenset({
+    "admin", "administrator", "root", "test", "tester", "testing", "user", "users", "guest", "anonymous", "default",
+    "none", "null", "unknown", "undefined", "true", "false", "system", "assistant", "service", "support", "public",
+    "local", "localhost", "demo", "example", "agent", "client", "customer", "main", "session", "sessions", "anyone",
+    "everyone", "someone", "team", "you", "here", "there", "sorry", "looking", "trying", "happy", "sure", "not", "just",
+    "the", "and", "application", "json",
+})  # fmt: skip
+"""What stands where a name does and is none."""
+_NO_SECRETS = frozenset(
+    {"string", "required", "optional", "boolean", "number", "password", "secret", "hidden", "token"}
+)
+_DIGIT = re.compile(r"\d")
+
+
+def is_telling(value: str, kind: str) -> bool:
+    """Whether a value is unlikely to stand somewhere by chance: such a one is looked for elsewhere too."""
+    text = value.lower()
+    if kind in ("user", "session"):
+        return len(text) >= (6 if text.isdigit() else 3) and text not in NO_NAMES
+    if kind == "cookie" and not (_DIGIT.search(text) or len(text) >= 16):
+        return False  # theme=dark
+    return len(text) >= 6 and text not in NO_NAMES and text not in _NO_SECRETS
+
+
+def stands_free(text: str, start: int, end: int, kind: str) -> bool:
+    """Whether a match is no part of a longer word; for a name, of no address or compound either. A secret counts
+    inside other text too."""
+    if kind not in ("email", "phone", "card", "iban", "user", "session", "value", "id", "name"):
+        return True
+    joined = "@_-" if kind in ("user", "name") else ""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return not ((before and (before.isalnum() or before in joined)) or (after and (after.isalnum() or after in joined)))
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether a JSON key, form field or query parameter of this name holds a secret."""
+    return key.replace("_", "").replace("-", "").lower() in SECRET_KEYS
+
+
+def shaped_secrets(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of each known token shape in a text, in order. Of `Bearer …` the token alone."""
+    for hint in _HINTS:
+        if hint in text:
+            break
+    else:
+        return []
+    found: list[tuple[int, int, str]] = []
+    for match in _ANY.finditer(text):
+        kind = str(match.lastgroup)
+        start, end = match.span(kind)
+        if kind == "token":
+            start = end - len(match[match.re.groups])
+        found.append((start, end, kind))
+    return found
+
+
+def assigned_secrets(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what stands behind `password=`, `"api_key": "` and the like in a text."""
+    if "=" not in text and ":" not in text:
+        return []
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _ASSIGNED_HINTS):
+        return []
+    return [(*match.span(1), "secret") for match in _ASSIGNED.finditer(text)]
+
+
+def header_secrets(name: str, value: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what is secret in a header of `SECRET_HEADERS`: each cookie's value, or the credentials."""
+    lowered = name.lower()
+    if lowered == "cookie":
+        return [(m.start(1), m.end(1), "cookie") for m in re.finditer(r"[^=;\s]+\s*=\s*\"?([^;\"]*[^;\"\s])", value)]
+    if lowered == "set-cookie":
+        first = re.match(r"\s*[^=;]+=\s*\"?([^;\"]*[^;\"\s])", value)
+        return [(first.start(1), first.end(1), "cookie")] if first else []
+    scheme = re.match(r"\s*(?:[A-Za-z][\w-]*\s+)?(\S.*\S|\S)\s*$", value)
+    if scheme is None:
+        return []
+    kind = "jwt" if jwt_claims(scheme[1]) is not None else "token"
+    return [(scheme.start(1), scheme.end(1), kind)]
+
+
+def jwt_claims(token: str) -> dict[str, Any] | None:
+    """The claims of a JWT (RFC 7519), unverified; None where it is none."""
+    pieces = token.split(".")
+    if len(pieces) != 3 or not pieces[0].startswith("eyJ"):
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "=" * (-len(pieces[1]) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", claims) if isinstance(claims, dict) else None

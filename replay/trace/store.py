@@ -6,6 +6,7 @@ Each thing that cannot be used is reported with its line, and everything else is
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -17,11 +18,12 @@ from .identity import Claim
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _HTTP_FIELDS = ("method", "path", "query", "headers")
 _BODIES = ("json", "text", "b64")
 _MOST_BAD_WITHOUT_GOOD = 1_000
+_LATE = 256  # exchanges that stay open a while after their end
 
 
 def load(path: str | Path) -> Trace:
@@ -36,6 +38,34 @@ def load(path: str | Path) -> Trace:
         if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
             break
     return reading.trace()
+
+
+def stream(
+    path: Path, problems: list[Problem], on_line: Callable[[int], None] | None = None
+) -> Iterator[Request | Exchange]:
+    """A trace in one pass and little memory: each request when it begins, and its exchange once it is over.
+
+    An exchange comes a little after its `res`, so that upstream calls that were written late are part of it. What was
+    still in flight comes last. `on_line` is told the length of every line in bytes.
+
+    Raises:
+        TraceError: as `load`, but for a file without a usable request, which has none to give.
+    """
+    reading = _Reading(path)
+    reading.problems = problems
+    ended: deque[str] = deque()
+    for number, event in read_events(path, problems, on_line):
+        reading.latest = ""
+        reading.event(number, event)
+        if reading.latest:
+            yield reading.exchanges[reading.latest].request
+        elif event.get("k") == "res" and str(event.get("id")) in reading.exchanges:
+            ended.append(str(event.get("id")))
+            if len(ended) > _LATE and (done := reading.take(ended.popleft())):
+                yield done
+    for identity in list(reading.exchanges):
+        if done := reading.take(identity):
+            yield done
 
 
 def dump(exchanges: Iterable[Exchange], stream: IO[str], header: dict[str, Json] | None = None) -> int:
@@ -98,6 +128,7 @@ class _Reading:
         self.header: dict[str, Json] = {}
         self.closed = False
         self._taken = 0
+        self.latest = ""
 
     def event(self, number: int, event: dict[str, Json]) -> None:
         try:
@@ -122,6 +153,11 @@ class _Reading:
         finished = [self._finished(exchange) for exchange in self.exchanges.values()]
         finished.sort(key=lambda exchange: exchange.request.at_ns)
         return Trace(str(self.path), tuple(finished), tuple(self.problems), self.header, self.closed)
+
+    def take(self, identity: str) -> Exchange | None:
+        """The exchange, which is forgotten here."""
+        exchange = self.exchanges.pop(identity, None)
+        return self._finished(exchange) if exchange else None
 
     # ---- events
 
@@ -176,6 +212,7 @@ class _Reading:
         at_ns = _ns(event["t"]) if "t" in event else number
         name = session if session is not None else str(user)
         claims, grade, source = claims_in(event.get("claims")), event.get("grade"), event.get("source")
+        self.latest = identity
         self.exchanges[identity] = _Open(
             Request(
                 identity,

@@ -1,270 +1,359 @@
-"""What already crossed in recorded traffic, and what only looks like it."""
+"""The offline audit: what of one lane is seen in another's recorded traffic, and what is no crossing."""
 
 from __future__ import annotations
 
+import base64
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from crosslane.replay.detect.audit import audit
-from crosslane.replay.errors import CrosslaneError
-from crosslane.replay.trace.redact_file import redact_file
-from crosslane.replay.trace.redaction import Redactor, Rules
-from hypothesis import HealthCheck, given, settings
+from crosslane.replay.detect import audit as auditing
+from crosslane.replay.detect.audit import Audit, audit
+from crosslane.replay.errors import TraceError
+from hypothesis import given
 from hypothesis import strategies as st
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def write(path: Path, *events: dict) -> Path:
+SECRET = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123"
+MS = 1_000_000
+
+
+def sent(identity: str, user: str, at_ms: int, message: str | None = None, **more: Any) -> dict[str, Any]:
+    said = {"message": message} if message is not None else {}
+    return {"k": "req", "id": identity, "t": at_ms * MS, "session": f"s-{user}", "user": user, **said, **more}
+
+
+def answered(identity: str, at_ms: int, text: Any = None, **more: Any) -> dict[str, Any]:
+    body = {} if text is None else {"json": text}
+    return {"k": "res", "id": identity, "t": at_ms * MS, "status": 200, **body, **more}
+
+
+def of(folder: Path, *events: dict[str, Any], **options: Any) -> Audit:
+    path = folder / "t.jsonl"
     path.write_text("".join(json.dumps(event) + "\n" for event in ({"k": "header", "v": 1}, *events)))
-    return path
+    return audit(path, **options)
 
 
-def turn(
-    number: int, user: str, message: str, reply: str | dict, t: int | None = None, dt: int = 5, **more
-) -> list[dict]:
-    at = number * 10 if t is None else t
-    headers = more.pop("headers", [["Content-Type", "application/json"]])
-    return [
-        {
-            "k": "req",
-            "id": f"r{number}",
-            "t": at,
-            "session": f"s-{user}",
-            "user": user,
-            "method": "POST",
-            "path": "/chat",
-            "headers": headers,
-            "json": {"message": message},
-            **more,
-        },
-        {"k": "res", "id": f"r{number}", "t": at + dt, "status": 200, "json": {"reply": reply}},
-    ]
-
-
-def found(path: Path, **options) -> list[tuple[str, str, str, str]]:
-    return [(f.source.lane, f.sink.lane, f.path, f.evidence) for f in audit(path, **options).findings]
+def seen(result: Audit) -> set[tuple[str, str, str, str]]:
+    return {(f.value_kind, f.source.lane, f.sink.lane, f.sink.path) for f in result.findings}
 
 
 @pytest.mark.parametrize(
-    ("message", "reply", "evidence"),
+    ("message", "kind"),
     [
-        ("write to alice.cooper@example.com", "I wrote to alice.cooper@example.com", "alice.cooper@example.com"),
-        ("where is order ORD-88231?", "Order ORD-88231 is on its way", "ORD-88231"),
-        ("My name is Alice", "Hello Alice!", "Alice"),
-        ("my account is 4420917735", "balance of 4420917735: 12", "4420917735"),
-        (
-            "please tell my boss that I am ill today",
-            "You said: please tell my boss that I am ill",
-            "please tell my boss that",
-        ),
-        ("see alice@example.com", "https://x/?mail=alice%40example.com", "alice%40example.com"),
+        ("My name is Alice Ferrante", "name"),
+        ("write to alice.f@example.com please", "email"),
+        ("where is order ORD-20417-X", "id"),
+        (f"use {SECRET}", "secret"),
+        ("my landlord wants to evict the whole family before winter", "phrase"),
     ],
 )
-def test_a_value_that_only_one_lane_sent_in_anothers_answer_is_found(tmp_path: Path, message, reply, evidence):
-    path = write(tmp_path / "t.jsonl", *turn(1, "u-one", message, "ok"), *turn(2, "u-two", "hi", reply))
-    ((source, sink, where, shown),) = found(path)
-    assert (source, sink, where) == ("u-one", "u-two", "body.reply")
-    assert shown.startswith(evidence[:8]) or evidence.startswith(shown)
+def test_what_one_lane_sent_is_found_in_anothers_answer(tmp_path: Path, message: str, kind: str) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, message),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, {"reply": f"last: {message}"}),
+    )
+    assert (kind, "zoe", "tim", "body.reply") in seen(result)
+    finding = next(f for f in result.findings if f.value_kind == kind)
+    assert (finding.kind, finding.source.request, finding.sink.request) == ("request-value", "r1", "r2")
+    assert (finding.overlapped, finding.after_ns) == (False, 30 * MS)
+    assert result.exit_code == 1
 
 
-def test_values_in_prompts_headers_and_streams_are_found(tmp_path: Path):
-    one = turn(1, "alice", "order ORD-88231", "ok")
-    prompt = [*turn(2, "bob", "hi", "ok")]
-    prompt.insert(
-        1,
+def test_an_own_value_and_one_that_the_other_sent_before_are_no_crossings(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am at zoe@example.com"),
+        answered("r1", 10, "noted zoe@example.com"),
+        sent("r2", "tim", 20, "mail zoe@example.com for me"),
+        answered("r2", 30, "mailed zoe@example.com"),
+    )
+    assert seen(result) == set()
+    assert result.exit_code == 0
+
+
+def test_a_value_sent_only_after_it_was_shown_is_a_crossing_still(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am at zoe@example.com"),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, "mailed zoe@example.com"),
+        sent("r3", "tim", 40, "who is zoe@example.com"),
+        answered("r3", 50, "zoe@example.com is somebody"),
+    )
+    assert [(f.sink.request, f.count) for f in result.findings if f.value_kind == "email"] == [("r2", 1)]
+
+
+def test_what_everybody_sends_belongs_to_nobody(tmp_path: Path) -> None:
+    events = [
+        event
+        for n, user in enumerate(("zoe", "tim", "ann", "joe"))
+        for event in (
+            sent(
+                f"r{n}",
+                user,
+                100 * n,
+                request={"headers": [["x-tenant", "org-4711-a"]], "json": {"q": "My name is Test"}},
+            ),
+            answered(f"r{n}", 100 * n + 10, "org-4711-a welcomes you"),
+        )
+    ]
+    assert seen(of(tmp_path, *events)) == set()
+
+
+def test_dates_small_numbers_and_model_names_tell_nothing(tmp_path: Path) -> None:
+    words = "2026-11-20 42 1795204555 v1.2.3 gpt-4o-2024-08-06 12:30 99.95 utf-8"
+    assert not of(
+        tmp_path, sent("r1", "zoe", 0, words), answered("r1", 1), sent("r2", "tim", 2, "hi"), answered("r2", 3, words)
+    ).findings
+
+
+def test_a_value_cut_over_chunks_and_events_is_found(tmp_path: Path) -> None:
+    def event(part: str) -> str:
+        return f"data: {json.dumps({'choices': [{'delta': {'content': part}}]})}\n\n"
+
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "order ORD-20417-X and zoe@example.com"),
+        sent("r2", "tim", 1, "hello"),
+        {"k": "chunk", "id": "r2", "t": 5 * MS, "text": "it is ORD-20"},
+        {"k": "chunk", "id": "r2", "t": 6 * MS, "text": "417-X"},
+        answered("r2", 7),
+        sent("r3", "ann", 2, "hello"),
+        *({"k": "chunk", "id": "r3", "t": 8 * MS, "text": event(p)} for p in ("write zoe@exa", "mple.com", " now")),
+        answered("r3", 9),
+        answered("r1", 20),
+    )
+    assert {(f.sink.lane, f.sink.path) for f in result.findings} == {
+        ("tim", "chunks"),
+        ("ann", "chunks.choices[].delta.content"),
+    }
+    assert all(finding.overlapped for finding in result.findings)
+
+
+def test_prompts_headers_cookies_and_encoded_bodies_are_sinks(tmp_path: Path) -> None:
+    cookie = {
+        "path": "/chat",
+        "headers": [["Cookie", "theme=dark; sid=a81fe9b2c4d6"]],
+        "json": {"mail": "zoe@example.com"},
+    }
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, request=cookie),
+        answered("r1", 1),
+        sent("r2", "tim", 2, "hi"),
         {
             "k": "up",
             "parent": "r2",
-            "t": 21,
-            "dt": 1,
+            "t": 3 * MS,
             "name": "chat",
-            "in": {"json": {"messages": [{"content": "about ORD-88231"}]}},
-            "out": None,
+            "in": {"messages": ["context: zoe@example.com"]},
+            "out": "ok",
         },
+        answered("r2", 4, "fine", headers=[["Set-Cookie", "sid=a81fe9b2c4d6; Path=/"]]),
+        sent("r3", "ann", 5, "hi"),
+        {"k": "res", "id": "r3", "t": 6 * MS, "b64": base64.b64encode(b"mail zoe@example.com").decode()},
     )
-    header = turn(3, "carol", "hi", "ok")
-    header[1]["headers"] = [["X-Order", "ORD-88231"]]
-    stream = turn(4, "dave", "hi", "ok")
-    del stream[1]["json"]
-    pieces = [
-        "data: " + json.dumps({"choices": [{"delta": {"content": part}}]}) + "\n\n"
-        for part in ("your ORD", "-88", "231 is here")
-    ]
-    stream[1:1] = [{"k": "chunk", "id": "r4", "t": 41 + n, "text": text} for n, text in enumerate(pieces)]
-    path = write(tmp_path / "t.jsonl", *one, *prompt, *header, *stream)
-    assert {(sink, where.split(".")[0]) for _, sink, where, _ in found(path)} == {
-        ("bob", "upstream"),
-        ("carol", "headers"),
-        ("dave", "chunks"),
+    assert seen(result) >= {
+        ("email", "zoe", "tim", "upstream.chat[0].messages[0]"),
+        ("secret", "zoe", "tim", "headers.set-cookie"),
+        ("email", "zoe", "ann", "body"),
     }
+    secret = next(f for f in result.findings if f.value_kind == "secret")
+    assert "a81fe9b2c4d6" not in secret.sink.evidence
 
 
-@pytest.mark.parametrize(
-    "turns",
-    [
-        turn(1, "alice", "ORD-88231 please", "ok") + turn(2, "bob", "is ORD-88231 mine?", "ORD-88231 is not"),
-        turn(1, "alice", "what is the weather in the city", "sunny") + turn(2, "bob", "hi", "the weather is sunny"),
-        turn(1, "alice", "hi", "see 2026-11-20 at 10:30, version 1.2.3")
-        + turn(2, "bob", "hi", "see 2026-11-20 at 10:30, version 1.2.3"),
-        turn(1, "bob", "hi", "your order is ORD-88231") + turn(2, "alice", "ORD-88231 please", "ok"),
-        turn(1, "alice", "hi", "call us: model gpt-4o-2024-08-06")
-        + turn(2, "bob", "hi", "call us: model gpt-4o-2024-08-06"),
-    ],
-    ids=[
-        "the sink sent it too",
-        "ordinary words",
-        "dates and versions",
-        "shown before it was sent",
-        "the same for both",
-    ],
-)
-def test_what_is_no_crossing_is_not_reported(tmp_path: Path, turns: list[dict]):
-    assert found(write(tmp_path / "t.jsonl", *turns)) == []
-
-
-def test_a_value_that_several_lanes_sent_is_nobodys(tmp_path: Path):
-    turns = [
-        *turn(1, "alice", "code SAVE-2026", "ok"),
-        *turn(2, "bob", "code SAVE-2026", "ok"),
-        *turn(3, "carol", "hi", "use SAVE-2026"),
-    ]
-    assert found(write(tmp_path / "t.jsonl", *turns)) == []
-
-
-def test_stored_data_that_no_request_held_is_found_as_such(tmp_path: Path):
-    turns = [
-        *turn(1, "alice", "what is my address?", "alice.smith@example.org"),
-        *turn(2, "bob", "what is my address?", "alice.smith@example.org"),
-        *turn(3, "carol", "what is my address?", "none"),
-    ]
-    (finding,) = audit(write(tmp_path / "t.jsonl", *turns)).findings
-    assert (finding.kind, finding.source.lane, finding.sink.lane) == ("response-value", "alice", "bob")
-
-
-def test_whether_both_were_in_flight_is_told(tmp_path: Path):
-    one = turn(1, "alice", "order ORD-88231", "ok", t=0, dt=100)
-    two = turn(2, "bob", "hi", "ORD-88231", t=50, dt=100)
-    three = turn(3, "carol", "hi", "ORD-88231", t=1_000_000_200, dt=100)
-    by_lane = {
-        f.sink.lane: f for f in audit(write(tmp_path / "t.jsonl", one[0], two[0], one[1], two[1], *three)).findings
+def test_stored_data_that_a_tool_fetched_for_one_lane_is_its_own(tmp_path: Path) -> None:
+    fetched = {
+        "k": "up",
+        "parent": "r1",
+        "t": 2 * MS,
+        "dt": 1,
+        "name": "db",
+        "in": "q",
+        "out": {"iban": "DE02120377811234"},
     }
-    assert by_lane["bob"].overlapped
-    assert not by_lane["carol"].overlapped
-    assert by_lane["carol"].gap_ns == 1_000_000_100
-    assert by_lane["bob"].rank > by_lane["carol"].rank
-
-
-def test_one_value_in_many_answers_of_a_pair_is_one_finding_with_a_count(tmp_path: Path):
-    turns = [
-        *turn(1, "alice", "order ORD-88231", "ok"),
-        *(e for n in range(2, 9) for e in turn(n, "bob", "hi", "ORD-88231")),
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "balance"),
+        fetched,
+        answered("r1", 9, "account DE02120377811234"),
+        sent("r2", "tim", 1, "balance"),
+        answered("r2", 8, "account DE02120377811234"),
+    )
+    assert [(f.kind, f.source.lane, f.sink.lane, f.overlapped) for f in result.findings] == [
+        ("response-value", "zoe", "tim", True)
     ]
-    (finding,) = audit(write(tmp_path / "t.jsonl", *turns)).findings
-    assert finding.times == 7
 
 
-def test_a_trace_whose_places_disagree_is_a_finding(tmp_path: Path):
-    turns = turn(1, "alice", "hi", "ok") + turn(2, "bob", "hi", "ok")
-    turns[0]["claims"] = [["session", "s-3", "header:x-session-id"], ["session", "s-7", "attribute:session.id"]]
-    turns[2]["claims"] = [["session", "s-7", "header:x-session-id"]]
-    (finding,) = audit(write(tmp_path / "t.jsonl", *turns)).findings
-    assert finding.kind == "identity"
-    assert finding.what == "header:x-session-id says s-3"
-    assert finding.evidence == "s-7"
+def test_an_article_shown_to_two_users_one_after_the_other_is_no_ones(tmp_path: Path) -> None:
+    def asked(later: int) -> Audit:
+        return of(
+            tmp_path,
+            *(
+                event
+                for n in range(4)
+                for event in (sent(f"x{n}", f"x{n}", n, "hi"), answered(f"x{n}", n + 1, "nothing"))
+            ),
+            sent("r1", "zoe", 10, "shoes"),
+            answered("r1", 30, "take SKU-88213-B"),
+            sent("r2", "tim", later, "shoes"),
+            answered("r2", 50, "take SKU-88213-B"),
+        )
+
+    assert not asked(later=40).findings
+    assert [f.kind for f in asked(later=20).findings] == ["response-value"]
 
 
-def test_bounded_memory_is_said_when_it_left_something_out(tmp_path: Path):
-    turns = [e for n in range(2000) for e in turn(n, f"user-{n:05}", f"order ORD-{n:06} and ITEM-{n:06}", "ok")]
-    result = audit(write(tmp_path / "t.jsonl", *turns), most_values=1000)
+def test_a_constant_of_the_service_is_nobodys_stored_data(tmp_path: Path) -> None:
+    events = [
+        event
+        for n, user in enumerate(("zoe", "tim"))
+        for event in (sent(f"r{n}", user, n), answered(f"r{n}", n, "mail help@example.com, ticket line 5551234567"))
+    ]
+    for event in events[::2]:
+        event["message"] = "hello"
+    assert not of(tmp_path, *events).findings
+
+
+def test_one_value_in_several_places_of_one_pair_is_one_finding(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        answered("r1", 1),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, {"a": "zoe@example.com", "b": ["zoe@example.com"]}),
+        sent("r3", "tim", 4, "hi"),
+        answered("r3", 5, "zoe@example.com"),
+    )
+    assert [(f.sink.request, f.count) for f in result.findings] == [("r2", 3)]
+
+
+def test_places_of_one_request_that_contradict_are_a_finding(tmp_path: Path) -> None:
+    def claimed(identity: str, at: int, user: str, cookie: str) -> dict[str, Any]:
+        claims = [["user", user, "header:x-user"], ["user", cookie, "jwt:sub"]]
+        return sent(identity, user, at, "hi", claims=claims)
+
+    result = of(
+        tmp_path, claimed("r1", 0, "zoe", "zoe"), claimed("r2", 1, "tim", "tim"), claimed("r3", 2, "tim", "zoe")
+    )
+    assert [(f.kind, f.source.lane, f.sink.lane, f.sink.request) for f in result.findings] == [
+        ("identity", "zoe", "tim", "r3")
+    ]
+
+
+def test_the_boundary_decides_whose_a_value_is(tmp_path: Path) -> None:
+    events = (
+        sent("r1", "zoe", 0, "I am zoe@example.com") | {"session": "one"},
+        answered("r1", 1),
+        sent("r2", "zoe", 2, "hi") | {"session": "two"},
+        answered("r2", 3, "zoe@example.com"),
+    )
+    assert not of(tmp_path, *events).findings
+    assert ("email", "one", "two", "body") in seen(of(tmp_path, *events, boundary="session"))
+
+
+def test_too_many_values_are_said_and_the_most_telling_stay(tmp_path: Path) -> None:
+    many = [sent(f"r{n}", "zoe", n, f"order ORD-{n:06d}-X") for n in range(50)]
+    result = of(
+        tmp_path, *many, sent("a", "zoe", 60, f"use {SECRET}"), sent("b", "tim", 70, "hi"), answered("b", 80, SECRET),
+        most_values=20,
+    )  # fmt: skip
     assert result.capped
-    assert result.values <= 1000
+    assert ("secret", "zoe", "tim", "body") in seen(result)
 
 
-def test_the_boundary_can_be_the_session(tmp_path: Path):
-    turns = turn(1, "alice", "order ORD-88231", "ok") + turn(2, "alice", "hi", "ORD-88231")
-    turns[2]["session"] = "s-other"
-    path = write(tmp_path / "t.jsonl", *turns)
-    assert found(path) == []
-    assert len(found(path, boundary="session")) == 1
+def test_an_interrupt_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases: list[str] = []
+
+    def stop(phase: str, size: int) -> None:
+        phases.append(phase)
+        if phases.count("searching") == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("crosslane.replay.trace.store._LATE", 0)
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+        sent("r3", "ann", 4, "hi"),
+        answered("r3", 5, "zoe@example.com"),
+        progress=stop,
+    )
+    assert [f.sink.lane for f in result.findings] == ["tim"]
+    assert result.stopped == "while searching"
 
 
-def test_a_file_without_requests_is_one_clear_line(tmp_path: Path):
-    with pytest.raises(CrosslaneError, match="holds no usable request"):
-        audit(write(tmp_path / "t.jsonl"))
+def test_bad_lines_cost_only_themselves_and_nothing_usable_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    good = (
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 2, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+    )
+    path.write_text("{torn\n" + "".join(json.dumps(event) + "\n" for event in good) + '{"k": "res", "id": 7}\n')
+    result = audit(path)
+    assert len(result.findings) == 1
+    assert [problem.line for problem in result.problems] == [1, 5]
+    path.write_text("nonsense\n")
+    with pytest.raises(TraceError, match="no usable request"):
+        audit(path)
 
 
-# ---- redaction keeps what can be found, and hides what it is
+@given(st.recursive(st.text(max_size=30) | st.integers() | st.none(), lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=8), c, max_size=3)))  # fmt: skip
+def test_no_request_whatever_it_holds_breaks_the_audit(value: Any) -> None:
+    import tempfile
+    from pathlib import Path
 
-_NAMES = ("alice", "bob", "carol")
-_mail = st.builds(lambda n, d: f"user{n}.x@host{d}.example", st.integers(10, 99), st.integers(10, 99))
-_token = st.builds(lambda n: f"tok{n:012d}abc", st.integers(0, 10**11))
-
-
-@st.composite
-def traffic(draw) -> list[dict]:
-    """Three users with an e-mail and a token each; some answers hold somebody's, in some shape."""
-    from urllib.parse import quote
-
-    mails = draw(st.lists(_mail, min_size=3, max_size=3, unique=True))
-    tokens = draw(st.lists(_token, min_size=3, max_size=3, unique=True))
-    events = []
-    for number in range(draw(st.integers(3, 8))):
-        who = number % 3
-        owner, kind = draw(st.integers(0, 2)), draw(st.sampled_from(["mail", "token", "none"]))
-        value = {"mail": mails[owner], "token": tokens[owner], "none": "nothing"}[kind]
-        shape = draw(st.sampled_from(["plain", "upper", "url", "sentence"]))
-        text = {
-            "plain": value,
-            "upper": value.upper(),
-            "url": "https://x/?q=" + quote(value, safe=""),
-            "sentence": f"It is {value}, yes.",
-        }[shape]
-        events += turn(
-            number, _NAMES[who], f"write to {mails[who]}", text, headers=[["Authorization", f"Bearer {tokens[who]}"]]
-        )
-    return events
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(traffic())
-def test_redaction_keeps_every_crossing_visible_and_every_value_hidden(tmp_path: Path, events: list[dict]):
-    raw, told = write(tmp_path / "raw.jsonl", *events), tmp_path / "told.jsonl"
-    redactor = Redactor(b"k" * 32, Rules.of(("kind:email",)))
-    redact_file(raw, told, redactor)
-
-    def seen(path: Path) -> list[tuple]:
-        return sorted(
-            ((f.kind, f.source, f.sink, f.path, f.overlapped, f.times) for f in audit(path).findings), key=str
+    with tempfile.TemporaryDirectory() as folder:
+        of(
+            Path(folder),
+            sent("r1", "zoe", 0, request={"path": "/x", "headers": value, "json": value, "query": value}),
+            answered("r1", 1, value),
+            sent("r2", "tim", 2, request=value if value is not None else "x"),
+            {"k": "up", "parent": "r2", "t": 1, "in": value, "out": value},
+            answered("r2", 3, value),
         )
 
-    assert seen(told) == seen(raw)
-    text = told.read_text().lower()
-    for value in redactor.stand_ins:
-        assert value.lower() not in text
-    other = tmp_path / "other.jsonl"
-    redact_file(raw, other, Redactor(b"x" * 32, Rules.of(("kind:email",))))
-    assert not set(redactor.stand_ins.values()) & set(other.read_text().replace('"', " ").split())
+
+def test_the_text_of_json_is_complete(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "I am zoe@example.com"),
+        sent("r2", "tim", 1, "hi"),
+        answered("r2", 3, "zoe@example.com"),
+    )
+    data = result.to_json()
+    assert data["version"] == auditing.VERSION
+    assert set(data) >= {"trace", "requests", "lanes", "values", "capped", "findings", "problems"}
+    assert set(data["findings"][0]) >= {"id", "kind", "source", "sink", "overlapped", "rank"}
 
 
-def test_a_value_that_a_model_spelled_over_several_deltas_is_hidden_and_still_found(tmp_path: Path):
-    one = turn(1, "alice", "write to alice.cooper@example.com", "ok")
-    two = turn(2, "bob", "hi", "ok")
-    del two[1]["json"]
-    pieces = [
-        "data: " + json.dumps({"delta": {"text": part}}) + "\n\n"
-        for part in ("mail ali", "ce.coo", "per@exam", "ple.com now")
-    ]
-    cut = "".join(pieces)
-    chunks = [cut[start : start + 37] for start in range(0, len(cut), 37)]
-    two[1:1] = [{"k": "chunk", "id": "r2", "t": 21 + n, "text": text} for n, text in enumerate(chunks)]
-    raw, told = write(tmp_path / "raw.jsonl", *one, *two), tmp_path / "told.jsonl"
-    redact_file(raw, told, Redactor(b"k" * 32, Rules.of(("kind:email",))))
-    for path in (raw, told):
-        assert [(f.source.lane, f.sink.lane, f.path) for f in audit(path).findings] == [("alice", "bob", "chunks.text")]
-    from crosslane.replay.trace.store import load
-    from crosslane.replay.trace.streams import joined
+@given(st.recursive(st.sampled_from(["zoe@example.com", 'say "zoe@example.com"', "a\nzoe@example.com", "a\\zoe@example.com", "é\tzoe@example.com", '{"a": "zoe@example.com"}', "hi"]), lambda c: st.lists(c, max_size=2) | st.dictionaries(st.sampled_from(["a", 'b"c', "d\n"]), c, max_size=2)))  # fmt: skip
+def test_wherever_a_value_stands_in_an_answer_it_is_found(value: Any) -> None:
+    import tempfile
+    from pathlib import Path
 
-    (text,) = joined("".join(load(told).exchanges[1].response.chunks))
-    assert "cooper" not in text.text
-    assert text.text.startswith("mail redacted-")
-    assert text.text.endswith("@redacted.invalid now")
+    events = (sent("r1", "zoe", 0, "I am zoe@example.com"), sent("r2", "tim", 1, "hi"), answered("r2", 3, value))
+    with tempfile.TemporaryDirectory() as folder:
+        assert bool(of(Path(folder), *events).findings) == ("zoe@example.com" in json.dumps(value))
+
+
+def test_a_value_counts_as_the_most_telling_kind_it_was_seen_as(tmp_path: Path) -> None:
+    shouted = SECRET.upper()  # has the look of an id; only as it was made is it known for a secret
+    result = of(
+        tmp_path,
+        *(event for n in range(4) for event in (sent(f"x{n}", f"x{n}", n, "hi"), answered(f"x{n}", n + 1, "nothing"))),
+        sent("r1", "zoe", 10, "hi"),
+        answered("r1", 20, shouted),
+        sent("r2", "tim", 30, "hi"),
+        answered("r2", 40, SECRET),
+    )
+    assert [(f.kind, f.value_kind) for f in result.findings] == [("response-value", "secret")]

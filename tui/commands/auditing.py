@@ -1,4 +1,4 @@
-"""`crosslane audit`: what already crossed in recorded traffic, without a handler."""
+"""`crosslane audit`: what already crossed in the recorded traffic itself, no handler needed."""
 
 from __future__ import annotations
 
@@ -12,85 +12,115 @@ from rich.console import Console
 from rich.text import Text
 
 from ..safe_text import safe
-from .progress import reading
 
 if TYPE_CHECKING:
-    from ...replay.detect.audit_report import Audit, Finding
+    from ...replay.detect.audit import Audit, Finding
+
+_STEP_BYTES = 2_000_000
 
 
 def audit(
-    trace: Annotated[Path, typer.Argument(help="A trace file, recorded or imported.", show_default=False)],
+    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)],
     boundary: Annotated[
         str, typer.Option(help="What must be isolated: user, session, or a field of the request.")
     ] = "user",
-    format: Annotated[Literal["text", "json"], typer.Option("--format", help="text or json")] = "text",  # noqa: A002
-    most: Annotated[int, typer.Option(min=1, help="Show so many findings, the most telling first.")] = 20,
-    most_values: Annotated[
-        int, typer.Option(min=1000, help="Search for so many values at most, the most telling; bounds the memory.")
-    ] = 500_000,
+    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    most: Annotated[int, typer.Option(min=1, help="Print at most this many findings.")] = 50,
 ) -> None:
-    """Find values of one user in another's recorded answers and prompts. Exit code 1 where there are any."""
-    from ...replay.detect.audit import audit as run
-
-    with reading(Console(stderr=True)) as progress:
-        result = run(trace, boundary, most_values, progress)
+    """Search recorded traffic for one user's values in another user's answers and prompts."""
+    result = _run(trace, boundary)
     if format == "json":
-        # ASCII, so that no terminal escape of a trace gets out raw.
-        sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
+        # ASCII, so that neither a lone surrogate nor a terminal escape of a trace gets out raw.
+        sys.stdout.write(
+            json.dumps({**result.to_json(), "findings": [f.to_json() for f in result.findings[:most]]}, indent=2) + "\n"
+        )
     else:
-        _print(Console(highlight=False), result, most)
-    raise typer.Exit(1 if result.findings else 0 if result.complete else 3)
+        _print(result, most)
+    raise typer.Exit(result.exit_code)
 
 
-def _print(console: Console, result: Audit, most: int) -> None:
-    def line(text: str, style: str = "") -> None:
-        console.print(Text(text, style), soft_wrap=True)
+def _run(trace: Path, boundary: str) -> Audit:
+    """The audit, with the share of the bytes that were read on a terminal."""
+    from ...replay.detect.audit import audit as run
+    from ...replay.trace.events import parts
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return run(trace, boundary)
+    files = [file for file in parts(trace) if file.exists()]
+    total = sum(file.stat().st_size for file in files)
+    packed = any(file.suffix in (".gz", ".zst") for file in files)
+    read = {"learning": 0, "searching": 0}
+    with console.status("learning") as status:
+        shown = 0
+
+        def tell(phase: str, size: int) -> None:
+            nonlocal shown
+            read[phase] += size
+            if sum(read.values()) - shown < _STEP_BYTES:
+                return
+            shown = sum(read.values())
+            # A compressed trace is larger inside; its share is not known.
+            share = "" if packed else f", {100 * read[phase] // max(1, total)}%"
+            status.update(Text(f"{phase}: {read[phase] / 1e6:,.0f} MB{share}"))
+
+        return run(trace, boundary, tell)
+
+
+def _print(result: Audit, most: int) -> None:
+    console = Console(highlight=False)
+    notes = Console(stderr=True, highlight=False)
     for problem in result.problems[:10]:
-        line(f"{safe(result.trace)}:{problem.line}: {safe(problem.message)}", "yellow")
+        notes.print(Text(f"{safe(result.trace)}:{problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
     if len(result.problems) > 10:
-        line(f"and {len(result.problems) - 10} more lines like that", "yellow")
-    for number, finding in enumerate(result.findings[:most], 1):
-        _print_finding(line, number, finding)
+        notes.print(Text(f"and {len(result.problems) - 10} more lines like that", "yellow"))
+    for finding in result.findings[:most]:
+        console.print(Text(_line(finding)), soft_wrap=True)
+        console.print(Text(f"    {_detail(finding)}", "dim"), soft_wrap=True)
     if len(result.findings) > most:
-        line(f"and {len(result.findings) - most} more; see them with --most or --format json\n")
-    counted = f"{result.requests:,} requests of {result.lanes:,} lanes, {result.values:,} values searched for"
-    if not result.complete:
-        line(f"interrupted; until then {counted}", "yellow")
-    elif result.findings:
-        places = "1 place" if len(result.findings) == 1 else f"{len(result.findings)} places"
-        line(
-            f"✗ {places} where a value of one lane stands in another's traffic; {counted}",
-            "bold red",
-        )
-    else:
-        line(f"● no value of one lane was seen in another's answers or prompts; {counted}", "bold green")
-        line(
-            "that says what was recorded, not what could happen: crosslane check replays it under other schedules",
-            "dim",
-        )
-    if result.capped:
-        line("more values than fit into memory: the least telling were left out; raise --most-values", "yellow")
+        notes.print(Text(f"and {len(result.findings) - most} more; --most {len(result.findings)} shows all"))
+    notes.print(Text(_summary(result)), soft_wrap=True)
 
 
-def _print_finding(line: Line, number: int, finding: Finding) -> None:
+def _line(finding: Finding) -> str:
     source, sink = finding.source, finding.sink
     if finding.kind == "identity":
-        line(f"{number:3}  the places of request {safe(sink.request)} contradict each other", "bold")
-        line(f"     {safe(finding.what, 120)}, {safe(finding.path)} says {safe(finding.evidence, 80)}\n")
-        return
-    what = "was sent only by" if finding.kind == "request-value" else "had been shown only to"
-    line(f"{number:3}  {safe(sink.lane, 40)} got what {what} {safe(source.lane, 40)}", "bold")
-    more = f" and {finding.values - 1} more values" if finding.values > 1 else ""
-    line(f"     “{safe(finding.evidence, 100)}” ({finding.what}){more}")
-    times = f", in {finding.times} requests" if finding.times > 1 else ""
-    line(f"     in {safe(finding.path, 80)} of {safe(sink.request, 60)} (session {safe(sink.session, 40)}){times}")
-    when = "both were in flight at once" if finding.overlapped else f"{finding.gap_ns / 1e9:.3f} s after it had ended"
-    line(f"     from {safe(source.request, 60)} (session {safe(source.session, 40)}): {when}\n")
+        return (
+            f"{safe(sink.request, 40)}: {safe(sink.path, 60)} names {finding.value_kind} {safe(source.lane, 40)}, "
+            f"but {safe(sink.evidence, 100)}"
+        )
+    what = f'{finding.value_kind} "{safe(sink.evidence, 80)}"'
+    return (
+        f"{safe(source.lane, 40)} -> {safe(sink.lane, 40)}: {what} in {safe(sink.path, 80)} of {safe(sink.request, 40)}"
+    )
 
 
-if TYPE_CHECKING:
-    from typing import Protocol
+def _detail(finding: Finding) -> str:
+    if finding.kind == "identity":
+        return "two places of one request name different people; unverified"
+    verb = "sent in" if finding.kind == "request-value" else "first answered in"
+    where = "an upstream prompt" if finding.sink.where == "upstream" else "the response"
+    when = "while both were in flight" if finding.overlapped else f"{_ago(finding.after_ns)} earlier"
+    places = f"; {finding.count} places" if finding.count > 1 else ""
+    return f"{verb} {safe(finding.source.request, 40)}, {when}; surfaced in {where}{places}; rank {finding.rank:g}"
 
-    class Line(Protocol):
-        def __call__(self, text: str, style: str = "") -> None: ...
+
+def _ago(ns: int) -> str:
+    seconds = ns / 1e9
+    return (
+        f"{seconds * 1000:.0f} ms"
+        if seconds < 1
+        else f"{seconds:.1f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+    )
+
+
+def _summary(result: Audit) -> str:
+    capped = "; too many values for memory, the least telling were left out" if result.capped else ""
+    searched = f"{result.requests:,} requests, {result.lanes:,} lanes, {result.values:,} values searched{capped}"
+    if result.stopped:
+        return f"stopped {result.stopped}: {len(result.findings)} found so far; {searched}"
+    if not result.findings:
+        return f"no value of one lane was seen in another's responses or prompts: {searched}"
+    return f"{len(result.findings)} found: {searched}"

@@ -46,12 +46,12 @@ def record(
     from ...replay.record.recorder import Recorder
     from ...replay.record.writer import Limits
     from ...replay.trace.identity import Rules
-    from ...replay.trace.redaction import redactor_for
+    from ...replay.trace.live_redaction import LiveRedactor
 
     rules = Rules(tuple(session or ()), tuple(user or ()))
     if redact and no_redact:
         raise CrosslaneError("--redact and --no-redact exclude each other", remedy="give one of them")
-    redactor = None if no_redact else redactor_for(redact or ())
+    redactor = None if no_redact else LiveRedactor(redact or ())
     if not append and _is_there(output):
         raise CrosslaneError("is there already", str(output), "give another -o, or --append")
     console = Console(stderr=True)
@@ -61,8 +61,8 @@ def record(
             output,
             rules=rules,
             source="proxy",
-            redact=None if redactor is None else redactor.events,
-            header={"to": to} | ({} if redactor is None else {"redaction": redactor.header()}),
+            redact=redactor,
+            header={"to": to},
             limits=Limits(part_bytes=max(1, part_mb) << 20),
             told=lanes.told,
         )

@@ -1,61 +1,74 @@
-"""`crosslane redact`: an existing trace with its secrets replaced, so that it can be given away."""
+"""`crosslane redact`: a trace that can be handed on, in which every private value is a stand-in."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from ...replay.errors import CrosslaneError
 from ..safe_text import safe
-from .progress import reading
+
+if TYPE_CHECKING:
+    from ...replay.trace.redact_file import Redacted
 
 
 def redact(
-    trace: Annotated[Path, typer.Argument(help="A trace file.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; never the trace itself.")],
-    rule: Annotated[
+    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the redacted trace.")],
+    redact: Annotated[
         list[str] | None,
-        typer.Option(
-            "--redact", help="Replace this too: header:NAME, query:NAME, json:$.user.email, pattern:REGEX, kind:email"
-        ),
+        typer.Option(help="header:NAME, json:$.user.email, pattern:REGEX or kind:email|phone|card|iban; repeatable."),
     ] = None,
     no_defaults: Annotated[
-        bool, typer.Option("--no-defaults", help="Only what --redact names, not credentials and tokens.")
+        bool, typer.Option("--no-defaults", help="Only what --redact names, no credentials by default.")
     ] = False,
     keep_map: Annotated[
-        Path | None, typer.Option(help="Keep what each stand-in stands for, in a file for you alone.")
+        Path | None, typer.Option(help="Write which stand-in is which value; keep this file to yourself.")
     ] = None,
 ) -> None:
-    """Replace secrets by keyed stand-ins: the same value becomes the same one everywhere, so crossings stay visible."""
+    """Replace private values by stand-ins: one value has one stand-in everywhere, so that crossings stay visible."""
+    from ...replay.errors import RedactionError
     from ...replay.trace.redact_file import redact_file
-    from ...replay.trace.redaction import Redactor, Rules
     from ...replay.trace.redaction_key import redaction_key
+    from ...replay.trace.redaction_rules import rules_of
 
-    redactor = Redactor(redaction_key(), Rules.of(rule or (), not no_defaults))
-    console = Console(stderr=True)
-    with reading(console) as progress:
-        done = redact_file(trace, output, redactor, progress)
+    rules = rules_of(redact or (), not no_defaults)
+    if keep_map is not None and keep_map.absolute() in (output.absolute(), trace.absolute()):
+        raise RedactionError("is the trace", str(keep_map), "keep the map in a file of its own")
+    result = redact_file(trace, output, redaction_key(), rules)
     if keep_map is not None:
-        _keep(keep_map, redactor.stand_ins)
-    for problem in done.problems[:10]:
-        console.print(Text(f"left out, line {problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
-    kinds = ", ".join(f"{count} {safe(kind)}" for kind, count in redactor.counts.most_common()) or "nothing"
-    console.print(
-        Text(f"wrote {safe(str(output))}: {done.events} events; replaced {kinds}; {len(redactor.stand_ins)} values"),
-        soft_wrap=True,
-    )
+        _keep(keep_map, result)
+    _tell(result, output)
 
 
-def _keep(path: Path, stand_ins: dict[str, str]) -> None:
-    text = json.dumps({stand_in: value for value, stand_in in stand_ins.items()}, indent=1)
+def _keep(path: Path, result: Redacted) -> None:
+    from ...replay.errors import RedactionError
+
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
-            out.write(text + "\n")
+        # A file that is there already may be readable by others; it must not stay so.
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            json.dump({stand_in: value for value, stand_in in result.values.items()}, file, indent=1)
     except OSError as error:
-        raise CrosslaneError(f"cannot be written: {error.strerror}", str(path)) from None
+        raise RedactionError(f"cannot be written: {error.strerror}", str(path)) from None
+
+
+def _tell(result: Redacted, output: Path) -> None:
+    console = Console(stderr=True, highlight=False)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(result.counts.items(), key=lambda item: -item[1]))
+    console.print(
+        Text(f"wrote {safe(str(output))}: {result.events:,} events; replaced {counts or 'nothing'}"), soft_wrap=True
+    )
+    if result.problems:
+        first = result.problems[0]
+        console.print(
+            Text(
+                f"left out {len(result.problems)} unusable lines (line {first.line}: {safe(first.message)})", "yellow"
+            ),
+            soft_wrap=True,
+        )

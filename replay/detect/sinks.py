@@ -1,0 +1,124 @@
+"""The texts of an answer, each with its path: headers, body, streamed parts put together again, upstream prompts.
+
+A streamed value may be cut anywhere: in the middle of a part, or over several events of a server-sent stream, each of
+which is a JSON object of its own. So parts are joined first, and then the same member of successive events is.
+"""
+
+# Decoded JSON is taken apart here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .telling import decoded, opened
+from .values import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..trace.model import Exchange, Response
+
+_NO_SINKS = frozenset({"content-length", "date"})
+
+
+def shown(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
+    """(where, path, text) of everything that a request's user was shown, or that was sent upstream for it."""
+    response = exchange.response
+    if response is not None:
+        for name, value in response.headers:
+            if name.lower() not in _NO_SINKS:
+                yield "response", f"headers.{name.lower()}", value
+        for path, text in _body(response):
+            yield "response", path, text
+    for index, call in enumerate(exchange.upstream):
+        for path, text in texts(call.sent, f"upstream.{call.name}[{index}]"):
+            yield "upstream", path, text
+
+
+def at_a_glance(exchange: Exchange) -> str | None:
+    """All that `shown` gives in one text, without paths and many times quicker; None where only `shown` can tell."""
+    response = exchange.response
+    told = [flat(call.sent) for call in exchange.upstream]
+    if response is not None:
+        body = response.body
+        if response.chunks or (isinstance(body, str) and _is_events(body)):
+            return None
+        if isinstance(body, dict) and "b64" in body:
+            return None
+        told.append(flat(body))
+        told.append("\n".join(value for _, value in response.headers))
+    return None if None in told else "\n".join(text for text in told if text)
+
+
+def flat(value: Any) -> str | None:
+    """The texts of a JSON value as they stand in its JSON; None where escapes hide some of them."""
+    try:
+        told = json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    if "\\" not in told:
+        return told
+    if "\\\\" in told:
+        return None
+    told = told.replace("\\n", "\n").replace('\\"', '"')
+    return None if "\\" in told else told
+
+
+def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, with its path; of a text that holds JSON itself, what is in it."""
+    for at, text in leaves(value, path):
+        inner = opened(text)
+        if inner is None:
+            yield at, text
+        else:
+            yield from leaves(inner, at)
+
+
+def _body(response: Response) -> Iterator[tuple[str, str]]:
+    body = response.body
+    streamed = "".join(response.chunks)
+    if isinstance(body, dict) and body.keys() == {"b64"}:
+        body = decoded(body["b64"]) or None
+    if body == streamed:
+        body = None
+    if isinstance(body, str) and _is_events(body):
+        yield from _events(body, "body")
+    elif body is not None:
+        yield from texts(body, "body")
+    if streamed:
+        yield from _events(streamed, "chunks") if _is_events(streamed) else (("chunks", streamed),)
+
+
+def _is_events(text: str) -> bool:
+    return (
+        text.startswith(("data:", "event:", "id:", ":", "retry:"))
+        or "\ndata:" in text
+        or (text[:1] == "{" and "}\n{" in text)
+    )
+
+
+def _events(text: str, path: str) -> Iterator[tuple[str, str]]:
+    """A stream of server-sent events or JSON lines: the same member of all of them as one text each."""
+    members: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        data = line.removeprefix("data:").strip() if line.startswith(("data:", "{")) else ""
+        event = opened(data)
+        for at, part in _members(event, path) if event is not None else ((path, f"{data}\n"),):
+            members.setdefault(at, []).append(part)
+    for at, parts in members.items():
+        yield at, "".join(parts)
+
+
+def _members(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The texts and numbers of an event; the elements of a list share one path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _members(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _members(item, f"{path}[]")
+    elif isinstance(value, str):
+        yield path, value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path, f"{value}\n"
