@@ -147,6 +147,11 @@ class Recorder:
             event = each
         return event
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants to be told."""
+        return self._told is not None
+
     def tell(self, note: Note) -> None:
         if self._told is not None:
             self._told(note)
@@ -333,6 +338,8 @@ class Recording:
 
     def _note(self, what: str, title: str, end: str = "") -> None:
         recorder = self._recorder
+        if not recorder.heard:
+            return
         note = Note(what, self.id, self.session, self.user, title, recorder.now_ns(), self.status, end)
         recorder.tell(note)
 

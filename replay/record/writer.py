@@ -73,6 +73,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._dirty = False
+        self._slow = False
         self._size = 0
         self._number = 0
         self._pid = os.getpid()
@@ -91,7 +92,7 @@ class Writer:
         line = json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
         if self._pid != os.getpid():
             self._after_fork()
-        if self._backlog or not self._lock.acquire(blocking=False):
+        if self._slow or not self._lock.acquire(blocking=False):
             self._hold_back(line)
             return
         try:
@@ -99,15 +100,16 @@ class Writer:
                 self.lost += 1
                 return
             began = time.monotonic()
+            if self._backlog:
+                self._drain()
             self._append(line)
-            slow = time.monotonic() - began > _SLOW_S
+            self.events += 1
+            self._slow = time.monotonic() - began > _SLOW_S
         except OSError:
             self.lost += 1
-            return
         finally:
             self._lock.release()
-        self.events += 1
-        if slow or not self._dirty:
+        if not self._dirty:
             self._dirty = True
             self._ensure_thread()
 
@@ -209,6 +211,7 @@ class Writer:
                 if self._closed:
                     break
                 self._drain()
+                self._slow = False
                 duplicate, self._dirty = (os.dup(self._descriptor) if self._dirty else -1), False
             if duplicate >= 0:
                 os.fsync(duplicate)

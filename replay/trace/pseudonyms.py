@@ -26,7 +26,11 @@ _BETWEEN = re.compile(r"[ .()-]+")
 
 
 class Pseudonyms:
-    """The stand-ins of one key, and the values that were seen so far."""
+    """The stand-ins of one key, and the values that were seen so far.
+
+    Attributes:
+        version: goes up with every value that is looked for from then on.
+    """
 
     def __init__(self, key: bytes, most: int = MOST_REMEMBERED) -> None:
         self._key = key
@@ -38,6 +42,8 @@ class Pseudonyms:
         self._automaton: Any = None
         self._fresh_automaton: Any = None
         self._changed = False
+        self._made: dict[tuple[str, str], str] = {}
+        self.version = 0
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -46,6 +52,19 @@ class Pseudonyms:
 
     def stand_in(self, value: str, kind: str) -> str:
         """The stand-in of a value, which is remembered; a stand-in stands for itself."""
+        made = self._made.get((value, kind))
+        if made is None:
+            made = self._make(value, kind)
+            if len(self._made) >= MOST_REMEMBERED:
+                self._made.clear()
+            self._made[value, kind] = made
+        elif (normal := _normal(value)) in self._kinds:
+            self._kinds.move_to_end(normal)
+        else:  # forgotten in the meantime
+            self.remember(value, kind)
+        return made
+
+    def _make(self, value: str, kind: str) -> str:
         if STAND_IN.fullmatch(value) or STAND_IN.fullmatch(value.rpartition(".")[2]):
             return value
         kind = self.remember(value, kind)
@@ -66,6 +85,7 @@ class Pseudonyms:
                 for shape in _shapes_of(value):
                     self._fresh[shape] = value
                 self._changed = True
+                self.version += 1
         self._kinds.move_to_end(normal)
         if len(self._kinds) > self._most:
             oldest, _ = self._kinds.popitem(last=False)

@@ -43,9 +43,12 @@ _SHAPES = {
         r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?|\(?0\d{1,5}\)?[ /.-]?|\(\d{3}\) ?)\d(?:[ ./-]?\d){5,12}(?![\w-])"
     ),
 }
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}|[A-Za-z0-9_-]{12,}={0,2}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}")
 _WINDOW, _OVERLAP = 50_000, 1_000  # of a text that a user's pattern is tried on at once
 _DEEPEST = 3
+_OFTEN_SEEN = 80
+"""Keys, header values and names come again and again; those without a secret are remembered, so many at most."""
+_PLAIN_KEPT = 4_096
 _SHORTEST = 3  # nothing shorter is ever remembered
 
 Edit = tuple[int, int, str]
@@ -63,6 +66,7 @@ class Redactor:
         self.pseudonyms = Pseudonyms(key, most)
         self.key_id = key_id(key)
         self._depth = 0
+        self._plain: dict[str, int] = {}
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event of a trace with stand-ins in it; the one given stays as it is."""
@@ -85,13 +89,19 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A text with stand-ins in it."""
-        return _edited(text, self.edits(text))
+        if self._plain.get(text) == self.pseudonyms.version:
+            return text
+        edits = self.edits(text)
+        return _edited(text, edits) if edits else text
 
     def edits(self, text: str) -> list[Edit]:
         """What to replace in a text: (start, end, stand-in), in order, none overlapping another."""
         if len(text) < _SHORTEST and not self.rules.patterns:
             return []
         pseudonyms = self.pseudonyms
+        short = len(text) <= _OFTEN_SEEN
+        if short and self._plain.get(text) == pseudonyms.version:
+            return []
         done = [match.span() for match in STAND_IN.finditer(text)] if "_" in text else []
         spans: list[tuple[int, int, str]] = []
         for start, end, kind in self._shaped(text):
@@ -104,6 +114,10 @@ class Redactor:
             kind = pseudonyms.kind_of(value)
             edits.append((start, end, pseudonyms.stand_in(value, kind)))
             self.counts[kind] += 1
+        if short and not edits and not self._depth:
+            if len(self._plain) >= _PLAIN_KEPT:
+                self._plain.clear()
+            self._plain[text] = pseudonyms.version
         return sorted(edits)
 
     def chunks(self, texts: list[str]) -> list[str]:
@@ -173,19 +187,19 @@ class Redactor:
         return _edited(value, edits)
 
     def _json(self, value: Json, path: tuple[str, ...]) -> Json:
+        if isinstance(value, str):
+            return value if self._plain.get(value) == self.pseudonyms.version else self._string(value, path)
         if isinstance(value, dict):
             return {self.text(key): self._member(key, item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self._member("", item, (*path, str(index))) for index, item in enumerate(value)]
-        if isinstance(value, str):
-            return self._string(value, path)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             text = self.text(str(value))
             return value if text == str(value) else text
         return value
 
     def _member(self, key: str, value: Json, path: tuple[str, ...]) -> Json:
-        if any(_on_path(path, wanted) for wanted in self.rules.paths):
+        if self.rules.paths and any(_on_path(path, wanted) for wanted in self.rules.paths):
             return self._all_of(value)
         if isinstance(value, str) and key.lower() in self.rules.headers:
             return self._header(key, value) if header_secrets(key, value) else self._string(value, path)
