@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .assemble import imported
 from .documents import objects, records, samples
 from .found import Dropped, Format, Item, Reading, Source
-from .spans import Event, Kind, Span, Status, binary_id, flat, integer, unix_ns
+from .spans import Event, Kind, Span, Status, binary_id, flat, integer, metadata_of, unix_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,7 @@ def _span(value: Json, where: str) -> Span | Dropped:
         return Dropped(where, "a span without a usable id")
     if start_ns is None:
         return Dropped(f"{where}#{span_id[:40]}", "a span without a start time")
+    attributes = _attributes(value.get("attributes"))
     events = value.get("events")
     status = value.get("status")
     return Span(
@@ -94,8 +95,8 @@ def _span(value: Json, where: str) -> Span | Dropped:
         _KINDS.get(_enumerated(value.get("kind"), "span_kind_"), ""),
         start_ns,
         unix_ns(_either(value, "endTimeUnixNano", "end_time_unix_nano")),
-        _attributes(value.get("attributes")),
-        {},
+        attributes,
+        metadata_of(attributes),
         tuple(_event(event) for event in events if isinstance(event, dict)) if isinstance(events, list) else (),
         _STATUSES.get(_enumerated(status.get("code"), "status_code_"), "") if isinstance(status, dict) else "",
     )

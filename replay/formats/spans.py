@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .found import keep_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -153,6 +155,12 @@ def flat(value: Mapping[str, Json]) -> dict[str, Json]:
         else:
             found[prefix] = inner
     return found
+
+
+def metadata_of(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """OpenInference's `metadata`, in which applications put what has no attribute of its own, such as a session."""
+    found = keep_json(under(attributes, "metadata"))
+    return found if isinstance(found, dict) else {}
 
 
 def under(attributes: Mapping[str, Json], name: str) -> Json:
