@@ -177,12 +177,20 @@ def _request(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> 
     role = trace.role(span)
     if role == "server" or is_http(span):
         request, notes = http_request(span)
+        if not request:
+            return _given(trace, span, calls, lossy)
         lossy += notes
         bare = str(request.get("method", "GET")).upper() in _NO_BODY_NEEDED and "method" in request
         if bare or "json" in request or "text" in request:
             return None, request, "replayable"
         lossy.append("the request's body was not recorded")
         return None, request, "needs-body"
+    return _given(trace, span, calls, lossy)
+
+
+def _given(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> tuple[str | None, Json, Grade]:
+    """As `_request`, of what came in otherwise than over HTTP."""
+    role = trace.role(span)
     given = input_of(span)
     if given is None and role == "tool":
         given = trace.sent(span)
@@ -201,7 +209,7 @@ def _request(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> 
         if said is not None:
             lossy.append("the message is the user's last in the first call to a model")
             return said, None, "replayable"
-    return None, {}, "needs-body" if role or calls else "timing-only"
+    return None, {}, "needs-body" if calls or role not in ("", "server") else "timing-only"
 
 
 def _ended(trace: _Trace, span: Span) -> Span:

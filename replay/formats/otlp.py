@@ -27,7 +27,7 @@ _RESOURCES = ("resourceSpans", "resource_spans", "batches")
 _SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
 _SPANS = [
     f"{outer}{resource}.item.{scope}.item.spans.item"
-    for outer, resource, scope in product(("", "item.", "trace."), _RESOURCES, _SCOPES)
+    for outer, resource, scope in product(("", "item.", "trace.", "result."), _RESOURCES, _SCOPES)
 ]
 _LOGS = [
     f"{outer}{resource}.item.{scope}.item.{records}.item"
@@ -44,8 +44,8 @@ _STATUSES: dict[str, Status] = {"1": "ok", "ok": "ok", "2": "error", "error": "e
 def detects(source: Source) -> bool:
     """Whether the head holds `resourceSpans` (or logs of the same make) with scopes in it."""
     for value in objects(samples(source)):
-        trace = value.get("trace")
-        inner = trace if isinstance(trace, dict) else value
+        # Tempo and Jaeger's API put the trace into an envelope.
+        inner = next((value[name] for name in ("trace", "result") if isinstance(value.get(name), dict)), value)
         for name in (*_RESOURCES, "resourceLogs", "resource_logs"):
             groups = inner.get(name)
             if isinstance(groups, list) and all(isinstance(group, dict) for group in groups):
