@@ -123,8 +123,9 @@ def time_ns(value: Json) -> int | None:
     for limit, factor in ((3e10, 10**9), (3e13, 10**6), (3e16, 10**3)):
         if value < limit:
             # Whole and fraction apart: a float of nanoseconds would lose the last digits.
-            return int(value) * factor + int((value - int(value)) * factor)
-    return int(value)
+            value = int(value) * factor + int((value - int(value)) * factor)
+            break
+    return int(value) if value <= _LATEST_NS else None
 
 
 def integer(value: Json) -> int | None:
