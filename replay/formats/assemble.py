@@ -62,7 +62,7 @@ class _Inbound:
 
 
 class _Trace:
-    """A trace while it is put together; roles are asked for often and do not change."""
+    """A trace while it is put together. Roles and what was sent are asked for often and do not change."""
 
     def __init__(self, tree: Tree, name: str, reading: Reading) -> None:
         self.tree = tree
@@ -70,8 +70,15 @@ class _Trace:
         self.reading = reading
         self._roles: dict[str, Role] = {span.span_id: role_of(span) for span in tree}
 
+        self._sent: dict[str, Json] = {}
+
     def role(self, span: Span) -> Role:
         return self._roles.get(span.span_id, "")
+
+    def sent(self, span: Span) -> Json:
+        if span.span_id not in self._sent:
+            self._sent[span.span_id] = sent_of(span, self.role(span))
+        return self._sent[span.span_id]
 
 
 # ---- which spans are requests
@@ -93,7 +100,7 @@ def _inbounds(trace: _Trace) -> list[_Inbound]:
         pieces = []
     inside = {each.span_id for inbound in found for each in tree.below(inbound.span)}
     for root in (*whole, *pieces):
-        for call in _calls(trace, root):
+        for call in () if root.span_id in inside else _calls(trace, root):
             if call.span_id not in inside:
                 _lend(call, found)
     return sorted(found, key=lambda inbound: (inbound.span.start_ns, inbound.span.span_id))
@@ -170,15 +177,23 @@ def _request(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> 
     role = trace.role(span)
     if role == "server" or is_http(span):
         request, notes = http_request(span)
+        if not request:
+            return _given(trace, span, calls, lossy)
         lossy += notes
         bare = str(request.get("method", "GET")).upper() in _NO_BODY_NEEDED and "method" in request
         if bare or "json" in request or "text" in request:
             return None, request, "replayable"
         lossy.append("the request's body was not recorded")
         return None, request, "needs-body"
+    return _given(trace, span, calls, lossy)
+
+
+def _given(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> tuple[str | None, Json, Grade]:
+    """As `_request`, of what came in otherwise than over HTTP."""
+    role = trace.role(span)
     given = input_of(span)
     if given is None and role == "tool":
-        given = sent_of(span, role)
+        given = trace.sent(span)
     if isinstance(given, str):
         return given, None, "replayable"
     said = last_text(messages_in(given), "user") if isinstance(given, list) else None
@@ -189,12 +204,12 @@ def _request(trace: _Trace, span: Span, calls: list[Span], lossy: list[str]) -> 
     if given is not None:
         return None, {"input": given}, "replayable"
     for call in calls:
-        sent = sent_of(call, trace.role(call)) if trace.role(call) == "llm" else None
+        sent = trace.sent(call) if trace.role(call) == "llm" else None
         said = last_text(messages_in(sent), "user")
         if said is not None:
             lossy.append("the message is the user's last in the first call to a model")
             return said, None, "replayable"
-    return None, {}, "needs-body" if role or calls else "timing-only"
+    return None, {}, "needs-body" if calls or role not in ("", "server") else "timing-only"
 
 
 def _ended(trace: _Trace, span: Span) -> Span:
@@ -234,7 +249,7 @@ def _calls(trace: _Trace, root: Span) -> list[Span]:
             found.append(span)
         elif role == "llm" and not told:
             inner = any(trace.role(each) == "llm" and each is not span for each in trace.tree.below(span))
-            told = sent_of(span, role) is not None
+            told = trace.sent(span) is not None
             if told or not inner:
                 found.append(span)
         waiting += [(each, told) for each in trace.tree.children(span)]
@@ -244,7 +259,7 @@ def _calls(trace: _Trace, root: Span) -> list[Span]:
 def _upstream(trace: _Trace, call: Span) -> Upstream:
     role = trace.role(call)
     duration = max(0, (call.end_ns or call.start_ns) - call.start_ns)
-    return Upstream(call.start_ns, duration, call.name or role, sent_of(call, role), answered_of(call, role))
+    return Upstream(call.start_ns, duration, call.name or role, trace.sent(call), answered_of(call, role))
 
 
 # ---- whose it is

@@ -29,6 +29,7 @@ _WHOLE = 1 << 20  # a longer line is parsed as a stream
 _DEEPEST = 256
 _MOST_EVENTS = 2_000_000  # of one record; more is no record but an attack on memory
 _BOM = b"\xef\xbb\xbf"
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
@@ -80,7 +81,7 @@ def decoded(text: str | bytes) -> Json:
         ValueError: it is none.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(text, parse_constant=lambda _: None)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
 
 
 def _opened(source: Source) -> IO[bytes]:

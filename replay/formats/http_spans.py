@@ -97,7 +97,7 @@ def _headers(attributes: Mapping[str, Json], prefix: str) -> Iterator[list[str]]
     """Header pairs in order of name. A recorded value is a list; older SDKs wrote names with underscores."""
     for key in sorted(key for key in attributes if key.startswith(prefix)):
         name = key[len(prefix) :].lower()
-        value = under(attributes, key)
+        value = keep_json(under(attributes, key))  # Jaeger has lists as texts
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, (str, int)) and not isinstance(each, bool):
                 yield [name if "-" in name else name.replace("_", "-"), str(each)]

@@ -1,8 +1,8 @@
 """Langfuse: the download of a trace, exports of its tables as JSON, JSONL or CSV, and rows of its blob storage export.
 
 A row of the traces is the root of its observations. The observations table leaves the session out, so an export of the
-traces that stands beside one of the observations (`…traces….jsonl`, `…observations….jsonl`) is read with it, whichever
-of the two is named. Times without a zone are UTC, as Langfuse documents.
+traces that stands beside one of the observations (`…traces….jsonl`, `…observations….jsonl`, or folders of these names)
+is read with it, whichever of the two is named. Times without a zone are UTC, as Langfuse documents.
 """
 
 # Decoded JSON is taken apart here.
@@ -239,12 +239,10 @@ def _beside(source: Source) -> tuple[str, Source | None]:
 
     The requests are named after the traces whichever table was read, so that importing both finds each once.
     """
-    name = source.path.name
     for this, wanted in (("observations", "traces"), ("traces", "observations")):
-        if this not in name:
-            continue
         other = _sibling(source.path, this, wanted)
-        if other is not None and (found := _source_of(other, source)) is not None:
+        found = None if other is None else _source_of(other, source)
+        if found is not None and detects(found):
             return found.name if wanted == "traces" else source.name, found
     return source.name, None
 
@@ -255,15 +253,27 @@ def _source_of(path: Path, beside: Source) -> Source | None:
             head = stream.read(64 << 10)
     except (OSError, EOFError, TraceError):
         return None
-    return Source(str(Path(beside.name).with_name(path.name)), path, head, lambda: open_any(path))
+    named = Path(beside.name)
+    if path.name == beside.path.name and named.parent.name:
+        named = named.parent.with_name(path.parent.name) / named.name
+    else:
+        named = named.with_name(path.name)
+    return Source(str(named), path, head, lambda: open_any(path))
 
 
 def _sibling(path: Path, this: str, wanted: str) -> Path | None:
-    """The file whose name differs in the table and perhaps in the time of the export, if there is just one."""
+    """The file of the other table: in the folder of that name, as blob storage has them, or with that name beside.
+
+    Beside, the name may also differ in the time of the export, as long as there is just one.
+    """
+    if path.parent.name == this:
+        return other if (other := path.parent.with_name(wanted) / path.name).is_file() else None
+    if this not in path.name:
+        return None
     exact = path.with_name(path.name.replace(this, wanted))
     if exact.is_file():
         return exact
-    pattern = re.sub(r"\d+", "", path.name).replace(this, wanted)
+    pattern = re.sub(r"\d+", "", exact.name)
     try:
         found = [each for each in path.parent.iterdir() if re.sub(r"\d+", "", each.name) == pattern and each.is_file()]
     except OSError:

@@ -31,6 +31,8 @@ _LISTS = ("messages", "input_messages", "output_messages", "choices", "generatio
 def messages_in(value: Json, role: str = "user") -> list[Message]:
     """Every message in a value: a list of them, one, or a dict that holds them. `role` is for those that name none."""
     found: list[Message] = []
+    if value is None:
+        return found
     # Nested lists are batches (`messages: [[…]]`) and are read in order; the depth is bounded because input is hostile.
     open_: list[tuple[Json, int]] = [(value, 0)]
     while open_:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .assemble import imported
 from .documents import objects, records, samples
 from .found import Dropped, Format, Item, Reading, Source, keep_json
-from .spans import Event, Kind, Span, Status, flat, opaque_id, time_ns
+from .spans import Event, Kind, Span, Status, flat, metadata_of, opaque_id, time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,6 @@ def _span(value: Json, where: str) -> Span | Dropped:
     if start_ns is None:
         return Dropped(f"{where}#{span_id[:40]}", "a span without a start time")
     attributes = _attributes(value)
-    metadata = keep_json(attributes.get("metadata"))
-    if not isinstance(metadata, dict):
-        prefix = "metadata."
-        metadata = {k[len(prefix) :]: v for k, v in attributes.items() if k.startswith(prefix)}
     kind = value.get("span_kind") or attributes.get("openinference.span.kind") or ""
     return Span(
         trace_id,
@@ -70,7 +66,7 @@ def _span(value: Json, where: str) -> Span | Dropped:
         start_ns,
         time_ns(value.get("end_time")),
         attributes,
-        metadata,
+        metadata_of(attributes),
         tuple(_events(keep_json(value.get("events")))),
         _STATUSES.get(str(value.get("status_code")).upper(), ""),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .assemble import imported
 from .documents import objects, records, samples
 from .found import Dropped, Format, Item, Reading, Source
-from .spans import Event, Kind, Span, Status, binary_id, flat, integer, unix_ns
+from .spans import Event, Kind, Span, Status, binary_id, flat, integer, metadata_of, unix_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _RESOURCES = ("resourceSpans", "resource_spans", "batches")
 _SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
 _SPANS = [
     f"{outer}{resource}.item.{scope}.item.spans.item"
-    for outer, resource, scope in product(("", "item.", "trace."), _RESOURCES, _SCOPES)
+    for outer, resource, scope in product(("", "item.", "trace.", "result."), _RESOURCES, _SCOPES)
 ]
 _LOGS = [
     f"{outer}{resource}.item.{scope}.item.{records}.item"
@@ -44,8 +44,8 @@ _STATUSES: dict[str, Status] = {"1": "ok", "ok": "ok", "2": "error", "error": "e
 def detects(source: Source) -> bool:
     """Whether the head holds `resourceSpans` (or logs of the same make) with scopes in it."""
     for value in objects(samples(source)):
-        trace = value.get("trace")
-        inner = trace if isinstance(trace, dict) else value
+        # Tempo and Jaeger's API put the trace into an envelope.
+        inner = next((value[name] for name in ("trace", "result") if isinstance(value.get(name), dict)), value)
         for name in (*_RESOURCES, "resourceLogs", "resource_logs"):
             groups = inner.get(name)
             if isinstance(groups, list) and all(isinstance(group, dict) for group in groups):
@@ -84,6 +84,7 @@ def _span(value: Json, where: str) -> Span | Dropped:
         return Dropped(where, "a span without a usable id")
     if start_ns is None:
         return Dropped(f"{where}#{span_id[:40]}", "a span without a start time")
+    attributes = _attributes(value.get("attributes"))
     events = value.get("events")
     status = value.get("status")
     return Span(
@@ -94,8 +95,8 @@ def _span(value: Json, where: str) -> Span | Dropped:
         _KINDS.get(_enumerated(value.get("kind"), "span_kind_"), ""),
         start_ns,
         unix_ns(_either(value, "endTimeUnixNano", "end_time_unix_nano")),
-        _attributes(value.get("attributes")),
-        {},
+        attributes,
+        metadata_of(attributes),
         tuple(_event(event) for event in events if isinstance(event, dict)) if isinstance(events, list) else (),
         _STATUSES.get(_enumerated(status.get("code"), "status_code_"), "") if isinstance(status, dict) else "",
     )

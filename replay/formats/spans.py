@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .found import keep_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -121,8 +123,9 @@ def time_ns(value: Json) -> int | None:
     for limit, factor in ((3e10, 10**9), (3e13, 10**6), (3e16, 10**3)):
         if value < limit:
             # Whole and fraction apart: a float of nanoseconds would lose the last digits.
-            return int(value) * factor + int((value - int(value)) * factor)
-    return int(value)
+            value = int(value) * factor + int((value - int(value)) * factor)
+            break
+    return int(value) if value <= _LATEST_NS else None
 
 
 def integer(value: Json) -> int | None:
@@ -153,6 +156,12 @@ def flat(value: Mapping[str, Json]) -> dict[str, Json]:
         else:
             found[prefix] = inner
     return found
+
+
+def metadata_of(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """OpenInference's `metadata`, in which applications put what has no attribute of its own, such as a session."""
+    found = keep_json(under(attributes, "metadata"))
+    return found if isinstance(found, dict) else {}
 
 
 def under(attributes: Mapping[str, Json], name: str) -> Json:

@@ -35,14 +35,14 @@ def by_trace(items: Iterable[Span | Dropped], name: str) -> Iterator[Dropped | l
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-8000"):
             database.execute(f"PRAGMA {pragma}")
         database.execute("CREATE TABLE span (trace TEXT, start INTEGER, body TEXT)")
-        yield from _filled(database, items)
+        yield from _filled(database, items, name)
         database.execute("CREATE INDEX of_trace ON span (trace, start)")
         traces = database.execute("SELECT trace, min(start) AS first FROM span GROUP BY trace ORDER BY first, trace")
         for trace, _ in traces:
             yield from _trace(database, trace, name)
 
 
-def _filled(database: sqlite3.Connection, items: Iterable[Span | Dropped]) -> Iterator[Dropped]:
+def _filled(database: sqlite3.Connection, items: Iterable[Span | Dropped], name: str) -> Iterator[Dropped]:
     rows: list[tuple[str, int, str]] = []
     size = 0
     database.execute("BEGIN")
@@ -53,7 +53,7 @@ def _filled(database: sqlite3.Connection, items: Iterable[Span | Dropped]) -> It
         try:
             body = json.dumps(item.to_json())
         except (RecursionError, ValueError, TypeError):
-            yield Dropped(f"#{item.span_id[:40]}", "is nested too deeply")
+            yield Dropped(f"{name}#{item.span_id[:40]}", "is nested too deeply")
             continue
         rows.append((_plain(item.trace_id), item.start_ns, body))
         size += len(body)

@@ -107,12 +107,14 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize("write", [as_csv, json.dumps, lambda rows: "\n".join(json.dumps(row) for row in rows)])
 @pytest.mark.parametrize("names", [
     ("lf-observations.x", "lf-traces.x"),
+    ("observations/1.x", "traces/1.x"),
     ("1763632800000-lf-observations-export-p.x", "1763632811111-lf-traces-export-p.x"),
 ])  # fmt: skip
 def test_observations_get_their_session_from_the_traces_beside_them(
     tmp_path: Path, write: Any, names: tuple[str, str]
 ) -> None:
     for name, rows in zip(names, (OBSERVATIONS, TRACES), strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(write(rows), "utf-8")
     both = [read(FORMAT, source((tmp_path / name).read_bytes(), name, tmp_path / name)) for name in names]
     assert both[0] == both[1]
@@ -120,6 +122,12 @@ def test_observations_get_their_session_from_the_traces_beside_them(
     assert dropped == []
     assert [(each.exchange.request.session, len(each.exchange.upstream)) for each in found] == [("s-1", 1), ("s-2", 1)]
     assert found[0].exchange.request.request == {"message": "hi 1"}
+
+
+def test_a_file_beside_that_is_no_export_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "observations.jsonl").write_text("diary\n" * 3, "utf-8")
+    found, dropped = read(FORMAT, source(TRACES, "traces.jsonl", tmp_path / "traces.jsonl"))
+    assert (len(found), dropped) == (2, [])
 
 
 def test_both_tables_in_one_file_are_joined() -> None:

@@ -148,6 +148,7 @@ def test_snake_case_keys_old_scopes_and_groups_without_a_scope_are_read() -> Non
         [{"resource_spans": [{"scope_spans": [{"spans": [old]}]}]}],
         [{"batches": [{"instrumentationLibrarySpans": [{"spans": [old]}]}]}],
         {"trace": {"resourceSpans": [{"scopeSpans": [{"spans": [old]}]}]}},
+        {"result": {"resourceSpans": [{"scopeSpans": [{"spans": [old]}]}]}},
     ):
         assert FORMAT.detects(source(lines))
         assert only(FORMAT, lines).exchange.request.session == "s-9"
@@ -308,6 +309,8 @@ def test_content_that_was_not_recorded_lowers_the_grade() -> None:
     assert grade(kind=2, attrs={"http.request.method": "POST", "url.path": "/chat"}) == "needs-body"
     assert grade(kind=2, attrs={"http.method": "GET", "http.target": "/healthz"}) == "replayable"
     assert grade(attrs={"gen_ai.operation.name": "invoke_agent"}) == "needs-body"
+    assert grade(kind="SPAN_KIND_CONSUMER", name="jobs receive") == "timing-only"
+    assert grade(kind="SPAN_KIND_CONSUMER", name="jobs receive", attrs={"input.value": "hi"}) == "replayable"
     assert grade(kind=3, name="SELECT", attrs={"db.system": "postgresql"}) == "timing-only"
 
 
