@@ -10,7 +10,20 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import TraceError
-from . import access_log, gor, har, langfuse, mitm, openinference, otlp, plain, vcr
+from . import (
+    access_log,
+    gor,
+    har,
+    jaeger,
+    langfuse,
+    langsmith,
+    mitm,
+    openinference,
+    otel_console,
+    otlp,
+    plain,
+    vcr,
+)
 
 if TYPE_CHECKING:
     from .found import Format, Source
@@ -23,6 +36,9 @@ FORMATS: tuple[Format, ...] = (
     otlp.FORMAT,
     openinference.FORMAT,
     langfuse.FORMAT,
+    langsmith.FORMAT,
+    jaeger.FORMAT,
+    otel_console.FORMAT,
     access_log.FORMAT,
     plain.FORMAT,
 )  # fmt: skip
