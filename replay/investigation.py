@@ -103,7 +103,19 @@ class Investigation:
                     raise StateEscaped("two executions of one lane alone differ")
             for remark in first.remarks:
                 self.warnings.setdefault(remark)
+            self._name_the_unstable(lane)
             self.materials[lane.name] = material_of(lane.requests, (*first.outcomes, *second.outcomes))
+
+    def _name_the_unstable(self, lane: Lane) -> None:
+        """What differs by itself is compared with nothing; the user is told what, and why."""
+        varying = {r.id: sorted(self.unstable.get(r.id, ())) for r in lane.requests if self.unstable.get(r.id)}
+        if not varying:
+            return
+        sources = self.program.execute_watched((lane,), Serial([lane.name])).remarks
+        because = f", because of {' and '.join(sources[:2])}" if sources else ""
+        for request, paths in varying.items():
+            shown = ", ".join(paths[:3])
+            self.warnings.setdefault(f"{shown} of {request} differs by itself{because}, and is not compared")
 
     def still_fresh(self) -> bool:
         """Whether the first lane alone still gives what it gave before everything else was executed."""
@@ -231,6 +243,11 @@ class Investigation:
                 return replace(candidate, path=path)
         return None
 
+    def _assumption(self, cls: str) -> str:
+        if cls != "cancellation" or self.program.handler.kind != "aiohttp":
+            return ""
+        return "aiohttp cancels a handler whose client is gone only with handler_cancellation=True, which is assumed"
+
     def _following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
         return Replayed(schedule, Serial([lane.name for lane in lanes]))
 
@@ -313,6 +330,8 @@ class Investigation:
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):
+            if candidate.path in self.unstable[candidate.request] and all(t.isdigit() for t in candidate.tokens):
+                return None, None  # digits of a clock that happened to be somebody's
             self.stopped = (
                 f"{candidate.sink} was once answered with {candidate.source}'s data, but the same schedule does not "
                 "show it again: something outside control decides"
@@ -354,7 +373,7 @@ class Investigation:
             needs=needs,
             schedule=schedule_to_json(run.decisions),
             fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
-            explained="; ".join(filter(None, (self.variant, derivation, explanation.remark))),
+            explained="; ".join(filter(None, (self.variant, derivation, explanation.remark, self._assumption(cls)))),
             evidence_all=candidate.tokens,
             requests=tuple(
                 {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .errors import HandlerError
+from .explain.nondeterminism import watched
 from .handler.function import is_async
 from .schedule.execute import Execution
 from .state.graph import StateGraph
@@ -95,6 +96,15 @@ class Program:
                     importlib.import_module(name)
         self.imported()
         self.fresh.start(self._graph())
+
+    def execute_watched(self, lanes: Sequence[Lane], strategy: Strategy) -> Execution:
+        """One execution whose remarks name what in it cannot be repeated."""
+        self.executions += 1
+        return self.fresh.run(
+            lambda: watched(lambda: self.engine.execute(lanes, strategy), self.files),
+            Execution.to_json,
+            Execution.from_json,
+        )
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state. Counts it."""

@@ -355,3 +355,17 @@ async def test_every_distinct_cause_is_reported(bench: Bench) -> None:
         "Agent.last",
         "agent.current",
     }
+
+
+async def test_what_differs_by_itself_is_named_with_its_source_and_accuses_nobody(bench: Bench) -> None:
+    source = """
+        import asyncio, datetime
+        async def handle(message):
+            await asyncio.sleep(0)
+            return {"reply": message, "at": datetime.datetime.now().isoformat(), "object": id(object())}
+        """
+    result = await bench.run(source, SECRETS)
+    assert result.report.verdict == "clean", result.report.reason
+    assert any(
+        "body.at of r1 differs by itself" in w and "datetime.now() at agent.py:5" in w for w in result.report.warnings
+    )

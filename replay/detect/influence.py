@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..report import Influence
-from .values import leaves, observations
+from .values import ADDRESS, leaves, observations
 
 if TYPE_CHECKING:
     from ..run import Outcome
@@ -17,8 +17,13 @@ def differences(outcome: Outcome, alone: Outcome) -> dict[str, tuple[str, str]]:
     return {
         path: (one.get(path, ""), other.get(path, ""))
         for path in dict.fromkeys((*one, *other))
-        if one.get(path) != other.get(path)
+        if one.get(path) != other.get(path) and _without_addresses(one, path) != _without_addresses(other, path)
     }
+
+
+def _without_addresses(flat: dict[str, str], path: str) -> str | None:
+    text = flat.get(path)
+    return None if text is None else ADDRESS.sub("an address", text)
 
 
 def influence(outcome: Outcome, alone: Outcome, unstable: frozenset[str]) -> Influence | None:

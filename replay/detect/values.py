@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[^\W_]+(?:[-_.@+'’:/]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
 _LONG = 6
+# `id()` and the default repr show where an object lies in memory, which moves with the size of everything before it:
+# hexadecimal, or as a number in the ranges where Linux and macOS put a heap (0x55…, 0x7f…).
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b|\b(?:139[6-9]\d{11}|140[0-7]\d{11}|9[3-5]\d{12})\b")
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -62,6 +65,8 @@ def tokens(text: str) -> set[str]:
 def is_telling(token: str) -> bool:
     """Whether a token is long enough not to stand in two answers by chance: four digits, three letters, or two of
     another script. What a lane sent may be shorter, because changing it proves where it came from."""
+    if ADDRESS.fullmatch(token):
+        return False
     if token.isdigit():
         return len(token) >= 4
     return len(token) >= (3 if token.isascii() else 2)
