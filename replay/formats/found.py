@@ -69,11 +69,13 @@ class Reading:
         mapping: field of a trace (`session`, `user`, `start`, `duration_ms`, `path`, `request`, `response`, …) to the
             dotted path or column of a plain record that holds it.
         fallback: what names the session where nothing else does: each `trace`, each `connection`, or each `request`.
+        prompt_as: where in a body that was not recorded the user's prompt goes, see `prompts.place_of`; None leaves it.
     """
 
     rules: Rules = field(default_factory=Rules)
     mapping: Mapping[str, str] = field(default_factory=dict[str, str])
     fallback: str = "trace"
+    prompt_as: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import CrosslaneError, TraceError
 from ..trace.events import VERSION
+from ..trace.redaction import StreamRedactor
 from ..trace.store import events_of
 from ..trace.whole_file import whole_file
 from .census import Census
 from .detect import detect, format_named
 from .found import Dropped, Reading
+from .prompts import NOTE, with_prompt
 from .source import torn
 from .times import RELATIVE_BELOW_NS
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..trace.model import Exchange, Json
+    from ..trace.redaction import Redactor
     from .found import Format, Found, Item, Source
 
 MOST_DROPPED = 20
@@ -117,8 +120,10 @@ def import_files(
     reading: Reading | None = None,
     format_name: str | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    redactor: Redactor | None = None,
 ) -> Summary:
     """Write the trace of all sources to `target`, readable by its owner alone. `stopped` is asked before each record.
+    What `redactor` knows as secret is replaced before anything is written.
 
     Raises:
         TraceError: a source is in no known format, nothing in any is usable, or the target cannot be written.
@@ -130,7 +135,7 @@ def import_files(
     interrupted = False
     try:
         with tempfile.TemporaryFile("w+", encoding="ascii", dir=target.parent) as body:
-            events = _Events(body)
+            events = _Events(body, redactor)
             for number, ((source, format_), summary) in enumerate(zip(chosen, summaries, strict=True)):
                 for item in _items(source, format_, reading):
                     if interrupted := stopped():
@@ -138,7 +143,7 @@ def import_files(
                     if isinstance(item, Dropped):
                         summary.drop(item)
                     else:
-                        _take(item, number, events, summary, census)
+                        _take(_with_prompt(item, reading), number, events, summary, census)
                 if interrupted:
                     break
             if interrupted and not census.requests:
@@ -149,7 +154,8 @@ def import_files(
             shift_ns = -events.smallest_ns
             base_ns = None if events.base_ns is None else events.base_ns - shift_ns
             with whole_file(target) as stream:
-                stream.write(json.dumps(_header(base_ns, reading, [f.name for _, f in chosen])) + "\n")
+                header = _header(base_ns, reading, [f.name for _, f in chosen])
+                stream.write(json.dumps(header if redactor is None else redactor.event(header)) + "\n")
                 _finish(body, stream, shift_ns)
                 stream.write(json.dumps({"k": "end", "n": census.requests}) + "\n")
     except OSError as error:
@@ -171,7 +177,8 @@ def import_files(
 class _Events:
     """The events so far: times relative to the first start, ids that occur once, and what was there already."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], redactor: Redactor | None = None) -> None:
+        self._redacted = None if redactor is None else StreamRedactor(redactor, None)
         self.base_ns: int | None = None
         self.smallest_ns = 0
         self._stream = stream
@@ -210,7 +217,10 @@ class _Events:
         for event in events_of(replace(exchange, request=replace(request, id=identity))):
             # What has no time of its own came with its request.
             event["t"] = (event["t"] if event["t"] >= RELATIVE_BELOW_NS or not moved else request.at_ns) - moved
-            out.append(_STRICT.encode(event))
+            told = [event] if self._redacted is None else self._redacted.events(event)
+            out += map(_STRICT.encode, told)
+        if self._redacted is not None:
+            out += map(_STRICT.encode, self._redacted.rest())
         self.base_ns = base_ns
         self.smallest_ns = min(self.smallest_ns, request.at_ns - moved)
         self._stream.write("\n".join(out) + "\n")
@@ -251,6 +261,13 @@ def _take(found: Found, number: int, events: _Events, summary: FileSummary, cens
         summary.lossy[note] += 1
     for pair in found.mapping:
         summary.mapping[pair] += 1
+
+
+def _with_prompt(found: Found, reading: Reading) -> Found:
+    if reading.prompt_as is None:
+        return found
+    exchange = with_prompt(found.exchange, reading.prompt_as)
+    return found if exchange is found.exchange else replace(found, exchange=exchange, lossy=(*found.lossy, NOTE))
 
 
 def _items(source: Source, format_: Format, reading: Reading) -> Iterator[Item]:

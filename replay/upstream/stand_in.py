@@ -153,7 +153,10 @@ class StandIn:
             self._mismatch(
                 request, f"call {count} of {call.name} differs from the recorded one at {place or 'its body'}"
             )
-        return _as_recorded(call, answered, key)
+        answer = _as_recorded(call, answered, key)
+        if answer is None:
+            self._mismatch(request, f"the recorded answer to call {count} of {call.name} cannot be read")
+        return answer
 
     def _mismatch(self, request: str, what: str) -> None:
         self.remark(f"{request}: {what}" if request else what)

@@ -146,6 +146,7 @@ def said(answered: Any) -> str | None:
         "json",
         "text",
         "choices",
+        "messages",
         "output",
         "message",
         "content",

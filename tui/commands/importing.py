@@ -44,20 +44,39 @@ def import_(
         Literal["trace", "connection", "request"],
         typer.Option(help="What is a session where nothing names one: each trace, connection, or request."),
     ] = "trace",
+    prompt_as: Annotated[
+        str | None,
+        typer.Option(
+            help="Where bodies were not recorded but prompts were, make a body of what the user said: message, or "
+            "json:message for an application."
+        ),
+    ] = None,
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(help="Replace this too: header:NAME, json:$.user.email, pattern:REGEX, kind:email; repeatable."),
+    ] = None,
+    no_redact: Annotated[bool, typer.Option("--no-redact", help="Keep credentials as they are.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read recorded traffic in any known format, told by its content, and write it as a trace."""
     from ...replay.formats.found import Reading
     from ...replay.formats.importing import import_files
     from ...replay.formats.mapping import mapping_of
+    from ...replay.formats.prompts import place_of
     from ...replay.formats.source import sources
     from ...replay.trace.identity import Rules
+    from ...replay.trace.redaction import Redactor
+    from ...replay.trace.redaction_key import redaction_key
+    from ...replay.trace.redaction_rules import rules_of
 
     console = Console(stderr=True, highlight=False)
     rules = Rules(tuple(session or ()), tuple(user or ()))
-    reading = Reading(rules, mapping_of(map or (), mapping), fallback)
+    reading = Reading(
+        rules, mapping_of(map or (), mapping), fallback, None if prompt_as is None else place_of(prompt_as)
+    )
+    redactor = None if no_redact else Redactor(redaction_key(), rules_of(redact or ()))
     with _progress(console) as watch, sources(files, watch) as opened, _interruptible() as stopped:
-        summary = import_files(opened, output, reading, format, stopped)
+        summary = import_files(opened, output, reading, format, stopped, redactor)
     if json_:
         sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     for line in _lines(summary):
