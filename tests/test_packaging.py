@@ -40,3 +40,23 @@ def test_files_that_travel_into_scripts_import_nothing_but_each_other() -> None:
                 above = folder if node.level == 1 else folder.parent
                 path = above / ((node.module or "").replace(".", "/") + ".py")
                 assert path.relative_to(ROOT / "replay").as_posix() in carried, f"{name}:{node.lineno}"
+
+
+def test_no_two_files_that_travel_into_scripts_define_the_same_name() -> None:
+    """They share one namespace there."""
+    from crosslane.replay.export.script import CARRIED, CARRIED_UPSTREAM
+
+    owner: dict[str, str] = {}
+    for name in (*CARRIED, *CARRIED_UPSTREAM):
+        for node in ast.parse((ROOT / "replay" / name).read_text()).body:
+            named = [node.name] if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
+            named += [target.id for target in targets if isinstance(target, ast.Name)]
+            for each in named:
+                assert owner.setdefault(each, name) == name, f"{each} is in {owner[each]} and in {name}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from .spelled import is_events, spelled
 from .telling import decoded, opened
 from .values import leaves
 
@@ -42,7 +43,7 @@ def at_a_glance(exchange: Exchange) -> str | None:
     told = [flat(call.sent) for call in exchange.upstream]
     if response is not None:
         body = response.body
-        if response.chunks or (isinstance(body, str) and _is_events(body)):
+        if response.chunks or (isinstance(body, str) and is_events(body)):
             return None
         if isinstance(body, dict) and "b64" in body:
             return None
@@ -82,43 +83,9 @@ def _body(response: Response) -> Iterator[tuple[str, str]]:
         body = decoded(body["b64"]) or None
     if body == streamed:
         body = None
-    if isinstance(body, str) and _is_events(body):
-        yield from _events(body, "body")
+    if isinstance(body, str) and is_events(body):
+        yield from spelled(body, "body")
     elif body is not None:
         yield from texts(body, "body")
     if streamed:
-        yield from _events(streamed, "chunks") if _is_events(streamed) else (("chunks", streamed),)
-
-
-def _is_events(text: str) -> bool:
-    return (
-        text.startswith(("data:", "event:", "id:", ":", "retry:"))
-        or "\ndata:" in text
-        or (text[:1] == "{" and "}\n{" in text)
-    )
-
-
-def _events(text: str, path: str) -> Iterator[tuple[str, str]]:
-    """A stream of server-sent events or JSON lines: the same member of all of them as one text each."""
-    members: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        data = line.removeprefix("data:").strip() if line.startswith(("data:", "{")) else ""
-        event = opened(data)
-        for at, part in _members(event, path) if event is not None else ((path, f"{data}\n"),):
-            members.setdefault(at, []).append(part)
-    for at, parts in members.items():
-        yield at, "".join(parts)
-
-
-def _members(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The texts and numbers of an event; the elements of a list share one path."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _members(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _members(item, f"{path}[]")
-    elif isinstance(value, str):
-        yield path, value
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield path, f"{value}\n"
+        yield from spelled(streamed, "chunks") if is_events(streamed) else (("chunks", streamed),)

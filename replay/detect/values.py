@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from .spelled import is_events, spelled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -41,6 +43,9 @@ def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
     """Everything that was made for a request and leaves the program: (where, path, text)."""
     for path, text in leaves(outcome.body, "body"):
         yield "response", path, text
+    if isinstance(outcome.body, str) and is_events(outcome.body):
+        for path, text in spelled(outcome.body, "body"):
+            yield "response", path, text
     for name, value in outcome.headers:
         if name not in ("content-length", "date"):
             yield "response", f"headers.{name}", value

@@ -32,6 +32,7 @@ CARRIED = (
     "handler/wsgi.py",
     "handler/aiohttp_app.py",
     "handler/service.py",
+    "detect/spelled.py",
     "export/standalone.py",
 )
 CARRIED_UPSTREAM = (

@@ -17,6 +17,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..detect.spelled import is_events, spelled
 from ..handler.bind import roles_of
 from ..handler.kinds import application_kind, is_bare_factory
 from ..handler.reply import Reply
@@ -160,6 +161,8 @@ def shown_by(reply: Reply) -> str:
     """Everything that the request's user could see, as one text."""
     headers = [value for name, value in reply.headers if name not in ("content-length", "date")]
     parts = [json.dumps(reply.body, ensure_ascii=False), *headers, *reply.chunks]
+    if isinstance(reply.body, str) and is_events(reply.body):
+        parts += [text for _, text in spelled(reply.body, "body")]
     if reply.error is not None:
         parts.append(f"{type(reply.error).__name__}: {reply.error}")
     return "\n".join(parts)

@@ -75,9 +75,9 @@ def _answer(app: Any, environ: dict[str, Any], reply: Reply) -> None:
                 continue
             if pieces or not _is_whole(piece, reply):
                 if pieces and not reply.chunks:
-                    reply.chunk(_text(pieces[0]))
+                    reply.chunk(_decoded_piece(pieces[0]))
                 if pieces:
-                    reply.chunk(_text(piece))
+                    reply.chunk(_decoded_piece(piece))
                 pieces.append(piece)
                 time.sleep(0)  # a server waits here while the client reads
             else:
@@ -93,5 +93,5 @@ def _is_whole(piece: bytes, reply: Reply) -> bool:
     return dict(reply.headers).get("content-length") == str(len(piece))
 
 
-def _text(piece: bytes) -> str:
+def _decoded_piece(piece: bytes) -> str:
     return piece.decode("utf-8", "backslashreplace")

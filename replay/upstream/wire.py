@@ -181,7 +181,9 @@ def compose(call: Call, text: str, key: str) -> Answer:
     if api == "openai.responses":
         return _stream(_response_events(data, made), True) if call.streamed else json_answer(_response(data, made))
     if api == "anthropic.messages":
-        return _stream(_message_events(data, made), True) if call.streamed else json_answer(_message(data, made))
+        return (
+            _stream(_message_events(data, made), True) if call.streamed else json_answer(_anthropic_message(data, made))
+        )
     return Answer(200, (("content-type", "text/plain; charset=utf-8"),), (text.encode("utf-8", "replace"),))
 
 
@@ -404,7 +406,7 @@ def _embeddings(data: dict[str, Any], made: _Made) -> Answer:
 # ---- Anthropic
 
 
-def _message(data: dict[str, Any], made: _Made) -> dict[str, Any]:
+def _anthropic_message(data: dict[str, Any], made: _Made) -> dict[str, Any]:
     tool = _wanted_tool(data)
     block: dict[str, Any] = {"type": "text", "text": made.text}
     if tool is not None:
@@ -427,7 +429,7 @@ def _message(data: dict[str, Any], made: _Made) -> dict[str, Any]:
 
 
 def _message_events(data: dict[str, Any], made: _Made) -> list[Any]:
-    whole = _message(data, made)
+    whole = _anthropic_message(data, made)
     block = whole["content"][0]
     if block["type"] == "text":
         empty: dict[str, Any] = {**block, "text": ""}

@@ -298,3 +298,27 @@ async def test_the_sdks_of_openai_and_anthropic_understand_every_answer(bench: B
     text = next(e.text for e in result.run.events if e.kind == "response")
     assert text.count("hello") >= 6, text
     assert "1536" in text
+
+
+async def test_a_value_that_a_stream_spells_out_in_pieces_is_found(bench: Bench):
+    """No event of the stream holds the other user's code, and neither does any part of it."""
+    source = """
+        import asyncio, json
+        last = ""
+        async def handle(message):
+            global last
+            last = message
+            await asyncio.sleep(0)
+            for start in range(0, len(last), 3):
+                yield "data: " + json.dumps({"delta": {"text": last[start:start + 3]}}) + "\\n\\n"
+        """
+    result = await bench.run(source, SECRETS)
+    verbatim = [crossing for crossing in result.report.crossings if crossing.kind == "verbatim"]
+    assert verbatim, result.report
+    assert verbatim[0].sink.path == "body.delta.text"
+    assert verbatim[0].sink.evidence in ("ZX-4411", "QW-9922", "my code is ZX-4411", "my code is QW-9922")
+    text = script(ExportSource(verbatim[0], "agent.py:handle", None, str(bench.folder)))
+    (bench.folder / "repro.py").write_text(text)
+    assert (
+        subprocess.run([sys.executable, "repro.py"], cwd=bench.folder, check=False, capture_output=True).returncode == 1
+    )
