@@ -57,8 +57,8 @@ UpstreamOption = Annotated[
 StandInOption = Annotated[
     str | None,
     typer.Option(
-        help="What answers HTTP calls to LLMs and tools: recorded (the trace), echo (the whole prompt), pass (a server "
-        "on this machine) or FILE.py:function; default: recorded where the trace has calls, else echo."
+        help="What answers HTTP calls: recorded (the trace, LLMs and tools), echo (the whole prompt, LLMs only), pass "
+        "(a server on this machine) or FILE.py:function; default: recorded where the trace has calls, else echo."
     ),
 ]
 UpstreamAllowOption = Annotated[

@@ -190,6 +190,8 @@ def _import_error(error: BaseException, location: Location, files: UserFiles) ->
     remedy = ""
     if isinstance(error, ModuleNotFoundError):
         remedy = f"it is not installed for {sys.executable}; use --python with the interpreter of your project"
+    elif type(error).__name__ == "HandlerBlocked":
+        remedy = "raise --blocked-after if it is only slow"
     elif isinstance(error, SystemExit):
         remedy = "guard the script's main part with if __name__ == '__main__'"
     return HandlerError(what, where, remedy)

@@ -20,7 +20,7 @@ from .identity import Claim, claims_of, places_of
 from .pseudonyms import MOST_REMEMBERED, Pseudonyms, claim_kind
 from .redaction_key import key_id
 from .redaction_rules import RedactionRules
-from .secrets import STAND_IN, assigned_secrets, header_secrets, is_secret_key, shaped_secrets
+from .secrets import STAND_IN, assigned_secrets, header_secrets, is_secret_header, is_secret_member, shaped_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -179,7 +179,7 @@ class Redactor:
         return [[p[0], self._header(str(p[0]), p[1])] if len(p) == 2 else self._json(p, ()) for p in pairs]
 
     def _header(self, name: str, value: Json) -> Json:
-        if name.lower() not in self.rules.headers or not isinstance(value, str):
+        if not self._is_secret_header(name) or not isinstance(value, str):
             return self._json(value, ())
         edits = [
             (start, end, self._stand_in(value[start:end], kind)) for start, end, kind in header_secrets(name, value)
@@ -198,12 +198,16 @@ class Redactor:
             return value if text == str(value) else text
         return value
 
+    def _is_secret_header(self, name: str) -> bool:
+        return name.lower() in self.rules.headers or (self.rules.secrets and is_secret_header(name))
+
     def _member(self, key: str, value: Json, path: tuple[str, ...]) -> Json:
         if self.rules.paths and any(_on_path(path, wanted) for wanted in self.rules.paths):
             return self._all_of(value)
-        if isinstance(value, str) and key.lower() in self.rules.headers:
+        if isinstance(value, str) and self._is_secret_header(key):
             return self._header(key, value) if header_secrets(key, value) else self._string(value, path)
-        if self.rules.secrets and is_secret_key(key) and isinstance(value, (str, int)) and not isinstance(value, bool):
+        holds = isinstance(value, (str, int)) and not isinstance(value, bool)
+        if self.rules.secrets and holds and is_secret_member(key, str(value)):
             return self._stand_in(str(value), "secret") if value != "" else value
         return self._json(value, path)
 

@@ -13,6 +13,7 @@ import json
 import re
 from importlib import import_module
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
 SECRET_HEADERS = frozenset({
     "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey", "x-auth-token",
@@ -26,6 +27,14 @@ SECRET_KEYS = frozenset({
     "csrftoken", "authorization", "clientassertion", "webhooksecret", "signingsecret", "encryptionkey",
 })  # fmt: skip
 """Without `_`, `-` and case: see `is_secret_key`."""
+_SECRET_ENDINGS = ("-token", "-secret", "-api-key", "-apikey", "-signature", "-password")
+_SOMETIMES = frozenset({"token", "pwd", "pin", "otp", "sig", "signature", "hmac", "passcode"})
+_SOMETIMES_IN_FORMS = _SOMETIMES | {"key", "code", "auth"}
+"""Names that hold a secret or something else (`token` is also a piece of a streamed answer): the value decides."""
+_PAIR = re.compile(r"(?:^|[?&])([\w.\-\[\]]{1,40})=([^&\s#\"'<>]{3,512})")
+_PART = re.compile(
+    r"form-data;[^\r\n]{0,40}?name=\"([^\"\r\n]{1,40})\"(?:\r?\n[\w-]{1,40}:[^\r\n]{0,200})*\r?\n\r?\n([^\r\n]{1,512})"
+)
 
 _SHAPES: dict[str, str] = {
     "key": "|".join((
@@ -146,8 +155,43 @@ def shaped_secrets(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether a header that is in no list holds a credential by its name: `X-My-Token`."""
+    return name.lower().endswith(_SECRET_ENDINGS)
+
+
+def is_secret_member(key: str, value: str) -> bool:
+    """Whether a member of a JSON object is a secret, by its name, and by its value where the name is not enough."""
+    return is_secret_key(key) or (key.lower() in _SOMETIMES and _looks_secret(key.lower(), value))
+
+
+def _looks_secret(key: str, value: str) -> bool:
+    if any(character.isspace() for character in value) or not 3 < len(value) <= 512:
+        return False
+    digits = sum(character.isdigit() for character in value)
+    if key in ("pin", "otp", "code", "passcode"):
+        return digits == len(value) or (len(value) >= 8 and digits > 1)
+    return key == "pwd" or len(value) >= 20 or (len(value) >= 8 and digits > 0)
+
+
+def _form_secrets(text: str) -> list[tuple[int, int, str]]:
+    """Of a query, a form or a multipart body: the values of the fields that hold secrets."""
+    found: list[tuple[int, int, str]] = []
+    for match in (*_PAIR.finditer(text), *(_PART.finditer(text) if "form-data" in text else ())):
+        name = match[1].lower()
+        if is_secret_key(name) or (name in _SOMETIMES_IN_FORMS and _looks_secret(name, unquote_plus(match[2]))):
+            found.append((*match.span(2), "secret"))
+    return found
+
+
 def assigned_secrets(text: str) -> list[tuple[int, int, str]]:
     """(start, end, kind) of what stands behind `password=`, `"api_key": "` and the like in a text."""
+    if "=" in text and (forms := _form_secrets(text)):
+        return forms + _assigned(text)
+    return _assigned(text)
+
+
+def _assigned(text: str) -> list[tuple[int, int, str]]:
     if "=" not in text and ":" not in text:
         return []
     lowered = text.lower()

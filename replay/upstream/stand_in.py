@@ -131,7 +131,7 @@ class StandIn:
                 return answer
         if call.api is not None and self.mode in ("recorded", "echo"):
             return compose(call, prompt(call), key)
-        self.escape(f"call to {call.host} refused")
+        self.escape(f"call to {call.host} refused (answer it with --upstream FILE.py:function, or --upstream-allow)")
         raise UpstreamRefusedError(
             f"nothing stands in for {call.method} {call.host}{urlsplit(call.url).path}: "
             "answer it with --upstream FILE.py:function, or let it through with --upstream-allow HOST"

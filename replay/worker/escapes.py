@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WATCHED = {
     "socket.connect": "connection opened",
+    "socket.getaddrinfo": "host looked up, by something other than httpx, requests or aiohttp,",
     "socket.sendto": "datagram sent",
     "subprocess.Popen": "subprocess started",
     "os.system": "subprocess started",

@@ -49,6 +49,8 @@ from .watchdog import DUMP_SIGNAL, Interrupt, Watchdog
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+_IMPORT_TIMES = 6
+"""Importing an SDK takes seconds on a busy machine, and blocks nobody: it may take so many times longer than a step."""
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 _PROGRESS_EVERY_S = 0.1
@@ -161,13 +163,14 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         lambda: channel.send({"beat": True}),
         lambda what: channel.send({"dying": what}),
     )
-    watchdog.limit_s = job.blocked_after_s
     watchdog.start()
     platform.processor()  # SDKs ask for it, and the first to ask starts a process
     for name in _KEYS:  # SDKs refuse to be made without one, and no call leaves the machine
         os.environ.setdefault(name, "no-key-in-a-replay")
+    watchdog.limit_s = _IMPORT_TIMES * job.blocked_after_s
     with watchdog:
         handler = load(location, job.handler, job.kind, files)
+    watchdog.limit_s = job.blocked_after_s
     try:
         intercept(job.upstream_calls, handler.module, files, capture.sent)
     except LookupError as error:

@@ -254,3 +254,21 @@ async def test_many_at_once_keep_their_own_answers(trace: Path):
     loaded = load(trace)
     assert len(loaded.exchanges) == 100
     assert all(e.response.body == {"for": e.request.user} for e in loaded.exchanges)
+
+
+async def test_a_compressed_request_passes_as_it_was_sent_and_is_recorded_readable(trace: Path):
+    import gzip
+    import json
+
+    async def raw(request: web.Request) -> web.Response:
+        # The server unpacks it, so that a body which the proxy had unpacked would fail here.
+        return web.json_response(
+            {"got": (await request.json())["message"], "packed": request.headers["Content-Encoding"]}
+        )
+
+    body = gzip.compress(json.dumps({"message": "hello " * 50}).encode())
+    async with recorded(application(raw=raw), trace) as (url, client, _):
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        async with client.post(f"{url}/raw", data=body, headers=headers) as answer:
+            assert await answer.json() == {"got": "hello " * 50, "packed": "gzip"}
+    assert load(trace).exchanges[0].request.request["json"] == {"message": "hello " * 50}

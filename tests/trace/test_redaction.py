@@ -391,3 +391,38 @@ def test_no_event_whatever_it_holds_breaks_a_redactor(value: Any) -> None:
                 "x": value,
             }
         )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"query": "token=SECRET12345&page=2"},
+        {"query": "a=1&sig=SECRET12345"},
+        {"query": "code=SECRET12345&state=x"},
+        {"json": {"token": "SECRET12345"}},
+        {"json": {"pwd": "SECRETpass"}},
+        {"json": {"otp": "482913"}},
+        {"text": "user=a&token=SECRET12345"},
+        {"text": '--x\r\nContent-Disposition: form-data; name="password"\r\n\r\nSECRET12345\r\n--x--'},
+        {"headers": [["X-My-Token", "SECRET12345"]]},
+    ],
+)
+def test_places_that_often_hold_a_secret_are_looked_at_by_value(event: dict):
+    redactor = Redactor(b"k" * 32)
+    told = json.dumps(redactor.event({"k": "req", "id": "r1", "t": 1, "session": "s", "path": "/", **event}))
+    assert "SECRET" not in told
+    assert "482913" not in told
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"json": {"token": "Hello"}},
+        {"json": {"token": " the", "code": "invalid_request", "key": "profile"}},
+        {"query": "key=name&code=de"},
+        {"headers": [["X-Max-Tokens", "500"]]},
+    ],
+)
+def test_what_only_sounds_like_a_secret_stays(event: dict):
+    given = {"k": "req", "id": "r1", "t": 1, "session": "s", "path": "/", **event}
+    assert Redactor(b"k" * 32).event(given) == given
