@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .strategies import Serial
+from .strategies import Lockstep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .actors import Actor
     from .execute import Execution
     from .loop import ControlledLoop
@@ -43,18 +41,17 @@ class Reduction:
         refused: why not all interleavings can be covered in this way; "" as long as they can.
     """
 
-    def __init__(self, order: Sequence[str], fingerprints: Moments) -> None:
+    def __init__(self, fingerprints: Moments) -> None:
         """Start at nothing known.
 
         Args:
-            order: of the lanes, for continuing where nothing is new.
             fingerprints: of moments. They have to hold to the end of each execution.
         """
         self.executed = 0
         self.refused = ""
         self._fingerprints = fingerprints
         self._loop: ControlledLoop | None = None
-        self._rest = Serial(order)
+        self._rest = Lockstep()
         self._known: dict[bytes, int] = {}
         # By node. The first is the end of every execution.
         self._names: list[tuple[str, ...]] = [()]
@@ -112,6 +109,7 @@ class Reduction:
             return
         self._lead(*self._at, _END)
         self._at = None
+        self._rest = Lockstep()
         if not self._new_edges:
             self.refused = "some executions have no end"
         self._new_edges = 0
@@ -185,7 +183,7 @@ class Reduction:
                 self._parents[node] = []
 
     def _choose(self, node: int, enabled: list[Actor], previous: Actor | None) -> Actor:
-        """Something new where there is, else a way to it; lanes go on for as long as that is no detour."""
+        """Something new where there is, else a way to it. In turns: so an execution crosses much that is new."""
         targets = self._targets[node]
         new = [actor for actor in enabled if actor.name not in targets]
         if not new:

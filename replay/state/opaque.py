@@ -40,8 +40,8 @@ TRANSPARENT: frozenset[type] = frozenset(
         *(OrderedDict, defaultdict, deque, asyncio.Future, asyncio.Task, BaseException, type),
     }
 )
-# Exceptions of Python itself that hold something beside `args`, which is not looked at.
-_LADEN = (OSError, SyntaxError, UnicodeError, ImportError, SystemExit, NameError, AttributeError, BaseExceptionGroup)
+# Exceptions of Python itself that hold something which is no member of theirs.
+_LADEN = (UnicodeError, BlockingIOError)
 _KNOWN_BY_PLACE = (
     *(types.ModuleType, types.FunctionType, types.MethodType, type, staticmethod, classmethod, property),
     *(functools.partial, contextvars.ContextVar, tuple, frozenset, enum.Enum, types.BuiltinFunctionType),
@@ -155,11 +155,11 @@ class Static:
         cls: Any = type(thing)
         name = f"{cls.__module__}.{cls.__qualname__}"
         top = cls.__module__.partition(".")[0]
-        if cls is threading.local or top == "crosslane" or (form and form != "attributes"):
-            return ""
         if isinstance(thing, types.FunctionType) and thing.__code__.co_filename in self._files:
             self._kept.append(dict(vars(thing)))
             return self._watch(_function, thing)
+        if cls is threading.local or top == "crosslane" or (form and form != "attributes"):
+            return ""
         if isinstance(thing, _KNOWN_BY_PLACE):
             return ""
         if isinstance(thing, logging.Logger):

@@ -278,8 +278,12 @@ class Picture:
         self._push("of", [trace.tb_frame, trace.tb_next])
 
     def _exception_parts(self, error: Any) -> list[Any]:
-        value = [error.value] if isinstance(error, (StopIteration,)) else []
         of = BaseException.__dict__
+        value: list[Any] = []
+        for base in type.__dict__["__mro__"].__get__(type(error)):
+            for name, member in vars(base).items() if base.__module__ == "builtins" else ():
+                if isinstance(member, types.MemberDescriptorType) and name not in of:
+                    value += (name, member.__get__(error))
         names = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
         return [*(of[name].__get__(error) for name in names), *value]
 

@@ -54,10 +54,12 @@ def by_brute_force(program: Program, lanes: Any, most: int = 100_000) -> Covered
 
 def by_reduction(program: Program, lanes: Any, most: int = 100_000) -> Covered:
     engine = program.engine
+    if program.fresh.forking:
+        return Covered(frozenset(), 0, 0, "executions are kept apart by fork")
     fingerprints = Fingerprints(program.fresh.graph, lambda: engine.replies, engine.beside)
     while True:
         timeless = fingerprints.timeless
-        reduction = Reduction([lane.name for lane in lanes], fingerprints)
+        reduction = Reduction(fingerprints)
         outcomes: set[str] = set()
         while reduction.more:
             execution = program.execute(lanes, reduction)
