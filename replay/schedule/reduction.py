@@ -38,6 +38,7 @@ class Reduction:
 
     Attributes:
         executed: how many executions there were.
+        choices: how many were followed, each once.
         refused: why not all interleavings can be covered in this way; "" as long as they can.
     """
 
@@ -61,6 +62,7 @@ class Reduction:
         self._open: list[int] = [0]
         self._at: tuple[int, str] | None = None
         self._new_edges = 0
+        self.choices = 0
 
     @property
     def more(self) -> bool:
@@ -166,6 +168,7 @@ class Reduction:
             self.refused = "the same choices did not lead to the same end"
             return
         self._new_edges += 1
+        self.choices += 1
         self._targets[node][name] = target
         if self._open[target]:
             self._parents[target].append(node)
