@@ -68,6 +68,15 @@ class Fingerprints:
         loop = enabled[0].loop
         self.check(loop)
         self._static.check()
+        try:
+            parts = self._parts(loop)
+        except IrreducibleError:
+            raise
+        except Exception as error:  # objects of the program can be made to behave in any way
+            raise IrreducibleError(f"{type(error).__name__} while looking into the state") from None
+        return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+
+    def _parts(self, loop: ControlledLoop) -> list[Any]:
         picture = Picture(self._static, loop, self.timeless, self._replies())
         for index in (*self._graph.changed(), *self._graph.fickle):
             node = self._graph.nodes[index]
@@ -85,7 +94,7 @@ class Fingerprints:
             picture.add(reply)
         for thing in self._beside():
             picture.add(thing)
-        return blake2b(repr(picture.parts).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+        return picture.parts
 
     def check(self, loop: ControlledLoop) -> None:
         """Whether what is said in the class still holds.

@@ -101,10 +101,11 @@ class Static:
                 self.opaque = what
         # Python's own modules are not walked. A name that is put into one is seen all the same.
         self._modules = [
-            (vars(module), len(vars(module)))
+            vars(module)
             for name, module in dict[str, Any](sys.modules).items()
             if isinstance(module, types.ModuleType) and name.partition(".")[0] in sys.stdlib_module_names
         ]
+        self._names_in_modules = [len(names) for names in self._modules]
 
     def number(self, thing: Any) -> int:
         """The number of something that is kept from now on, and so stays the same for all executions."""
@@ -133,6 +134,16 @@ class Static:
             number = self.number(cls)
         return number
 
+    def of_function(self, function: types.FunctionType) -> int | None:
+        """The number of a function of Python's library, or of ours, that is found under its name in its module."""
+        top = str(function.__module__).partition(".")[0]
+        if function.__closure__ or (top not in sys.stdlib_module_names and top != "crosslane"):
+            return None
+        module = sys.modules.get(function.__module__)
+        if module is None or vars(module).get(function.__name__) is not function:
+            return None
+        return self.number(function)
+
     def check(self) -> None:
         """Whether what is known by its place alone is still as it was.
 
@@ -142,9 +153,8 @@ class Static:
         for look, thing, first in self._watched:
             if look(thing) != first:
                 raise IrreducibleError(f"a {type(thing).__name__} changed")
-        for names, count in self._modules:
-            if len(names) != count:
-                raise IrreducibleError(f"a name was put into the module {names.get('__name__', '')}")
+        if [len(names) for names in self._modules] != self._names_in_modules:
+            raise IrreducibleError("a name was put into a module of Python")
 
     def _watch(self, look: Callable[[Any], Any], thing: Any) -> str:
         self._watched.append((look, thing, look(thing)))
@@ -155,24 +165,26 @@ class Static:
         cls: Any = type(thing)
         name = f"{cls.__module__}.{cls.__qualname__}"
         top = cls.__module__.partition(".")[0]
-        if isinstance(thing, types.FunctionType) and thing.__code__.co_filename in self._files:
+        if cls is types.FunctionType and thing.__code__.co_filename in self._files:
             self._kept.append(dict(vars(thing)))
             return self._watch(_function, thing)
         if cls is threading.local or top == "crosslane" or (form and form != "attributes"):
             return ""
-        if isinstance(thing, _KNOWN_BY_PLACE):
+        if issubclass(cls, (tuple, frozenset)) and attributes_of(thing):
+            return f"a {name} has attributes"
+        if issubclass(cls, _KNOWN_BY_PLACE):
             return ""
-        if isinstance(thing, logging.Logger):
+        if issubclass(cls, logging.Logger):
             odd = [h for h in thing.handlers if type(h) not in _HANDLERS]
             return f"{type(odd[0]).__name__} keeps log records" if odd else self._watch(_logger, thing)
-        if isinstance(thing, weakref.ref):
+        if issubclass(cls, weakref.ref):
             return self._watch(_alive, thing)
-        if isinstance(thing, _WEAK_CONTAINERS):
+        if issubclass(cls, _WEAK_CONTAINERS):
             return self._watch(len, vars(thing)["data"])
         if top == "_thread" or cls is decimal.Context:
             return self._watch(cls.__repr__, thing)
-        if isinstance(thing, logging.Handler):
-            return "" if type(thing) in _HANDLERS else f"{name} keeps log records"
+        if issubclass(cls, logging.Handler):
+            return "" if cls in _HANDLERS else f"{name} keeps log records"
         if top in INERT_MODULES or top in INERT_LIBRARIES or is_transparent(cls):
             return ""
         return f"a {name} is part of the state"

@@ -49,9 +49,11 @@ _SELF_TOLD: frozenset[type] = frozenset(
     }
 )
 _STATIC = frozenset({types.CodeType, types.GenericAlias, types.UnionType, re.Pattern})
-_DESCRIPTORS = (
-    *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
-    *(types.GetSetDescriptorType, types.MemberDescriptorType),
+_DESCRIPTORS: frozenset[type] = frozenset(
+    {
+        *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
+        *(types.GetSetDescriptorType, types.MemberDescriptorType),
+    }
 )
 _ASYNC_STEPS = frozenset({"async_generator_asend", "async_generator_athrow"})
 # Of C, and nothing but what they refer to.
@@ -146,13 +148,13 @@ class Picture:
             picture(self, thing)
         elif thing is Ellipsis or thing is NotImplemented:
             parts.append(cls.__name__)
-        elif isinstance(thing, type):
+        elif issubclass(cls, type):
             parts += ("class", self._static.of_class(thing))
-        elif isinstance(thing, types.ModuleType):
+        elif issubclass(cls, types.ModuleType):
             if sys.modules.get(thing.__name__) is not thing:
                 raise IrreducibleError("a request made a module")
             parts += ("module", self._static.number(thing))
-        elif isinstance(thing, _DESCRIPTORS) or cls in _STATIC:
+        elif cls in _DESCRIPTORS or cls in _STATIC:
             parts += ("static", self._static.number(thing))
         elif cls in _ITERATORS:
             self._reduced(cls.__name__, thing)
@@ -173,9 +175,20 @@ class Picture:
             raise IrreducibleError(f"a {cls.__module__}.{cls.__qualname__} cannot be looked into")
 
     def _push(self, kind: str, things: Any) -> None:
-        self.parts += (kind, len(things))
-        self._kept.append(things)
-        self._todo += reversed(things)
+        # Plain values stand where they are, the others follow: an ellipsis, which is no plain value, marks each.
+        parts = self.parts
+        parts += (kind, len(things))
+        later: list[Any] = []
+        for thing in things:
+            if type(thing) in _PLAIN:
+                parts.append(thing)
+            else:
+                parts.append(...)
+                later.append(thing)
+        if later:
+            self._kept.append(things)
+            later.reverse()
+            self._todo += later
 
     # ---- kinds of objects
 
@@ -220,6 +233,10 @@ class Picture:
         self._push("dict", [part for pair in dict.items(thing) for part in pair])
 
     def _function(self, function: Any) -> None:
+        number = self._static.of_function(function)
+        if number is not None:
+            self.parts += ("static", number)
+            return
         self.parts += ("function", self._static.number(function.__code__))
         self._module_of(function.__globals__)
         self._push("of", [function.__closure__, function.__defaults__, function.__kwdefaults__, vars(function)])
