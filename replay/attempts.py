@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import combinations, islice
-from math import comb
+from math import comb, prod
 from typing import TYPE_CHECKING
 
 from .schedule.faults import FaultSearch
+from .schedule.reduction import Reduction
 from .schedule.search import Search
-from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
+from .schedule.strategies import Lockstep, Nested, Recorded, Serial, Strategy, WeightedWalk
+from .state.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +27,24 @@ _MOST_FAULTS = 3_000
 _FAULT_SWITCHES = 1
 _MOST_WITH_VARIANTS = 150
 _EXHAUSTIVE_S = 8.0
+_REDUCTION_SHARE = 0.6
+_TRIAL_S = 1.0
 
 
 @dataclass(slots=True)
 class Reached:
-    """How far a search came, for the coverage statement."""
+    """How far a search came, for the coverage statement.
+
+    Attributes:
+        interleavings: how many there are, when all are covered by reduction; `reduced` of them were executed.
+        irreducible: why they could not be covered in this way.
+    """
 
     schedules: int = 0
     random: int = 0
+    interleavings: int = 0
+    reduced: int = 0
+    irreducible: str = ""
     pairs: int = 0
     faults: int = 0
     variants: list[str] = field(default_factory=list[str])
@@ -40,6 +53,7 @@ class Reached:
     interrupted: bool = False
     replaying: bool = False
     per_second: float = 0.0
+    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +63,12 @@ class Attempt:
     phase: str
     strategy: Strategy
     lanes: tuple[Lane, ...]
-    search: Search | FaultSearch | None = None
+    search: Search | FaultSearch | Reduction | None = None
 
 
 def attempts(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
     """Serial in both orders and as recorded, lockstep, then ever more switches, then faults, then all interleavings
-    where that is feasible, else random ones.
+    where that is feasible, by execution or by reduction, else random ones.
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
@@ -70,8 +84,10 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
             )
             yield from _fault_attempts(investigation, pair, job, reached, 0)
             reached.pairs += 1
-        yield from _random_attempts(lanes, job, reached)
-        yield from _searched(search, lanes, job.switches, "")
+        yield from _reduced(investigation, job, reached)
+        if not reached.interleavings:
+            yield from _random_attempts(investigation, job, reached)
+            yield from _searched(search, lanes, job.switches, "")
         return
     yield from _searched(search, lanes, job.switches, "")
     yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES)
@@ -83,7 +99,9 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
     ):
         yield from _searched(search, lanes, 1_000_000, "")
     if not search.exhausted:
-        yield from _random_attempts(lanes, job, reached)
+        yield from _reduced(investigation, job, reached)
+    if not search.exhausted and not reached.interleavings:
+        yield from _random_attempts(investigation, job, reached)
 
 
 def variant_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
@@ -145,11 +163,57 @@ def _searched(search: Search, lanes: tuple[Lane, ...], switches: int, phase: str
         yield Attempt(f"{phase}, {bound}" if phase else bound, strategy, lanes, search)
 
 
-def _random_attempts(lanes: tuple[Lane, ...], job: Job, reached: Reached) -> Iterator[Attempt]:
+def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
+    """All interleavings, of which only those are executed that no other is equal to; as long as it looks like ending
+    in time. What has crossed already needs no proof that nothing does."""
+    program = investigation.program
+    if investigation.findings or investigation.uncontrolled or any(investigation.unstable.values()):
+        return
+    if program.fresh.forking:
+        reached.irreducible = "executions are kept apart by fork"
+        return
+    choices = _choices(investigation)
+    begun_s = reached.elapsed_s
+    share_s = (job.budget_s - begun_s) * _REDUCTION_SHARE
+    # At so many choices a second as there are executions, which is about right for small programs and few users.
+    if choices > reached.per_second * share_s * 4:
+        reached.irreducible = f"about {choices:,} choices would have to be followed"
+        return
+    engine = program.engine
+    fingerprints = Fingerprints(program.fresh.graph, lambda: engine.replies, engine.beside)
+    while True:
+        timeless = fingerprints.timeless
+        reduction = Reduction(fingerprints)
+        while reduction.more and not investigation.findings:
+            spent_s = reached.elapsed_s - begun_s
+            if spent_s > _TRIAL_S and spent_s * max(choices, reduction.choices) > share_s * reduction.choices:
+                reached.irreducible = "the budget is too small"
+                return
+            yield Attempt("all interleavings", reduction, investigation.lanes, reduction)
+        if fingerprints.timeless == timeless:
+            break
+    reached.irreducible = reduction.refused
+    if reduction.exhausted:
+        reached.interleavings = reduction.count()
+        reached.reduced = reduction.executed
+
+
+def _choices(investigation: Investigation) -> int:
+    """How many there are in all moments that differ by where each lane stands: at least so many must be followed."""
+    steps = [len(execution.decisions) for execution in investigation.solo_runs.values()]
+    moments = prod(count + 1 for count in steps)
+    return sum(moments // (count + 1) * count for count in steps)
+
+
+def _random_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
     if job.concurrency == 1:
         return
+    steps: dict[str, int] = {}
+    for execution in investigation.solo_runs.values():
+        for name, count in Counter(lane for lane, _, _ in execution.decisions).items():
+            steps[name] = max(count, steps.get(name, 0))
     for seed in range(_RANDOM_WALKS):
-        yield Attempt("random", RandomWalk(seed), lanes)
+        yield Attempt("random", WeightedWalk(seed, steps), investigation.lanes)
         reached.random += 1
 
 

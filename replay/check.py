@@ -62,7 +62,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
                 attempt.search.tell(execution)
             on.look(execution, attempt.lanes)
             _announce(report, attempt.phase, program, on, started)
-            elapsed = _REAL_CLOCK() - started
+            elapsed = reached.elapsed_s = _REAL_CLOCK() - started
             reached.per_second = program.executions / elapsed
             reached.interrupted = program.interrupted()
             reached.out_of_budget = elapsed > job.budget_s or program.executions >= job.most_executions

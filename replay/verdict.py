@@ -95,7 +95,7 @@ def _verdict(
         )
     if reached.replaying:
         return "clean", "no crossing in this one execution; `check` searches the others"
-    if coverage.exhaustive_to_switches is None and not reached.random:
+    if coverage.exhaustive_to_switches is None and not reached.random and not reached.interleavings:
         return "inconclusive", "the budget ended too early: give a larger --budget, or a trace of fewer users"
     return "clean", "no lane saw another's data"
 
@@ -126,7 +126,11 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     lanes = len(investigation.lanes)
     pairs = lanes * (lanes - 1) // 2
     parts: list[str] = []
-    if search.exhausted:
+    if reached.interleavings:
+        parts.append(
+            f"all {reached.interleavings:,} interleavings, {reached.reduced:,} executed, the rest equal to one of them"
+        )
+    elif search.exhausted:
         parts.append(f"all {search.count:,} interleavings")
     elif search.completed > 0:
         parts.append(f"every schedule with at most {switches_in_words(search.completed)}")
@@ -136,7 +140,7 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
         parts.append("serial in both orders, each lane first once, and lockstep")
     else:
         parts.append("some serial orders")
-    if reached.pairs and not search.exhausted:
+    if reached.pairs and not search.exhausted and not reached.interleavings:
         which = "every pair" if reached.pairs == pairs else f"{reached.pairs} of {pairs} pairs"
         parts.append(f"{which} of lanes by itself with at most {switches_in_words(switches)}")
     if reached.faults:

@@ -51,6 +51,7 @@ class Handle:
         return self.dead
 
     def when(self) -> float:
+        self.actor.loop.time_matters = True
         return self.due
 
 
@@ -67,6 +68,7 @@ class Actor:
         fault: what the strategy that chose it wants done to its request in this step, see `schedule.FAULTS`.
         task: the request's own.
         leave: what to call when its client goes away. `at_upstream`: whether it waits for an upstream call.
+        made: how many tasks it has made.
         idle_timers: timers that may still fire after the last request, so that a heartbeat does not run for ever.
     """
 
@@ -81,6 +83,7 @@ class Actor:
             "in_flight",
             "leave",
             "loop",
+            "made",
             "name",
             "pending",
             "ready",
@@ -97,6 +100,7 @@ class Actor:
         self.ready: deque[Handle] = deque()
         self.timers: list[tuple[float, int, Handle]] = []
         self.delays = 0
+        self.made = 0
         self.pending: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self.in_flight = False
         self.request = ""

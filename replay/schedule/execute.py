@@ -135,6 +135,9 @@ class Engine:
         begin: told of each new loop, before anything runs on it.
         files: which files the program has written.
         where: the user's line that an exception came from, as `file:line`.
+        beside: what a later answer can depend on and is neither the program's nor its state: streams of random numbers,
+            what was heard, how many calls were made.
+        replies: the answers so far of the execution under way: request, lane, reply.
     """
 
     service: Callable[[], Service]
@@ -144,6 +147,8 @@ class Engine:
     where: Callable[[BaseException], str | None]
     files: Callable[[], tuple[str, ...]] = tuple
     answers: Callable[[dict[str, list[tuple[str, Any, Any]]]], None] = _forget
+    beside: Callable[[], tuple[Any, ...]] = tuple
+    replies: list[tuple[Request, str, Reply]] = field(default_factory=list["tuple[Request, str, Reply]"])
 
     def execute(
         self,
@@ -159,7 +164,7 @@ class Engine:
         """
         names = [lane.name for lane in lanes]
         loop = ControlledLoop(names, max_in_flight)
-        replies: list[tuple[Request, str, Reply]] = []
+        replies = self.replies = []
         collecting = gc.isenabled()
         # Finalizers would otherwise run at moments that depend on the executions before.
         gc.disable()

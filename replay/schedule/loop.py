@@ -54,6 +54,7 @@ class ControlledLoop(DetachedLoop):
         baton: the threads of the program, see `threads`.
         task_contexts: the context of each task so far, in the order in which they were made.
         overlapped: whether a request started while another was in flight.
+        time_matters: whether the program has read a clock, or had timers whose order a clock decides.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
     """
@@ -72,6 +73,7 @@ class ControlledLoop(DetachedLoop):
         self.upstream: list[int] = []
         self.stopped = ""
         self.overlapped = False
+        self.time_matters = False
         self.steps = 0
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
@@ -82,6 +84,7 @@ class ControlledLoop(DetachedLoop):
         self._max_in_flight = max_in_flight if max_in_flight is not None else len(self.lanes)
         self._in_flight = 0
         self._serial = 0
+        self._lane_numbers = {name: number for number, name in enumerate(self.lanes, 1)}
         self._tasks: list[asyncio.Task[Any]] = []
         self.task_contexts: list[contextvars.Context] = []
         self._plumbing: set[asyncio.Task[Any]] = set()
@@ -313,6 +316,8 @@ class ControlledLoop(DetachedLoop):
             actor.delays += 1
         self._serial += 1
         heapq.heappush(actor.timers, (when, self._serial, handle))
+        if len(actor.timers) > 1 and sum(not other.dead for _, _, other in actor.timers) > 1:
+            self.time_matters = True
         return handle
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
@@ -432,8 +437,12 @@ class ControlledLoop(DetachedLoop):
             self.background.append(actor)
             context = context.copy()
             context.run(ACTOR.set, actor)
-        # asyncio counts task names over the whole process, which would make the second run differ from the first.
-        name = name or f"Task-{len(self._tasks) + 1}"
+        # asyncio counts task names over the whole process, which would make the second run differ from the first. And
+        # counted over all lanes, a name would say who came first.
+        counted = self._nobody if actor.background else actor
+        counted.made += 1
+        lane = self._lane_numbers.get(actor.name, 0) if counted is actor else 0
+        name = name or f"Task-{counted.made * (len(self.lanes) + 1) + lane}"
         if self._task_factory is not None:
             task = self._task_factory(self, coro, context=context, **options)
         else:
@@ -442,10 +451,27 @@ class ControlledLoop(DetachedLoop):
         self.task_contexts.append(context)
         return task
 
+    # ---- what is to be looked at between two steps, beside the lanes; see `state.picture`
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """What no lane owns: plain values of which the next steps depend."""
+        return self._in_flight, self._nobody.made, bool(self.stopped)
+
+    @property
+    def ownerless(self) -> bool:
+        """Whether something waits to run that belongs to no lane."""
+        return bool(self._nobody.ready or self._nobody.timers or self._foreign)
+
+    def tasks_made(self) -> list[tuple[asyncio.Task[Any], contextvars.Context]]:
+        """Each task so far with the context that it runs in."""
+        return list(zip(self._tasks, self.task_contexts, strict=True))
+
     # ---- the rest of the interface
 
     def time(self) -> float:
         """The time of the lane that asks."""
+        self.time_matters = True
         return self._actor_in(None).clock
 
     def pass_time(self, seconds: float) -> None:

@@ -33,6 +33,10 @@ class MemoryNetwork:
         self._next_port = _FIRST_PORT
         self._dialled: dict[int, Any] = {}
 
+    @property
+    def used(self) -> bool:
+        return self._next_port != _FIRST_PORT or bool(self._servers or self._hosts or self._dialled)
+
     def listen(self, loop: Any, factory: Callable[[], Any], host: Any, port: int | None) -> MemoryServer:
         if not port:
             port, self._next_port = self._next_port, self._next_port + 1

@@ -54,7 +54,7 @@ _ATOMS: frozenset[type] = frozenset(
     }
 )
 # Types whose instances hold nothing that belongs to a user: patterns, dates, locks, loggers, annotations.
-_INERT_MODULES = frozenset(
+INERT_MODULES = frozenset(
     {
         *("re", "datetime", "decimal", "fractions", "uuid", "pathlib", "zoneinfo", "logging", "_thread", "typing"),
         *(
@@ -76,7 +76,7 @@ _INERT_MODULES = frozenset(
 
 
 # The same for types of libraries, most of them written in C: what they hold is settled when they are made.
-_INERT_LIBRARIES = frozenset({"pydantic_core", "propcache", "yarl", "typing_extensions", "annotated_types", "_struct"})
+INERT_LIBRARIES = frozenset({"pydantic_core", "propcache", "yarl", "typing_extensions", "annotated_types", "_struct"})
 
 
 @dataclass(slots=True)
@@ -109,6 +109,7 @@ class StateGraph:
         unproven: what the user's modules reach and cannot be put back, in words.
         late: names of what changed without being put back; empty as long as there is none. `hopeless` says that some of
             it cannot be.
+        fickle: nodes that cannot be compared, because their members are made anew each time they are asked for.
     """
 
     def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None, libraries: bool = True) -> None:
@@ -161,6 +162,7 @@ class StateGraph:
         self._compared = range(len(self.nodes))
         fickle = set(self.changed())
         self._compared = [index for index in range(len(self.nodes)) if index not in fickle]
+        self.fickle = sorted(fickle)
         # Python's own names, like libraries', are many, and seldom change.
         python = [n for n, node in enumerate(self.nodes) if node.form == "environ" or node.target is builtins]
         self._kept = [i for i in self._compared if not self.nodes[i].package and i not in python]
@@ -217,6 +219,10 @@ class StateGraph:
             for index in self._compared
             if not content.same(content.read((node := self.nodes[index]).form, node.target), self._first[index])
         ]
+
+    def known(self) -> list[Any]:
+        """Every object that was come across, whether it is a node or not."""
+        return list(self._seen.values())
 
     def add_file(self, path: str) -> None:
         """A file that the program writes is state as well. It has to stand as it did at first."""
@@ -302,9 +308,7 @@ class StateGraph:
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
         elif cls is not threading.local and (
-            isinstance(value, (enum.Enum, logging.Logger))
-            or _top(cls) in _INERT_MODULES
-            or _top(cls) in _INERT_LIBRARIES
+            isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in INERT_MODULES or _top(cls) in INERT_LIBRARIES
         ):
             return
         else:

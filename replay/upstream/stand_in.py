@@ -51,6 +51,7 @@ class StandIn:
 
     Attributes:
         passing: whether a call goes to a real server at this moment.
+        counts: how many calls of which name each request has made.
         recorded: by request id, the calls of the trace: name, what was sent, what was answered, in order.
     """
 
@@ -71,13 +72,13 @@ class StandIn:
         self.outside = outside
         self.allowed = allowed
         self.passing = False
-        self._counts: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str], int] = {}
         self._passed: dict[tuple[str, str, bytes, int], Answer] = {}
 
     def begin(self, recorded: dict[str, list[tuple[str, Any, Any]]]) -> None:
         """Another execution begins: calls are counted anew, and these are the recorded ones of its requests."""
         self.recorded = recorded
-        self._counts = {}
+        self.counts = {}
 
     async def answered(self, call: Call) -> Answer:
         """The answer to a call made on the event loop.
@@ -119,7 +120,7 @@ class StandIn:
         """
         actor = ACTOR.get(None)
         request = actor.request if actor is not None else ""
-        count = self._counts[request, call.name] = self._counts.get((request, call.name), 0) + 1
+        count = self.counts[request, call.name] = self.counts.get((request, call.name), 0) + 1
         key = f"{request} {call.name} {count}"
         if call.host in self.allowed or (self.mode == "pass" and call.host in LOOPBACK):
             return self._pass(call, request, count)

@@ -43,6 +43,10 @@ class Capture:
     def heard(self, request: str) -> Heard:
         return self._by_request.get(request, NOTHING_HEARD)
 
+    def everything(self) -> dict[str, Heard]:
+        """What was heard so far in this execution, by request."""
+        return self._by_request
+
     def outputs(self, request: str) -> list[str]:
         return self.heard(request).output
 

@@ -41,6 +41,11 @@ class Determinism:
     def end(self) -> None:
         self._loop = None
 
+    @property
+    def drawn(self) -> dict[str, random.Random]:
+        """The streams of random numbers that were drawn from in this execution, by lane."""
+        return self._streams
+
     def install(self) -> None:
         self._install_time()
         self._install_random()
@@ -58,6 +63,7 @@ class Determinism:
             def now() -> Any:
                 if self._loop is None:
                     return real()
+                self._loop.time_matters = True
                 seconds = epoch_s + self._loop.now
                 return int(seconds * 1_000_000_000) if in_ns else seconds
 

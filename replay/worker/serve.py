@@ -221,6 +221,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         where,
         lambda: tuple(escapes.files),
         stand_in.begin,
+        lambda: (determinism.drawn, capture.everything(), stand_in.counts),
     )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     interrupted = lambda: interrupt.asked  # noqa: E731

@@ -1,0 +1,139 @@
+"""A fingerprint of one moment of an execution: equal ones have the same futures and were observed alike so far.
+
+It is taken between two steps, and covers everything that a later step can read and every answer that was given: the
+shared state that has changed since import, and for each lane what waits to run, down to the frames of its suspended
+coroutines. Objects are numbered in the order in which they are come across, so that a fingerprint knows what is one
+object and what are two, and nothing of addresses. No code of the program runs.
+
+What cannot be looked into completely makes the moment irreducible, never equal to another.
+"""
+
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from ..schedule.reduction import IrreducibleError
+from . import content
+from .opaque import Static, address_dependent
+from .picture import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..schedule.actors import Actor
+    from ..schedule.loop import ControlledLoop
+    from .graph import StateGraph
+
+
+class Fingerprints:
+    """Takes fingerprints of the executions of one program.
+
+    Attributes:
+        timeless: whether times are left out, see `of`.
+        why: what of the program cannot be looked into at all; "" where there is no such thing.
+    """
+
+    def __init__(
+        self, graph: StateGraph, replies: Callable[[], list[Any]], beside: Callable[[], tuple[Any, ...]]
+    ) -> None:
+        """Take stock of what there is before any request.
+
+        Args:
+            replies: (request, lane, reply) of each request started so far.
+            beside: what stands beside the program in an execution and is neither state of it nor an answer.
+        """
+        self.timeless = True
+        self._graph = graph
+        self._replies = replies
+        self._beside = beside
+        self._static = Static(graph)
+        self.why = self._static.opaque or address_dependent(graph.known(), graph.files)
+
+    def of(self, enabled: list[Actor]) -> bytes:
+        """The fingerprint of the present moment.
+
+        Times are left out as long as no step has read a clock or had timers to be ordered: then all that a clock could
+        do is to be different, and equal moments have equal futures whatever it says. The first step that makes time
+        matter ends that, and with it all fingerprints taken so far.
+
+        Raises:
+            IrreducibleError: something cannot be looked into.
+        """
+        if self.why:
+            raise IrreducibleError(self.why)
+        loop = enabled[0].loop
+        self.check(loop)
+        self._static.check()
+        try:
+            parts = self._parts(loop)
+        except IrreducibleError:
+            raise
+        except Exception as error:  # objects of the program can be made to behave in any way
+            raise IrreducibleError(f"{type(error).__name__} while looking into the state") from None
+        return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+
+    def _parts(self, loop: ControlledLoop) -> list[Any]:
+        picture = Picture(self._static, loop, self.timeless, self._replies())
+        for index in (*self._graph.changed(), *self._graph.fickle):
+            node = self._graph.nodes[index]
+            if node.form in ("cache", "file"):
+                raise IrreducibleError(f"{node.name} is a {node.kind} and has changed")
+            picture.mark("node", index)
+            self._content(picture, node.form, node.target)
+        for actor in loop.lanes.values():
+            picture.actor(actor)
+        for actor in sorted(loop.background, key=lambda actor: actor.name):
+            picture.actor(actor)
+        picture.loop()
+        for lane, reply in sorted(((lane, reply) for _, lane, reply in self._replies()), key=lambda pair: pair[0]):
+            picture.mark("reply", lane)
+            picture.add(reply)
+        for thing in self._beside():
+            picture.add(thing)
+        return picture.parts
+
+    def check(self, loop: ControlledLoop) -> None:
+        """Whether what is said in the class still holds.
+
+        Raises:
+            IrreducibleError: it does not.
+        """
+        if self.timeless and loop.time_matters:
+            self.timeless = False
+            raise TimeMattersError("a clock was read")
+        if loop.escapes:
+            raise IrreducibleError(f"control escaped: {loop.escapes[0]}")
+        if loop.baton.threads or loop.baton.pools:
+            raise IrreducibleError("there are threads")
+        if loop.network.used:
+            raise IrreducibleError("there are connections")
+
+    def _content(self, picture: Picture, form: str, target: Any) -> None:
+        """What a changed thing holds now. Members that are as they were at import are among what `picture` knows."""
+        if form == "set":
+            picture.members_of_set(target)
+            return
+        if form == "random":
+            picture.add(target.getstate())
+            return
+        read = content.read(form, target)
+        if isinstance(read, dict):
+            picture.mark("names", len(read))
+            for key, value in read.items():
+                picture.add(key)
+                picture.add(value)
+        elif isinstance(read, (list, tuple)) or type(read).__name__ == "deque":
+            picture.mark("items", len(read))
+            picture.mark("most", getattr(target, "maxlen", None) if form == "deque" else None)
+            for value in read:
+                picture.add(value)
+        else:
+            picture.add(read)
+
+
+class TimeMattersError(IrreducibleError):
+    """Fingerprints without times are worth nothing for this program."""

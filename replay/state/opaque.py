@@ -1,0 +1,222 @@
+"""What can be looked into completely, and what has been there since import and so is known by its place alone.
+
+Written in Python, an object is its attributes. Written in C, it may hold what nobody else can see; such a type is named
+in `picture`, or it is opaque and nothing can be said of a moment in which it is reached.
+"""
+
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import decimal
+import dis
+import enum
+import functools
+import logging
+import sys
+import threading
+import types
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from typing import TYPE_CHECKING, Any
+
+from ..schedule.reduction import IrreducibleError
+from . import content
+from .graph import INERT_LIBRARIES, INERT_MODULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .files import UserFiles
+    from .graph import StateGraph
+
+# Layouts that are looked into by name, for themselves and as bases of classes of the program.
+TRANSPARENT: frozenset[type] = frozenset(
+    {
+        *(object, dict, list, tuple, set, frozenset, str, int, float, bytes, bytearray),
+        *(OrderedDict, defaultdict, deque, asyncio.Future, asyncio.Task, BaseException, type),
+    }
+)
+# Exceptions of Python itself that hold something which is no member of theirs.
+_LADEN = (UnicodeError, BlockingIOError)
+_KNOWN_BY_PLACE = (
+    *(types.ModuleType, types.FunctionType, types.MethodType, type, staticmethod, classmethod, property),
+    *(functools.partial, contextvars.ContextVar, tuple, frozenset, enum.Enum, types.BuiltinFunctionType),
+)
+_HANDLERS = (logging.StreamHandler, logging.NullHandler, type(logging.lastResort))
+_WEAK_CONTAINERS = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+_ADDRESSES = frozenset({"id", "hash"})
+_INTROSPECTION = frozenset({"get_objects", "get_referrers", "getrefcount", "getweakrefs"})
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_POINTER = 8
+
+
+def is_transparent(cls: type) -> bool:
+    """Whether instances hold nothing but attributes and what the builtin types among their bases hold."""
+    known = _layouts.get(cls)
+    if known is None:
+        known = _layouts[cls] = _is_transparent(cls)
+    return known
+
+
+_layouts: dict[type, bool] = {}
+
+
+def _is_transparent(cls: type) -> bool:
+    if cls in TRANSPARENT:
+        return True
+    flags, base = type.__dict__["__flags__"].__get__(cls), type.__dict__["__base__"].__get__(cls)
+    if issubclass(cls, BaseException) and not flags & _HEAP_TYPE:
+        return not issubclass(cls, _LADEN)
+    if not flags & _HEAP_TYPE or base is None or not is_transparent(base):
+        return False
+    # All that it has room for, beyond what its base has, are the attributes that can be seen.
+    members = type.__dict__["__dict__"].__get__(cls)
+    seen = sum(isinstance(member, types.MemberDescriptorType) for member in members.values())
+    room = (seen + ("__dict__" in members) + ("__weakref__" in members)) * _POINTER
+    return type.__dict__["__basicsize__"].__get__(cls) - type.__dict__["__basicsize__"].__get__(base) <= room
+
+
+class Static:
+    """What was there at import. It outlives every execution, and is told apart by a number.
+
+    Attributes:
+        opaque: what of it cannot be looked into; "" where there is no such thing.
+    """
+
+    def __init__(self, graph: StateGraph) -> None:
+        self.opaque = ""
+        self._files = graph.files
+        self._kept: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._watched: list[tuple[Callable[[Any], Any], Any, Any]] = []
+        covered = {id(node.target): node.form for node in graph.nodes}
+        for thing in graph.known():
+            self.number(thing)
+            what = self._classify(thing, covered.get(id(thing), ""))
+            if what and not self.opaque:
+                self.opaque = what
+        # Python's own modules are not walked. A name that is put into one is seen all the same.
+        self._modules = [
+            vars(module)
+            for name, module in dict[str, Any](sys.modules).items()
+            if isinstance(module, types.ModuleType) and name.partition(".")[0] in sys.stdlib_module_names
+        ]
+        self._names_in_modules = [len(names) for names in self._modules]
+
+    def number(self, thing: Any) -> int:
+        """The number of something that is kept from now on, and so stays the same for all executions."""
+        number = self._numbers.get(id(thing))
+        if number is None:
+            number = self._numbers[id(thing)] = len(self._kept)
+            self._kept.append(thing)
+        return number
+
+    def find(self, thing: Any) -> int | None:
+        return self._numbers.get(id(thing))
+
+    def of_class(self, cls: type) -> int:
+        """The number of a class that is found under its name in its module.
+
+        Raises:
+            IrreducibleError: it was made by a request.
+        """
+        number = self._numbers.get(id(cls))
+        if number is None:
+            found: Any = sys.modules.get(cls.__module__)
+            for part in cls.__qualname__.split("."):
+                found = vars(found).get(part) if isinstance(found, (type, types.ModuleType)) else None
+            if found is not cls and type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE:
+                raise IrreducibleError(f"the class {cls.__name__} was made by a request")
+            number = self.number(cls)
+        return number
+
+    def of_function(self, function: types.FunctionType) -> int | None:
+        """The number of a function of Python's library, or of ours, that is found under its name in its module."""
+        top = str(function.__module__).partition(".")[0]
+        if function.__closure__ or (top not in sys.stdlib_module_names and top != "crosslane"):
+            return None
+        module = sys.modules.get(function.__module__)
+        if module is None or vars(module).get(function.__name__) is not function:
+            return None
+        return self.number(function)
+
+    def check(self) -> None:
+        """Whether what is known by its place alone is still as it was.
+
+        Raises:
+            IrreducibleError: it is not.
+        """
+        for look, thing, first in self._watched:
+            if look(thing) != first:
+                raise IrreducibleError(f"a {type(thing).__name__} changed")
+        if [len(names) for names in self._modules] != self._names_in_modules:
+            raise IrreducibleError("a name was put into a module of Python")
+
+    def _watch(self, look: Callable[[Any], Any], thing: Any) -> str:
+        self._watched.append((look, thing, look(thing)))
+        return ""
+
+    def _classify(self, thing: Any, form: str) -> str:
+        """Why it is opaque, or ""."""
+        cls: Any = type(thing)
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        top = cls.__module__.partition(".")[0]
+        if cls is types.FunctionType and thing.__code__.co_filename in self._files:
+            self._kept.append(dict(vars(thing)))
+            return self._watch(_function, thing)
+        if cls is threading.local or top == "crosslane" or (form and form != "attributes"):
+            return ""
+        if issubclass(cls, (tuple, frozenset)) and attributes_of(thing):
+            return f"a {name} has attributes"
+        if issubclass(cls, _KNOWN_BY_PLACE):
+            return ""
+        if issubclass(cls, logging.Logger):
+            odd = [h for h in thing.handlers if type(h) not in _HANDLERS]
+            return f"{type(odd[0]).__name__} keeps log records" if odd else self._watch(_logger, thing)
+        if issubclass(cls, weakref.ref):
+            return self._watch(_alive, thing)
+        if issubclass(cls, _WEAK_CONTAINERS):
+            return self._watch(len, vars(thing)["data"])
+        if top == "_thread" or cls is decimal.Context:
+            return self._watch(cls.__repr__, thing)
+        if issubclass(cls, logging.Handler):
+            return "" if cls in _HANDLERS else f"{name} keeps log records"
+        if top in INERT_MODULES or top in INERT_LIBRARIES or is_transparent(cls):
+            return ""
+        return f"a {name} is part of the state"
+
+
+def _logger(logger: logging.Logger) -> tuple[Any, ...]:
+    return logger.level, logger.disabled, logger.propagate, [id(h) for h in logger.handlers], len(logger.filters)
+
+
+def _function(function: types.FunctionType) -> list[tuple[str, int]]:
+    return [(name, id(value)) for name, value in vars(function).items()]
+
+
+def _alive(reference: weakref.ref[Any]) -> bool:
+    return weakref.ref.__call__(reference) is not None
+
+
+def address_dependent(things: Iterable[Any], files: UserFiles) -> str:
+    """Which function of the program asks where in memory its objects are, in words; "" where none does."""
+    codes = [thing.__code__ for thing in things if isinstance(thing, types.FunctionType)]
+    codes = [code for code in codes if code.co_filename in files]
+    for code in codes:
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        if _INTROSPECTION.intersection(code.co_names):
+            return f"{code.co_name} looks into the interpreter"
+        if _ADDRESSES.intersection(code.co_names):
+            for step in dis.get_instructions(code):
+                if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval in _ADDRESSES:
+                    return f"{code.co_name} calls {step.argval}()"
+    return ""
+
+
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """What the instance holds itself, in its `__dict__` and slots; no code of the program runs."""
+    return content.read("attributes", thing) or {}

@@ -1,0 +1,649 @@
+"""The reduction against brute force: the same outcomes, and the same number of interleavings, or none is claimed.
+
+Generated programs share what can be shared, plainly and in hidden ways; the written ones are each a trap for a search
+that prunes what it did not see.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from .cover import NAMES, by_brute_force, by_reduction, loaded
+
+SHARED = """
+import asyncio, contextvars, itertools, random
+from collections import deque, OrderedDict, defaultdict
+numbers = []
+alias = numbers
+nested = {"inner": numbers}
+table = {}
+names = set()
+queue = deque(maxlen=3)
+scalar = ""
+words = defaultdict(list)
+draws = random.Random(7)
+variable = contextvars.ContextVar("variable", default=[])
+lock = asyncio.Lock()
+inbox = asyncio.Queue()
+class Agent:
+    user = ""
+    def __init__(self):
+        self.text = ""
+agent = Agent()
+def closure():
+    kept = ["nobody"]
+    def change(to):
+        before, kept[0] = kept[0], to
+        return before
+    return change
+swap = closure()
+def default(message, seen=[]):
+    seen.append(message)
+    return list(seen)
+async def pause():
+    await asyncio.sleep(0)
+async def said(value):
+    await asyncio.sleep(0)
+    return value
+async def parts(message):
+    for part in list(numbers)[:1] + [message]:
+        yield part
+        await asyncio.sleep(0)
+class Odd(Exception):
+    pass
+async def raising():
+    await asyncio.sleep(0)
+    raise Odd(scalar)
+"""
+PLAIN = [
+    "numbers.append(message)",
+    "answer.append(list(numbers))",
+    "answer.append(list(alias))",
+    "nested['inner'].append(1)",
+    "nested['inner'] = [message]",
+    "nested['inner'] = numbers",
+    "answer.append(nested['inner'] is numbers)",
+    "table[message] = len(table)",
+    "answer.append(list(table))",
+    "table.pop(message, None)",
+    "names.add(message)",
+    "names.discard(message)",
+    "answer.append(list(names))",
+    "queue.append(message)",
+    "answer.append(list(queue))",
+    "scalar = message",
+    "answer.append(scalar)",
+    "words[scalar].append(message)",
+    "answer.append(dict(words))",
+    "answer.append(draws.random())",
+    "Agent.user = message",
+    "answer.append(Agent.user)",
+    "agent.text = message",
+    "answer.append(agent.text)",
+    "answer.append(swap(message))",
+    "answer.append(default(message))",
+    "variable.get().append(message)",
+    "answer.append(list(variable.get()))",
+    "variable.set([message])",
+    "mine = numbers",
+    "mine = mine if numbers else list(numbers)",
+    "mine.append(2)",
+    "inbox.put_nowait(message)",
+    "answer.append(inbox.qsize())",
+]
+WAITING = [
+    "await pause()",
+    "await asyncio.sleep(0.1)",
+    "answer += [scalar, await said(message), scalar]",
+    "async with lock: answer.append(scalar); await pause()",
+    "answer.append([part async for part in parts(message)])",
+    "answer.append(await inbox.get() if inbox.qsize() else 'empty')",
+    "answer.append(await asyncio.gather(said(1), said(scalar)))",
+    "await asyncio.create_task(said(message))",
+    "child = asyncio.create_task(said(message)); child.cancel(); await pause()",
+    "mine = [await said(item) for item in numbers]",
+]
+lines = st.sampled_from(PLAIN)
+blocks = st.lists(lines, min_size=1, max_size=3)
+
+
+@st.composite
+def programs(draw: st.DrawFn, users: int, most: int, waiting: list[str]) -> str:
+    """A handler in which each user does something else. A few lines are shared by all, so that they meet."""
+    source = [SHARED, "async def handle(user, message):", "    global scalar", "    answer, mine, child = [], [], None"]
+    for name in NAMES[:users]:
+        source.append(f"    if user == {name!r}:")
+        for number in range(draw(st.integers(1, most))):
+            if number:
+                source.append(f"        {draw(st.sampled_from(waiting))}")
+            source += [f"        {line}" for line in draw(blocks)]
+    return "\n".join([*source, "    return answer"]) + "\n"
+
+
+def compare(source: str, users: int, folder: Path, most: int = 4_000) -> str:
+    """Why nothing is claimed, or "" where all that is claimed is true."""
+    program, lanes = loaded(source, users, folder)
+    try:
+        expected = by_brute_force(program, lanes, most)
+    except AssertionError:
+        assume(False)
+        raise
+    covered = by_reduction(program, lanes)
+    assert covered.outcomes <= expected.outcomes
+    if not covered.refused:
+        assert covered.outcomes == expected.outcomes
+        assert covered.count == expected.count
+    return covered.refused
+
+
+checked = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+
+@settings(checked, max_examples=60)
+@given(source=programs(2, 4, WAITING[:1]))
+def test_what_two_lanes_share_plainly_is_covered_as_brute_force_covers_it(
+    tmp_path_factory: pytest.TempPathFactory, source: str
+) -> None:
+    assert compare(source, 2, tmp_path_factory.mktemp("m")) == ""
+
+
+@settings(checked, max_examples=30)
+@given(source=programs(3, 2, WAITING))
+def test_three_lanes_with_locks_queues_tasks_and_streams_are_covered_as_brute_force_covers_them(
+    tmp_path_factory: pytest.TempPathFactory, source: str
+) -> None:
+    compare(source, 3, tmp_path_factory.mktemp("m"))
+
+
+@settings(checked, max_examples=40)
+@given(source=programs(2, 3, WAITING))
+def test_two_lanes_with_everything_are_covered_as_brute_force_covers_them(
+    tmp_path_factory: pytest.TempPathFactory, source: str
+) -> None:
+    compare(source, 2, tmp_path_factory.mktemp("m"))
+
+
+TRAPS = {
+    "an object under two names": """
+        first = {"user": ""}
+        second = first
+        async def handle(user, message):
+            global second
+            if user == "alice":
+                second = dict(first)
+            await asyncio.sleep(0)
+            first["user"] = message
+            await asyncio.sleep(0)
+            return second["user"]
+        """,
+    "equal lists that are one or two": """
+        held = {}
+        async def handle(user, message):
+            if user == "alice":
+                held["a"] = held["b"] = []
+            else:
+                held["a"], held["b"] = [], []
+            await asyncio.sleep(0)
+            if "a" in held:
+                held["a"].append(1)
+            await asyncio.sleep(0)
+            return len(held["b"])
+        """,
+    "a value on the evaluation stack": """
+        current = ""
+        async def said(value):
+            await asyncio.sleep(0)
+            return value
+        async def handle(user, message):
+            global current
+            current = message
+            return [current, await said(1), current, await said(2), current]
+        """,
+    "an iterator in the middle of a shared list": """
+        log = []
+        async def handle(user, message):
+            log.append(message)
+            seen = []
+            for item in log:
+                seen.append(item)
+                await asyncio.sleep(0)
+                if len(seen) == 2:
+                    break
+            return seen
+        """,
+    "an iterator over a shared dict": """
+        table = dict.fromkeys("abc")
+        async def handle(user, message):
+            seen = []
+            table[user[0]] = message
+            for key, value in table.items():
+                seen.append((key, value))
+                await asyncio.sleep(0)
+                if len(seen) == 2:
+                    break
+            return seen
+        """,
+    "the places that members of a set have left": """
+        members = set()
+        async def handle(user, message):
+            numbers = (1, 9) if user == "alice" else (9, 17)
+            members.add(numbers[0])
+            await asyncio.sleep(0)
+            members.discard(numbers[0])
+            members.add(numbers[1])
+            await asyncio.sleep(0)
+            members.add(25)
+            members.add(33)
+            return list(members)
+        """,
+    "an exception that is being handled": """
+        current = ""
+        class Odd(Exception):
+            pass
+        async def handle(user, message):
+            global current
+            current += message
+            try:
+                raise Odd(current)
+            except Odd as error:
+                await asyncio.sleep(0)
+                current = ""
+                await asyncio.sleep(0)
+                return error.args
+        """,
+    "an exception that a finished task holds": """
+        current = ""
+        async def failing():
+            global current
+            text, current = current, ""
+            raise ValueError(text)
+        async def handle(user, message):
+            global current
+            current += message
+            task = asyncio.ensure_future(failing())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            try:
+                await task
+            except ValueError as error:
+                return error.args
+        """,
+    "a token that was used": """
+        variable = contextvars.ContextVar("variable")
+        turn = 0
+        async def handle(user, message):
+            global turn
+            token = variable.set(message)
+            turn += 1
+            if turn % 2:
+                variable.reset(token)
+                variable.set(message)
+            turn = 0 if turn == 2 else turn
+            await asyncio.sleep(0)
+            try:
+                variable.reset(token)
+            except RuntimeError:
+                return "used"
+            return "not used"
+        """,
+    "a cancelled child": """
+        tasks = []
+        done = []
+        async def child(message):
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                done.append(message)
+            except asyncio.CancelledError:
+                done.append("cancelled")
+                raise
+        async def handle(user, message):
+            tasks.append(asyncio.create_task(child(message)))
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            return list(done)
+        """,
+    "a task group": """
+        log = []
+        async def child(message):
+            log.append(message)
+            await asyncio.sleep(0)
+            log.remove(message)
+        async def handle(user, message):
+            async with asyncio.TaskGroup() as group:
+                for n in range(2):
+                    group.create_task(child(message + str(n)))
+            return list(log)
+        """,
+    "a lock and who waits for it": """
+        lock = asyncio.Lock()
+        log = []
+        async def handle(user, message):
+            async with lock:
+                log.append(message)
+                await asyncio.sleep(0)
+            return list(log)
+        """,
+    "a queue between the lanes": """
+        inbox = asyncio.Queue()
+        async def handle(user, message):
+            await inbox.put(message)
+            await asyncio.sleep(0)
+            return await inbox.get()
+        """,
+    "a deadlock": """
+        first, second = asyncio.Lock(), asyncio.Lock()
+        async def handle(user, message):
+            one, other = (first, second) if user == "alice" else (second, first)
+            async with one:
+                await asyncio.sleep(0)
+                async with other:
+                    return message
+        """,
+    "the clock": """
+        async def handle(user, message):
+            start = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.5 if user == "alice" else 0.25)
+            return asyncio.get_running_loop().time() - start, start
+        """,
+    "a clock that is read at the very end": """
+        async def handle(user, message):
+            await asyncio.sleep(0.5 if user == "alice" else 0.25)
+            await asyncio.sleep(0.5)
+            return asyncio.get_running_loop().time()
+        """,
+    "a time limit": """
+        async def handle(user, message):
+            try:
+                async with asyncio.timeout(0.3):
+                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.2)
+            except TimeoutError:
+                return "late"
+            return "in time"
+        """,
+    "two timers of one lane": """
+        log = []
+        async def later(delay):
+            await asyncio.sleep(delay)
+            log.append(delay)
+        async def handle(user, message):
+            child = asyncio.create_task(later(0.3))
+            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
+            log.append(user)
+            await child
+            return list(log)
+        """,
+    "the name of a task": """
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            child = asyncio.create_task(asyncio.sleep(0))
+            await child
+            return len(child.get_name()) > 0
+        """,
+    "a background task": """
+        worker = None
+        inbox = []
+        done = []
+        async def work():
+            for _ in range(4):
+                if inbox:
+                    done.append(inbox.pop(0))
+                await asyncio.sleep(0)
+        async def handle(user, message):
+            global worker
+            if worker is None:
+                worker = contextvars.Context().run(asyncio.create_task, work(), name="worker")
+            inbox.append(message)
+            await asyncio.sleep(0)
+            return list(done)
+        """,
+    "a random generator of their own": """
+        draws = random.Random(3)
+        async def handle(user, message):
+            one = draws.random()
+            await asyncio.sleep(0)
+            return one, draws.random()
+        """,
+    "a function that remembers": """
+        def keep(value, kept=[]):
+            kept.append(value)
+            return list(kept)
+        async def handle(user, message):
+            keep(message)
+            await asyncio.sleep(0)
+            return keep(message)
+        """,
+    "an object that only a finished call still holds": """
+        pool = [[], []]
+        async def handle(user, message):
+            mine = pool.pop()
+            mine.append(message)
+            await asyncio.sleep(0)
+            pool.append(mine)
+            await asyncio.sleep(0)
+            return [list(each) for each in pool]
+        """,
+    "a stream": """
+        current = ""
+        async def handle(user, message):
+            global current
+            for _ in range(2):
+                current = message
+                yield current
+                yield current
+        """,
+    "an async generator that another lane goes on with": """
+        async def count():
+            for n in range(6):
+                await asyncio.sleep(0)
+                yield n
+        shared = []
+        async def handle(user, message):
+            if not shared:
+                shared.append(count())
+            try:
+                return [await anext(shared[0]), await anext(shared[0])]
+            except RuntimeError:
+                return "in use"
+        """,
+    "a generator that another lane goes on with": """
+        def count():
+            n = 0
+            while True:
+                n += 1
+                yield n
+        shared = []
+        async def handle(user, message):
+            if not shared:
+                shared.append(count())
+            one = next(shared[0])
+            await asyncio.sleep(0)
+            return one, next(shared[0])
+        """,
+    "names in a class that a request makes": """
+        class Agent: pass
+        async def handle(user, message):
+            before = getattr(Agent, "user", None)
+            Agent.user = message
+            await asyncio.sleep(0)
+            after = Agent.user
+            if user == "alice":
+                del Agent.user
+            await asyncio.sleep(0)
+            return before, after, hasattr(Agent, "user")
+        """,
+    "a name in the environment": """
+        import os
+        async def handle(user, message):
+            os.environ["CROSSLANE_TEST_USER"] = message
+            await asyncio.sleep(0)
+            return os.environ["CROSSLANE_TEST_USER"]
+        """,
+    "slots and properties": """
+        class Agent:
+            __slots__ = ("_user",)
+            @property
+            def user(self):
+                raise AssertionError("looked at")
+            def __eq__(self, other):
+                raise AssertionError("compared")
+            def __repr__(self):
+                raise AssertionError("shown")
+            __hash__ = None
+        agent = Agent()
+        agent._user = ""
+        async def handle(user, message):
+            mine = Agent()
+            mine._user = agent._user
+            agent._user = message
+            await asyncio.sleep(0)
+            return mine._user, agent._user
+        """,
+}
+
+OPAQUE = {
+    "a dict that changes under its iterator": """
+        table = {"x": 1}
+        async def handle(user, message):
+            seen = []
+            table[user] = message
+            try:
+                for key in table:
+                    seen.append(key)
+                    await asyncio.sleep(0)
+                    if user == "bobby":
+                        table.pop("x", None)
+            except RuntimeError:
+                seen.append("changed")
+            return seen
+        """,
+    "a C iterator in a local name": """
+        async def handle(user, message):
+            ids = itertools.count()
+            next(ids)
+            await asyncio.sleep(0)
+            return next(ids)
+        """,
+    "a C iterator that the lanes share": """
+        held = []
+        async def handle(user, message):
+            if not held:
+                held.append(itertools.count())
+            next(held[0])
+            await asyncio.sleep(0)
+            return next(held[0])
+        """,
+    "a class of a C iterator": """
+        class Ids(itertools.count): pass
+        held = []
+        async def handle(user, message):
+            if not held:
+                held.append(Ids())
+            next(held[0])
+            await asyncio.sleep(0)
+            return next(held[0])
+        """,
+    "a weak reference": """
+        import weakref
+        class Agent: pass
+        held = []
+        async def handle(user, message):
+            mine = Agent()
+            held.append(weakref.ref(mine))
+            await asyncio.sleep(0)
+            return sum(each() is not None for each in held)
+        """,
+    "a weak dictionary": """
+        import weakref
+        class Agent: pass
+        held = weakref.WeakValueDictionary()
+        async def handle(user, message):
+            mine = held[user] = Agent()
+            await asyncio.sleep(0)
+            return len(held)
+        """,
+    "a cache": """
+        import functools
+        @functools.lru_cache(1)
+        def first(user):
+            return [user]
+        async def handle(user, message):
+            first(0).append(user)
+            await asyncio.sleep(0)
+            return list(first(0))
+        """,
+    "an address": """
+        held = {}
+        async def handle(user, message):
+            mine = [message]
+            held[id(mine)] = message
+            await asyncio.sleep(0)
+            return len(held)
+        """,
+    "a name put into one of Python's modules": """
+        import sys
+        async def handle(user, message):
+            sys.crosslane_test_user = message
+            await asyncio.sleep(0)
+            answer = getattr(sys, "crosslane_test_user", None)
+            if hasattr(sys, "crosslane_test_user"):
+                del sys.crosslane_test_user
+            return answer
+        """,
+    "a thread": """
+        import threading
+        async def handle(user, message):
+            await asyncio.to_thread(len, message)
+            await asyncio.sleep(0)
+            return message
+        """,
+    "an attribute of a function": """
+        async def handle(user, message):
+            handle.user = message
+            await asyncio.sleep(0)
+            answer = handle.user if hasattr(handle, "user") else None
+            vars(handle).clear()
+            return answer
+        """,
+}
+IMPORTS = "import asyncio, contextvars, itertools, random\n"
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_hidden_conflicts_are_covered_as_brute_force_covers_them(tmp_path: Path, trap: str) -> None:
+    source = IMPORTS + textwrap.dedent(TRAPS[trap])
+    assert compare(source, 2, tmp_path, 50_000) == ""
+
+
+@pytest.mark.parametrize("trap", OPAQUE)
+def test_of_what_cannot_be_looked_into_nothing_is_claimed(tmp_path: Path, trap: str) -> None:
+    source = IMPORTS + textwrap.dedent(OPAQUE[trap])
+    assert compare(source, 2, tmp_path, 50_000) != ""
+
+
+@pytest.mark.parametrize(("users", "awaits", "count"), [(2, 8, 48_620), (3, 3, 34_650)])
+def test_many_interleavings_are_covered_by_few_executions(tmp_path: Path, users: int, awaits: int, count: int) -> None:
+    program, lanes = loaded(
+        f"""
+        import asyncio
+        async def handle(user, message):
+            seen = []
+            for turn in range({awaits}):
+                seen.append((turn, message))
+                await asyncio.sleep(0.1)
+            return seen
+        """,
+        users,
+        tmp_path,
+    )
+    covered = by_reduction(program, lanes)
+    assert (covered.count, covered.refused, len(covered.outcomes)) == (count, "", 1)
+    assert covered.executed * 100 < count
