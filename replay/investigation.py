@@ -18,7 +18,7 @@ from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answe
 from .errors import StateEscaped
 from .explain.advice import fix_for
 from .explain.critical import critical_pair
-from .explain.explain import explain, isolated
+from .explain.explain import Explanation, explain, isolated
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
@@ -27,7 +27,7 @@ from .schedule.strategies import Replayed, Serial
 from .trace.model import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .allow import Allow
     from .explain.places import Place
@@ -43,7 +43,10 @@ _DERIVED_TRIES = 4
 
 @dataclass(slots=True)
 class Investigation:
-    """What is known so far of one trace against one program."""
+    """What is known so far of one trace against one program.
+
+    `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another.
+    """
 
     program: Program
     lanes: tuple[Lane, ...]
@@ -62,6 +65,7 @@ class Investigation:
     stopped: str = ""
     variant: str = ""
     looked: int = 0
+    explainer: Callable[..., Explanation] = explain
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
@@ -309,7 +313,7 @@ class Investigation:
                 if outcome.lane == candidate.sink
             )
 
-        explanation = explain(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        explanation = self.explainer(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):
