@@ -35,25 +35,11 @@ if TYPE_CHECKING:
     from ..trace.model import Request
     from ..upstream.stand_in import StandIn
     from .client import Address
+    from .sessions import Sessions
 
 LANE_HEADER = "x-crosslane-lane"
 _GRACE_S = 0.003
 """After a call to the LLM, for others that the same request makes beside it."""
-
-
-class Rewriting:
-    """How an execution's values differ from the recorded ones: not at all. See `trace.fresh_identity`."""
-
-    def sent(self, request: Request) -> Request:
-        """The request as it is to be sent this time."""
-        return request
-
-    def received(self, request: Request, received: Received) -> None:
-        """Told of each answer, which may bring new values for later requests."""
-
-    def recorded(self, value: Any) -> Any:
-        """A JSON value of this execution, with the recorded values in place of this execution's own."""
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +92,7 @@ class Drive:
         address: Address,
         stand_in: StandIn,
         limits: Limits,
-        rewriting: Rewriting,
+        sessions: Sessions,
         interrupted: Callable[[], bool],
         meeting: bool = False,
     ) -> None:
@@ -120,7 +106,7 @@ class Drive:
         self._address = address
         self._stand_in = stand_in
         self._limits = limits
-        self._rewriting = rewriting
+        self._sessions = sessions
         self._interrupted = interrupted
         self._meeting = meeting and len(lanes) > 1
         self._changed = asyncio.Event()
@@ -180,7 +166,7 @@ class Drive:
         self._changed.set()
 
     def _hold(self, lane: Traffic, held: Held) -> None:
-        told = self._rewriting.recorded(held.call.told())
+        told = self._sessions.recorded(held.call.told())
         lane.told.setdefault(lane.request, []).append((held.call.name, told))
         lane.ready.append(held)
         self._event("await", lane, code=f"await {held.call.name}")
@@ -217,7 +203,7 @@ class Drive:
         await self._others_go_on()
 
     async def _connected(self, request: Request) -> Connection:
-        now = self._rewriting.sent(request)
+        now = self._sessions.sent(request)
         try:
             made = http_request(now.to_json())
         except ValueError as error:
@@ -233,12 +219,12 @@ class Drive:
         """Wait for the answer to one request, and note it."""
 
         def part(text: str) -> None:
-            self._event("chunk", lane, text=self._rewriting.recorded(text))
+            self._event("chunk", lane, text=self._sessions.recorded(text))
             self._changed.set()
 
         try:
             received = await asyncio.wait_for(connection.answer(part), self._limits.answer_s)
-            self._rewriting.received(request, received)
+            self._sessions.received(request, received)
             self._note(lane, request, received)
         except TimeoutError:
             connection.close()
@@ -248,7 +234,7 @@ class Drive:
             self._changed.set()
 
     def _note(self, lane: Traffic, request: Request, received: Received) -> None:
-        back = self._rewriting.recorded
+        back = self._sessions.recorded
         body = back(decoded(received.body, received.content_type)) if received.body else None
         # A service that ends a connection without an answer has failed, as a handler that raises has.
         error = f"ConnectionError: {received.cut}" if received.cut else None

@@ -18,9 +18,10 @@ from ..schedule.execute import run_of
 from ..state.files import UserFiles
 from ..upstream.stand_in import MODES, StandIn
 from .client import Address, address_of
-from .drive import Drive, Limits, Rewriting
+from .drive import Drive, Limits
 from .launch import Launched, free_port
 from .llm import Held, StubLlm, refused
+from .sessions import Recorded, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,14 +58,13 @@ class Target:
     executions: int = 0
     cancels: bool = False
     meeting: bool = False
-    calls: int = 0
     paused: dict[str, None] = field(default_factory=dict[str, None])
     waited: dict[str, None] = field(default_factory=dict[str, None])
     unnamed: int = 0
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     refusals: dict[str, None] = field(default_factory=dict[str, None])
     fresh: Any = field(default_factory=lambda: SimpleNamespace(forking=True))
-    rewriting: Callable[[Sequence[Lane]], Rewriting] = lambda _: Rewriting()
+    recorded: Recorded = field(default_factory=lambda: Recorded({}, ()))
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _llm: StubLlm = field(init=False)
     _launched: Launched | None = None
@@ -90,6 +90,7 @@ class Target:
         target = cls(address, options, Limits(options.settle_s, options.answer_s), asked, asked, mode)
         cwd = str(options.cwd)
         answering = mode if mode in MODES else load_function(mode, UserFiles(cwd, (cwd,)))
+        target.recorded = Recorded.of(job.exchanges, job.boundary)
         target._answers = StandIn(
             answering,
             lambda _name, _told: None,
@@ -146,7 +147,10 @@ class Target:
         self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None
     ) -> tuple[Execution, Drive]:
         await self._fresh()
-        drive = Drive(lanes, self.address, self._answers, self.limits, self.rewriting(lanes), self.asked, self.meeting)
+        # A salt for each execution where state is kept: what an earlier one left in its sessions is not met again.
+        salt = None if self.options.identity == "recorded" else str(self.executions if self.keeps_state else 0)
+        sessions = Sessions(self.recorded, salt)
+        drive = Drive(lanes, self.address, self._answers, self.limits, sessions, self.asked, self.meeting)
         self._drive = drive
         try:
             execution = await drive.run(strategy, max_in_flight)
@@ -162,7 +166,8 @@ class Target:
                 (self.paused if alone else self.waited).setdefault(request)
         if not self.meeting:  # whoever comes first there is not controlled anyway
             self.unnamed += drive.unnamed
-        self.calls += sum(len(outcome.upstream) for outcome in execution.outcomes)
+        for place in sessions.missing:
+            self.remarks.setdefault(f"the service issued nothing this time where it had when recorded ({place})")
         failed = any(outcome.error is not None for outcome in execution.outcomes)
         if failed and self._launched is not None and await self._launched.ended():
             execution.stopped = execution.stopped or f"the service ended ({self._launched.how_it_ended()})"
