@@ -162,7 +162,7 @@ def check(
     if format == "json":
         _print_json(result.report.to_json())
     else:
-        _print_text(result, kept)
+        _print_text(result, kept and not service_run.is_service(handler))
     raise typer.Exit(EXIT_CODES[result.report.verdict])
 
 
@@ -232,7 +232,7 @@ def replay(
     if format == "json":
         _print_json({**result.report.to_json(), "run": result.run.to_json()})
     else:
-        _print_text(result, kept)
+        _print_text(result, kept and not service_run.is_service(handler))
     raise typer.Exit(EXIT_CODES[result.report.verdict])
 
 

@@ -50,7 +50,15 @@ def investigate(target: Target, job: Job) -> Investigation:
         raise ScheduleError("the trace has no request to replay", job.trace)
     # The target has those members of a program that an investigation uses when it is given another explainer.
     program = cast("Program", target)
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, explainer=from_outside)
+    return Investigation(
+        program,
+        lanes,
+        job.exchanges,
+        job.concurrency,
+        allow=job.allow,
+        explainer=from_outside,
+        leftovers=target.keeps_state,
+    )
 
 
 def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Result:
@@ -149,6 +157,8 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
     try:
         report(Progress("each lane alone", target.executions, 0.0, 0))
         run_alone(target, investigation)
+        if investigation.stopped:
+            return result_of(target, investigation, job, Search(order), reached, _clock() - started)
         report(Progress("replaying", target.executions, 0.0, 0))
         run = target.observed(investigation.lanes, strategy, job.concurrency)
         names = tuple(decision.lane for decision in run.decisions)

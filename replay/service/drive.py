@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 LANE_HEADER = "x-crosslane-lane"
 _GRACE_S = 0.003
-"""After a call to the LLM, for others that the same request makes beside it."""
+_GRACE_ALONE_S = 0.05
+"""After a call or an answer, for calls that the same request makes beside it. A lane alone shows how many there are,
+and later executions wait for as many: one that came late would be taken for another lane's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Traffic:
 
     Attributes:
         ready: its calls that are held, in order. `pending`: its requests that are not yet sent.
+        made: calls of the latest request so far. `due`: how many it had made here when it was alone.
+        given: how many of them were answered.
     """
 
     name: str
@@ -67,12 +71,15 @@ class Traffic:
     request: str = ""
     session: str = ""
     sent: bool = False
+    made: int = 0
+    due: int = 0
+    given: int = 0
     told: dict[str, list[tuple[str, Any]]] = field(default_factory=dict[str, "list[tuple[str, Any]]"])
 
     @property
     def stands(self) -> bool:
         """Whether it can go no further by itself."""
-        return not self.in_flight or bool(self.ready)
+        return (not self.in_flight or bool(self.ready)) and self.made >= self.due
 
 
 class Drive:
@@ -80,6 +87,7 @@ class Drive:
 
     Args:
         meeting: whether the first requests of all lanes are sent in advance, and released together.
+        profile: by request, how many calls it has made when so many were answered; written where a lane is alone.
 
     Attributes:
         paused: requests during which the service was silent for the settle time.
@@ -95,6 +103,7 @@ class Drive:
         sessions: Sessions,
         interrupted: Callable[[], bool],
         meeting: bool = False,
+        profile: dict[str, dict[int, int]] | None = None,
     ) -> None:
         self.lanes = [Traffic(lane.name, deque(lane.requests)) for lane in lanes]
         self.events: list[Event] = []
@@ -109,6 +118,8 @@ class Drive:
         self._sessions = sessions
         self._interrupted = interrupted
         self._meeting = meeting and len(lanes) > 1
+        self._alone = len(lanes) == 1
+        self._profile: dict[str, dict[int, int]] = {} if profile is None else profile
         self._changed = asyncio.Event()
         self._last: Traffic | None = None
         self._outcomes: dict[str, Outcome] = {}
@@ -169,6 +180,7 @@ class Drive:
         told = self._sessions.recorded(held.call.told())
         lane.told.setdefault(lane.request, []).append((held.call.name, told))
         lane.ready.append(held)
+        lane.made += 1
         self._event("await", lane, code=f"await {held.call.name}")
 
     # ---- letting on
@@ -181,6 +193,8 @@ class Drive:
         if lane.ready:
             held = lane.ready.popleft()
             self._last = lane
+            lane.given += 1
+            self._expect(lane)
             held.give(self._answer(held, lane.request))
             # The answer leaves in a later turn; the lane counts as running from now on.
             await asyncio.sleep(0)
@@ -188,10 +202,18 @@ class Drive:
             await self._others_go_on()
             return
         request = lane.pending.popleft()
-        connection = self._waiting.pop(lane.name, None) or await self._connected(request)
+        try:
+            connection = self._waiting.pop(lane.name, None) or await self._connected(request)
+        except HandlerError as error:
+            if not self._outcomes:
+                raise
+            self.stopped = str(error)  # it was there before
+            return
         self.overlapped = self.overlapped or any(other.in_flight for other in self.lanes)
         lane.in_flight = lane.sent = True
         lane.request, lane.session = request.id, request.session
+        lane.made = lane.given = 0
+        self._expect(lane)
         self._last = lane
         self._event("request", lane, text=request_text(request))
         connection.release()
@@ -201,6 +223,10 @@ class Drive:
             return
         await self._stand(self.lanes if self._meeting else [lane])
         await self._others_go_on()
+
+    def _expect(self, lane: Traffic) -> None:
+        """How many calls the lane's request is to have made before it stands again."""
+        lane.due = 0 if self._alone else self._profile.get(lane.request, {}).get(lane.given, 0)
 
     async def _connected(self, request: Request) -> Connection:
         now = self._sessions.sent(request)
@@ -257,10 +283,16 @@ class Drive:
         """Wait until each of the lanes can go no further by itself, or nothing has happened for the settle time."""
         while not self.stopped:
             if all(lane.stands for lane in lanes):
-                # One that asked the LLM may be asking it twice.
-                if not any(lane.in_flight for lane in lanes) or not await self._something(_GRACE_S):
+                known = all(lane.due or lane.given in self._profile.get(lane.request, ()) for lane in lanes)
+                grace_s = _GRACE_ALONE_S if self._alone else _GRACE_S
+                if not self._alone and known:
                     return
-                continue
+                if await self._something(grace_s):
+                    continue
+                for lane in lanes if self._alone else ():
+                    most = self._profile.setdefault(lane.request, {})
+                    most[lane.given] = max(most.get(lane.given, 0), lane.made)
+                return
             # Where everyone under way has asked, nobody's answer will tell who asked what.
             all_asked = self._unowned and len(self._unowned) >= sum(not lane.stands for lane in self.lanes)
             if await self._something(_GRACE_S if all_asked else self._limits.settle_s):
@@ -268,10 +300,15 @@ class Drive:
             if self._unowned:
                 held = self._unowned.pop(0)
                 self.unnamed += 1
+                for lane in self.lanes:
+                    lane.due = 0  # one of them has made it, and it is not counted for any
                 held.give(self._answer(held, ""))
                 continue
             if self._interrupted():
                 raise Interrupted
+            for lane in lanes:
+                if lane.ready or not lane.in_flight:
+                    lane.due = 0  # it makes fewer calls than it did alone
             silent = [lane.request for lane in lanes if not lane.stands]
             self.paused += [request for request in silent if request not in self.paused]
             if any(lane.ready or (lane.pending and not lane.in_flight) for lane in self.lanes):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -25,6 +26,7 @@ _FIRST_POLL_S = 0.01
 _LONGEST_POLL_S = 0.1
 _TAIL = 4_000
 _MOMENTS = 30
+_TELLING = re.compile(r"error|exception|cannot|refused|denied|failed|no such", re.IGNORECASE)
 
 
 class Launched:
@@ -122,7 +124,8 @@ class Launched:
         size = os.fstat(self._said.fileno()).st_size
         tail = os.pread(self._said.fileno(), _TAIL, max(0, size - _TAIL)).decode("utf-8", "replace")
         lines = [line.strip() for line in tail.splitlines() if line.strip()]
-        return f"; it last said: {' / '.join(lines[-3:])[:400]}" if lines else ""
+        telling = [line for line in lines if _TELLING.search(line)] or lines
+        return f"; it last said: {telling[-1][:300]}" if lines else ""
 
     async def _listens(self) -> bool:
         try:

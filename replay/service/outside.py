@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 UNSEEN = "the service runs in its own process; Crosslane sees what passes, not its variables"
 MET = "the last bytes of the requests were sent together; what ran first after that was the service's own affair"
+WHOSE = (
+    "a call to the LLM is taken to be of the request whose traceparent or x-crosslane-lane the service passed on, else "
+    "of the only one under way"
+)
 FIXES = {
     "sequential": (
         "look for what the service keeps after a request (a global, a cache, a pooled object) without the session or "
@@ -43,6 +47,7 @@ def from_outside(
 ) -> Explanation:
     """Execute the schedule once more for its timeline, and find the sink in it."""
     run = target.observed(lanes, Replayed(schedule, Serial([lane.name for lane in lanes])), max_in_flight)
+    upstream = candidate.where == "upstream"
     return Explanation(
         carrier=None,
         write=None,
@@ -52,7 +57,7 @@ def from_outside(
         read_seq=None,
         sink_seq=_sink(run, candidate),
         fixed_run=None,
-        remark=f"{UNSEEN}; {MET}" if target.meeting else UNSEEN,
+        remark="; ".join(filter(None, (UNSEEN, MET if target.meeting else "", WHOSE if upstream else ""))),
         place=None,
         executions=0,
     )

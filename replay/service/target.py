@@ -45,6 +45,7 @@ class Target:
         paused: requests in which the service was silent for long while it was alone with them.
         waited: the same for requests that were not alone, and were silent in no solo run.
         unnamed: calls to the LLM that belonged to nobody.
+        profile: see `Drive`.
     """
 
     address: Address
@@ -61,6 +62,7 @@ class Target:
     paused: dict[str, None] = field(default_factory=dict[str, None])
     waited: dict[str, None] = field(default_factory=dict[str, None])
     unnamed: int = 0
+    profile: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     refusals: dict[str, None] = field(default_factory=dict[str, None])
     fresh: Any = field(default_factory=lambda: SimpleNamespace(forking=True))
@@ -150,7 +152,7 @@ class Target:
         # A salt for each execution where state is kept: what an earlier one left in its sessions is not met again.
         salt = None if self.options.identity == "recorded" else str(self.executions if self.keeps_state else 0)
         sessions = Sessions(self.recorded, salt)
-        drive = Drive(lanes, self.address, self._answers, self.limits, sessions, self.asked, self.meeting)
+        drive = Drive(lanes, self.address, self._answers, self.limits, sessions, self.asked, self.meeting, self.profile)
         self._drive = drive
         try:
             execution = await drive.run(strategy, max_in_flight)
@@ -168,9 +170,9 @@ class Target:
             self.unnamed += drive.unnamed
         for place in sessions.missing:
             self.remarks.setdefault(f"the service issued nothing this time where it had when recorded ({place})")
-        failed = any(outcome.error is not None for outcome in execution.outcomes)
+        failed = execution.stopped or any(outcome.error is not None for outcome in execution.outcomes)
         if failed and self._launched is not None and await self._launched.ended():
-            execution.stopped = execution.stopped or f"the service ended ({self._launched.how_it_ended()})"
+            execution.stopped = f"the service ended ({self._launched.how_it_ended()})"
         return execution, drive
 
     async def _fresh(self) -> None:

@@ -132,7 +132,7 @@ async def test_a_service_that_runs_already_keeps_its_state_and_is_never_called_c
     assert "state was kept between executions" in report.coverage.statement
 
 
-@pytest.mark.parametrize("source", [GLOBAL, LEFTOVER])
+@pytest.mark.parametrize("source", [GLOBAL, LEFTOVER, IN_PROMPT])
 async def test_a_crossing_is_found_although_state_is_kept(stand: Stand, source: str) -> None:
     report = (await stand.run(source, keep_state=True)).report
     assert report.verdict == "contaminated"
