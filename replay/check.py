@@ -76,7 +76,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
         # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
         in_time = not investigation.stopped and follow(investigation, attempts(investigation, search, job, reached))
         if in_time and job.variants and not investigation.findings:
-            for other in _variants(investigation):
+            for other in variants_of(investigation):
                 other.run_alone()
                 if not follow(other, variant_attempts(other, job, reached)):
                     break
@@ -89,7 +89,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
     return result_of(investigation, job, search, reached, _REAL_CLOCK() - started)
 
 
-def _variants(investigation: Investigation) -> Iterator[Investigation]:
+def variants_of(investigation: Investigation) -> Iterator[Investigation]:
     """The trace with other requests than were recorded, see `variants`."""
     lanes = investigation.lanes
     yield investigation.on(with_probes(lanes), "when each session sends its last request once more")

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .detect.confirm import with_identity, with_stand_ins
+from .detect.confirm import stand_in, with_identity, with_stand_ins
 from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
@@ -18,7 +18,7 @@ from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answe
 from .errors import StateEscaped
 from .explain.advice import fix_for
 from .explain.critical import critical_pair
-from .explain.explain import explain, isolated
+from .explain.explain import Explanation, explain, isolated
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
@@ -27,7 +27,7 @@ from .schedule.strategies import Replayed, Serial
 from .trace.model import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .allow import Allow
     from .explain.places import Place
@@ -43,7 +43,11 @@ _DERIVED_TRIES = 4
 
 @dataclass(slots=True)
 class Investigation:
-    """What is known so far of one trace against one program."""
+    """What is known so far of one trace against one program.
+
+    `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
+    says that earlier executions may still show in later ones.
+    """
 
     program: Program
     lanes: tuple[Lane, ...]
@@ -62,6 +66,8 @@ class Investigation:
     stopped: str = ""
     variant: str = ""
     looked: int = 0
+    explainer: Callable[..., Explanation] = explain
+    leftovers: bool = False
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
@@ -204,7 +210,7 @@ class Investigation:
             changed = tuple(with_stand_ins(lane, from_requests) if lane is source else lane for lane in lanes)
             execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
             shown = _shown_to(execution, candidate)
-            proven.update(token for token in from_requests if not foreign_tokens(shown, frozenset({token})))
+            proven.update(token for token in from_requests if self._followed(token, shown))
         if from_answers:
             sink = next(lane for lane in lanes if lane.name == candidate.sink)
             execution = self.program.execute((with_identity(source, sink),), Serial([source.name]))
@@ -216,6 +222,12 @@ class Investigation:
         here = tuple(token for token in kept if token in candidate.text.casefold()) or kept
         evidence = phrase_around(candidate.text, here, self.materials[candidate.source].texts)
         return replace(candidate, evidence=evidence, tokens=kept)
+
+    def _followed(self, token: str, shown: str) -> bool:
+        """Whether what the sink shows went along when the source said another value in place of `token`."""
+        if self.leftovers:
+            return bool(foreign_tokens(shown, frozenset({stand_in(token)})))
+        return not foreign_tokens(shown, frozenset({token}))
 
     def _confirm_derived(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule) -> Candidate | None:
         source = next((lane for lane in lanes if lane.name == candidate.source), None)
@@ -326,7 +338,7 @@ class Investigation:
                 if outcome.lane == candidate.sink
             )
 
-        explanation = explain(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        explanation = self.explainer(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .attempts import Reached, switches_in_words
 from .detect.forgotten import lost_turns
 from .explain.explain import observed
-from .report import Coverage, Finding, Report, Result, Verdict
+from .report import Coverage, Crossing, Finding, Report, Result, Verdict
 from .run import Run
 from .schedule.execute import run_of
 from .schedule.strategies import Lockstep
@@ -69,13 +69,7 @@ def _verdict(
     investigation: Investigation, coverage: Coverage, reached: Reached, findings: list[Finding]
 ) -> tuple[Verdict, str]:
     if findings:
-        first = findings[0].crossing
-        through = f" through {first.carrier.name}" if first.carrier else ""
-        happened = {
-            "upstream": f"{first.source.lane}'s data went into {first.sink.lane}'s prompt",
-            "log": f"{first.source.lane}'s data was logged for {first.sink.lane}",
-        }.get(first.sink.where, f"{first.sink.lane} was answered with {first.source.lane}'s data")
-        return "contaminated", f"{happened}{through}"
+        return found_verdict(findings[0].crossing)
     if investigation.stopped:
         return "inconclusive", investigation.stopped
     if reached.interrupted:
@@ -85,7 +79,7 @@ def _verdict(
         return "inconclusive", f"the trace has one lane only ({name}): nobody else's data could cross"
     if investigation.uncontrolled:
         return "inconclusive", f"control escaped: {'; '.join(list(investigation.uncontrolled)[:3])}"
-    failing = _failing_alone(investigation)
+    failing = failing_alone(investigation)
     if failing:
         return "inconclusive", failing
     if not any(coverage.interior_points.values()):
@@ -100,7 +94,17 @@ def _verdict(
     return "clean", "no lane saw another's data"
 
 
-def _failing_alone(investigation: Investigation) -> str:
+def found_verdict(first: Crossing) -> tuple[Verdict, str]:
+    """The verdict where something crossed; the first crossing says what."""
+    through = f" through {first.carrier.name}" if first.carrier else ""
+    happened = {
+        "upstream": f"{first.source.lane}'s data went into {first.sink.lane}'s prompt",
+        "log": f"{first.source.lane}'s data was logged for {first.sink.lane}",
+    }.get(first.sink.where, f"{first.sink.lane} was answered with {first.source.lane}'s data")
+    return "contaminated", f"{happened}{through}"
+
+
+def failing_alone(investigation: Investigation) -> str:
     """A handler that fails whatever it is asked shows nothing; say so rather than call it clean."""
     outcomes: list[Outcome] = list(investigation.solo.values())
     if not outcomes:

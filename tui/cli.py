@@ -22,11 +22,12 @@ from ..replay.schedule.schedule import FAULTS, Schedule
 from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.settings import Settings, load_settings
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
-from .commands import auditing, importing, recording, redacting, slicing
+from .commands import auditing, importing, recording, redacting, service_run, slicing
 from .safe_text import safe
 
 if TYPE_CHECKING:
     from ..replay.report import Result
+    from ..replay.service.options import ServiceOptions
     from ..replay.trace.model import Exchange, Trace
     from ..replay.worker.client import WorkerOptions
     from ..replay.worker.job import Progress
@@ -42,7 +43,10 @@ app = typer.Typer(
 
 TraceArgument = Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)]
 HandlerArgument = Annotated[
-    str, typer.Argument(help="file.py:attribute, package.module:attribute or …:factory()", show_default=False)
+    str,
+    typer.Argument(
+        help="file.py:attribute, package.module:attribute, …:factory() or http://127.0.0.1:8000", show_default=False
+    ),
 ]
 PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
 CwdOption = Annotated[Path | None, typer.Option(help="Directory to run the handler in; default: the current one.")]
@@ -121,6 +125,12 @@ def check(
     upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
+    llm_port: service_run.LlmPortOption = 0,
+    launch: service_run.LaunchOption = None,
+    fresh: service_run.FreshOption = "restart",
+    identity: service_run.IdentityOption = "recorded",
+    settle: service_run.SettleOption = 0.25,
+    allow_remote: service_run.RemoteOption = False,
 ) -> None:
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
     loaded = _load(trace)
@@ -146,12 +156,13 @@ def check(
         faults=faults,
         variants=variants,
     )
-    result = _run(job, options)
+    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    result = _run(job, options, service)
     kept = _keep(result, job, options.cwd)
     if format == "json":
         _print_json(result.report.to_json())
     else:
-        _print_text(result, kept)
+        _print_text(result, kept and not service_run.is_service(handler))
     raise typer.Exit(EXIT_CODES[result.report.verdict])
 
 
@@ -177,6 +188,12 @@ def replay(
     upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
     blocked_after: BlockedOption = DEFAULT_BLOCKED_AFTER_S,
+    llm_port: service_run.LlmPortOption = 0,
+    launch: service_run.LaunchOption = None,
+    fresh: service_run.FreshOption = "restart",
+    identity: service_run.IdentityOption = "recorded",
+    settle: service_run.SettleOption = 0.25,
+    allow_remote: service_run.RemoteOption = False,
 ) -> None:
     """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
     if sum((schedule is not None, seed is not None, serial)) > 1:
@@ -205,7 +222,8 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
     )
-    result = _run(job, options)
+    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    result = _run(job, options, service)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)
         kept = {"version": 1, **result.environment, "handler": handler, "trace": str(trace), "decisions": decisions}
@@ -214,7 +232,7 @@ def replay(
     if format == "json":
         _print_json({**result.report.to_json(), "run": result.run.to_json()})
     else:
-        _print_text(result, kept)
+        _print_text(result, kept and not service_run.is_service(handler))
     raise typer.Exit(EXIT_CODES[result.report.verdict])
 
 
@@ -386,14 +404,12 @@ def _budget(text: str) -> tuple[float, int]:
     return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}[match[2]], NO_LIMIT
 
 
-def _run(job: Job, options: WorkerOptions) -> Result:
+def _run(job: Job, options: WorkerOptions, service: ServiceOptions) -> Result:
     """Run a job with a line of progress on a terminal; ctrl-c asks it to stop and keeps what it found."""
-    from ..replay.worker.client import Worker
-
     console = Console(stderr=True)
 
     async def work() -> Result:
-        async with Worker(options) as worker:
+        async with service_run.runner(job.handler, options, service) as worker:
             stopping: set[asyncio.Task[None]] = set()
 
             def interrupt() -> None:
@@ -463,4 +479,5 @@ def _open_app(
     from .session import OpenSession
 
     trace = None if path is None else _load(path)
-    CrosslaneApp(OpenSession(trace, handler, options, kind, settings, concurrency)).run()
+    runner = service_run.runner_of(handler)
+    CrosslaneApp(OpenSession(trace, handler, options, kind, settings, concurrency, runner)).run()

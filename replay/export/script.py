@@ -8,6 +8,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import ExportError
+from ..service.options import is_service
+
 if TYPE_CHECKING:
     from ..report import Crossing
     from .findings import ExportSource
@@ -48,6 +51,11 @@ CARRIED_UPSTREAM = (
 def script(source: ExportSource) -> str:
     """The source text of the repro. Content of the trace is in it as literals, never as code."""
     crossing = source.crossing
+    if is_service(source.handler):
+        raise ExportError(
+            f"{crossing.id} is of a running service, which a script cannot hold",
+            remedy=f"repeat it with: crosslane replay TRACE {source.handler} --schedule REPORT.json",
+        )
     imports, bodies = _carried((*CARRIED, *CARRIED_UPSTREAM) if crossing.upstream else CARRIED)
     requests = [dict(request) for request in crossing.requests]
     schedule = [step["lane"] for step in crossing.schedule]

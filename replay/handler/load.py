@@ -57,9 +57,7 @@ def locate(spec: str, cwd: str) -> Location:
         HandlerError: it has no `:attr`, or the file is not there.
     """
     if spec.startswith(("http://", "https://")):
-        raise HandlerError(
-            "running services are not replayed yet", spec, "give the application itself, such as app.py:app"
-        )
+        raise HandlerError("is a running service, and has nothing to import", spec, f"crosslane open TRACE {spec}")
     place, colon, attribute = spec.rpartition(":")
     if not colon or not place or not attribute or "/" in attribute or os.sep in attribute:
         raise HandlerError(

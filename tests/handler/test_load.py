@@ -95,7 +95,7 @@ WORKING = "async def handle(message):\n    return message\n"
             "agent.py:handle",
             "calling the factory failed with ValueError: no key",
         ),
-        (WORKING, "http://127.0.0.1:8000", "not replayed yet"),
+        (WORKING, "http://127.0.0.1:8000", "is a running service"),
     ],
 )
 async def test_what_cannot_be_loaded_is_said_in_one_line(bench: Bench, source: str, handler: str, said: str) -> None:

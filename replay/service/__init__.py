@@ -1,0 +1,1 @@
+"""Replaying against a service that runs in its own process, in whatever language: see `drive`."""

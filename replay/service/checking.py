@@ -1,0 +1,176 @@
+"""check and replay against a running service: the stages of `check`, with what is different from outside.
+
+The same search, confirming and minimising. Beside the schedules there are meetings, in which requests are released
+together: a service that waits for anything but the LLM overlaps nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from ..attempts import Attempt, Reached, attempts, variant_attempts
+from ..check import variants_of
+from ..errors import ScheduleError
+from ..investigation import Investigation
+from ..report import Result
+from ..schedule.schedule import Schedule
+from ..schedule.search import Search
+from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
+from ..state.fresh import Interrupted
+from ..trace.lanes import lanes_of
+from ..worker.job import Progress
+from .coverage import result_of
+from .kept_state import distrust_leftovers
+from .outside import from_outside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..program import Program
+    from ..run import Run
+    from ..worker.job import Job
+    from .target import Target
+
+_clock = time.monotonic
+_AFTER_THE_BUDGET = 1.5
+"""How far beyond the budget confirming and minimising may go: a restart for each execution takes its time."""
+_MEETINGS = 2
+
+
+def investigate(target: Target, job: Job) -> Investigation:
+    """Set up for a job.
+
+    Raises:
+        ScheduleError: there is nothing to execute.
+    """
+    lanes = lanes_of((exchange.request for exchange in job.exchanges), job.boundary)
+    if not lanes:
+        raise ScheduleError("the trace has no request to replay", job.trace)
+    # The target has those members of a program that an investigation uses when it is given another explainer.
+    program = cast("Program", target)
+    return Investigation(
+        program,
+        lanes,
+        job.exchanges,
+        job.concurrency,
+        allow=job.allow,
+        explainer=from_outside,
+        leftovers=target.keeps_state,
+    )
+
+
+def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Result:
+    """Search the trace's interleavings within the budget and report everything that crossed."""
+    started = _clock()
+    target.interrupted = lambda: target.asked() or _clock() - started > job.budget_s * _AFTER_THE_BUDGET
+    job = replace(job, faults=False)
+    investigation = investigate(target, job)
+    search = Search([lane.name for lane in investigation.lanes])
+    reached = Reached()
+
+    def follow(on: Investigation, tries: Iterable[Attempt]) -> bool:
+        """Make the attempts; False when time is up."""
+        for attempt in tries:
+            execution = target.execute(attempt.lanes, attempt.strategy, job.concurrency)
+            reached.schedules += 1
+            if attempt.search is not None:
+                attempt.search.tell(execution)
+            on.look(execution, attempt.lanes)
+            elapsed = max(_clock() - started, 1e-6)
+            reached.per_second = target.executions / elapsed
+            report(Progress(attempt.phase, target.executions, reached.per_second, len(on.findings)))
+            reached.interrupted = target.asked()
+            reached.out_of_budget = elapsed > job.budget_s or target.executions >= job.most_executions
+            if reached.interrupted or reached.out_of_budget:
+                return False
+        return True
+
+    try:
+        report(Progress("each lane alone", target.executions, 0.0, 0))
+        run_alone(target, investigation)
+        in_time = not investigation.stopped and follow(investigation, _first(investigation))
+        # A finding says enough of a service whose variables cannot be seen: another may well be the same bug.
+        if in_time and not investigation.findings and job.concurrency != 1:
+            target.meeting = True
+            in_time = follow(investigation, _meetings(investigation))
+            target.meeting = False
+        if in_time and not investigation.findings:
+            in_time = follow(investigation, attempts(investigation, search, job, reached))
+        if in_time and job.variants and not investigation.findings:
+            for other in variants_of(investigation):
+                run_alone(target, other)
+                if not follow(other, variant_attempts(other, job, reached)):
+                    break
+    except Interrupted:
+        reached.interrupted = True
+    finally:
+        target.meeting = False
+    return result_of(target, investigation, job, search, reached, _clock() - started)
+
+
+def _first(investigation: Investigation) -> Iterable[Attempt]:
+    """Serial in both orders, so that what needs no overlap is found as such; then overlapping, under control."""
+    order = [lane.name for lane in investigation.lanes]
+    if len(order) > 1:
+        for names in (order, order[::-1]):
+            yield Attempt("one lane after another", Serial(names), investigation.lanes)
+        yield Attempt("lockstep", Lockstep(), investigation.lanes)
+
+
+def _meetings(investigation: Investigation) -> Iterable[Attempt]:
+    if len(investigation.lanes) > 1:
+        for _ in range(_MEETINGS):
+            yield Attempt("released together", Lockstep(), investigation.lanes)
+
+
+def run_alone(target: Target, investigation: Investigation) -> None:
+    """Each lane alone, twice. Where state is kept, what another lane left behind is no baseline."""
+    investigation.run_alone()
+    if target.keeps_state:
+        distrust_leftovers(investigation)
+
+
+def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Result:
+    """Execute the trace once, as the job says.
+
+    Raises:
+        ScheduleError: the given schedule names a lane that is not in the trace.
+    """
+    started = _clock()
+    investigation = investigate(target, job)
+    order = [lane.name for lane in investigation.lanes]
+    if job.schedule is not None and (unknown := set(job.schedule.names) - set(order)):
+        raise ScheduleError(
+            f"the schedule names {min(unknown)!r}, which is no lane of the trace",
+            job.trace,
+            f"its lanes are {', '.join(order)}",
+        )
+    strategy: Strategy = Lockstep()
+    if job.schedule is not None:
+        strategy = Replayed(job.schedule, Serial(order))
+    elif job.order != "lockstep":
+        strategy = RandomWalk(job.seed) if job.order == "random" else Serial(order)
+    reached = Reached(replaying=True)
+    run: Run | None = None
+    try:
+        report(Progress("each lane alone", target.executions, 0.0, 0))
+        run_alone(target, investigation)
+        if investigation.stopped:
+            return result_of(target, investigation, job, Search(order), reached, _clock() - started)
+        report(Progress("replaying", target.executions, 0.0, 0))
+        run = target.observed(investigation.lanes, strategy, job.concurrency)
+        names = tuple(decision.lane for decision in run.decisions)
+        again = target.execute(investigation.lanes, Replayed(Schedule(names), Serial(order)), job.concurrency)
+        diverged = strategy.diverged if isinstance(strategy, Replayed) else None
+        differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
+        if differs and job.best_effort:
+            investigation.warnings.setdefault(f"followed as far as it goes: {differs}")
+        elif differs:
+            investigation.stopped = f"the schedule could not be followed: {differs}"
+        investigation.look(again, investigation.lanes)
+    except Interrupted:
+        reached.interrupted = True
+    result = result_of(target, investigation, job, Search(order), reached, _clock() - started)
+    return result if run is None else Result(result.report, run, result.findings, result.solo)

@@ -1,0 +1,223 @@
+"""Sessions and tokens that a replay must not take from the recording: what a service issued, and what has expired.
+
+A value that an answer of the recording brought, and that a later request of the same user sent, was issued by the
+service: a session cookie, a CSRF token, a conversation's id. On replay the service issues another, at the same place of
+the same answer, and that is what must be sent. Sessions that a client had named itself can be minted anew, in the same
+shape. Both are written consistently wherever the recorded value stands: headers, cookies, query, path and body.
+"""
+
+# Decoded JSON is taken apart here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from .model import Exchange, Json, Request
+
+_SHORT = 6
+"""Below, a value is no id that could be told from a word or a count: it is replaced only where it stands by itself."""
+_LONGEST = 8_192
+_DEEPEST = 40
+_OF_EVERY_ANSWER = frozenset(
+    ("date", "content-type", "content-length", "server", "etag", "last-modified", "set-cookie")
+)
+_TRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in an answer a value stands: a path into its JSON or into an event of its stream, a cookie, a header."""
+
+    kind: Literal["json", "event", "cookie", "header"]
+    path: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A value that the service issued in its answer to `request`, which a later request sent."""
+
+    request: str
+    place: Place
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, recorded or new, as far as it can hold issued values. `body` is decoded JSON, or text."""
+
+    headers: Sequence[tuple[str, str]]
+    body: Json
+
+
+def places_in(answer: Answer) -> Iterator[tuple[Place, str]]:
+    """Every place of an answer with the value that stands there."""
+    for name, value in answer.headers:
+        if name.lower() == "set-cookie":
+            cookie, _, rest = value.partition("=")
+            yield Place("cookie", (cookie.strip(),)), rest.partition(";")[0].strip().strip('"')
+        elif name.lower() not in _OF_EVERY_ANSWER:
+            yield Place("header", (name.lower(),)), value
+    if isinstance(answer.body, str):
+        seen: set[tuple[str | int, ...]] = set()
+        for event in _events(answer.body):
+            for path, value in _leaves(event):
+                if path not in seen:
+                    seen.add(path)
+                    yield Place("event", path), value
+        return
+    for path, value in _leaves(answer.body):
+        yield Place("json", path), value
+
+
+def issued_values(exchanges: Sequence[Exchange]) -> tuple[Issued, ...]:
+    """What the service issued to one user, given that user's exchanges in the order in which they were sent.
+
+    A value that the user had sent before is the user's own, whoever repeats it.
+    """
+    texts = [_all_text(exchange.request) for exchange in exchanges]
+    found: dict[str, Issued] = {}
+    for index, exchange in enumerate(exchanges[:-1]):
+        if exchange.response is None:
+            continue
+        before, after = "\n".join(texts[: index + 1]), "\n".join(texts[index + 1 :])
+        for place, value in places_in(Answer(exchange.response.headers, _body(exchange))):
+            if not _is_id(value) or value in found:
+                continue
+            if _stands_in(value, after) and not _stands_in(value, before):
+                found[value] = Issued(exchange.request.id, place, value)
+    return tuple(found.values())
+
+
+def minted(value: str, salt: str, taken: Iterable[str]) -> str:
+    """Another value of the same shape, the same for the same salt; `value` itself where there is no other left.
+
+    Digits stay digits, letters letters of the same case; a hexadecimal value stays one, and a UUID keeps its version.
+    """
+    used = {value, *taken}
+    for attempt in range(_TRIES):
+        made = _minted(value, f"{salt} {attempt}")
+        if made not in used:
+            return made
+    return value
+
+
+def sessions_to_mint(requests: Iterable[Request], issued: Iterable[Issued]) -> tuple[str, ...]:
+    """The session names that clients chose themselves. What stands in a signed token cannot be changed there."""
+    given = {each.value for each in issued}
+    found: dict[str, None] = {}
+    for request in requests:
+        claims = [claim for claim in request.claims if claim.role == "session"]
+        signed = {claim.value for claim in claims if claim.place.startswith("jwt:")}
+        for value in (*(claim.value for claim in claims), *(() if claims else (request.session,))):
+            if value not in given and value not in signed and value != request.user:
+                found.setdefault(value)
+    return tuple(found)
+
+
+def rewritten(value: Json, changes: Mapping[str, str], depth: int = 0) -> Json:
+    """A JSON value in which every recorded value is replaced by its new one; keys stay."""
+    if not changes or depth > _DEEPEST:
+        return value
+    if isinstance(value, str):
+        return _in_text(value, changes)
+    if isinstance(value, dict):
+        return {key: rewritten(item, changes, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rewritten(item, changes, depth + 1) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        changed = changes.get(str(value), "")
+        return int(changed) if changed.isdecimal() else value
+    return value
+
+
+def _in_text(text: str, changes: Mapping[str, str]) -> str:
+    if text in changes:
+        return changes[text]
+    both = {**{quote(old, safe=""): quote(new, safe="") for old, new in changes.items()}, **changes}
+    inside = sorted((old for old in both if len(old) >= _SHORT and old in text), key=len, reverse=True)
+    if inside:
+        pattern = "|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in inside)
+        text = re.sub(pattern, lambda match: both[match.group()], text)
+    short = [old for old in both if len(old) < _SHORT and old in text]
+    if short:
+        # A segment of a path, a value of a query or of a cookie: never a word within a sentence.
+        pattern = "|".join(rf"(?<=[/=]){re.escape(old)}(?=[/?&;#]|$)" for old in sorted(short, key=len, reverse=True))
+        text = re.sub(pattern, lambda match: both[match.group()], text)
+    return text
+
+
+def _minted(value: str, salt: str) -> str:
+    seed = hashlib.sha256(f"{salt}\0{value}".encode("utf-8", "surrogatepass")).digest()
+    hexadecimal = re.fullmatch(r"(?:[0-9a-f-]{8,}|[0-9A-F-]{8,})", value) is not None and not value.isdecimal()
+    uuid = re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value) is not None
+    made: list[str] = []
+    for index, character in enumerate(value):
+        if index % len(seed) == 0 and index:
+            seed = hashlib.sha256(seed).digest()
+        byte = seed[index % len(seed)]
+        if uuid and index in (14, 19):
+            made.append(character)
+        elif hexadecimal and character != "-":
+            digit = "0123456789abcdef"[byte % 16]
+            made.append(digit.upper() if value.isupper() else digit)
+        elif character in string.digits:
+            # A number keeps its length.
+            made.append(str(byte % 9 + 1 if index == 0 else byte % 10))
+        elif character in string.ascii_lowercase:
+            made.append(string.ascii_lowercase[byte % 26])
+        elif character in string.ascii_uppercase:
+            made.append(string.ascii_uppercase[byte % 26])
+        else:
+            made.append(character)
+    return "".join(made)
+
+
+def _is_id(value: str) -> bool:
+    return _SHORT <= len(value) <= _LONGEST and not any(character.isspace() for character in value)
+
+
+def _stands_in(value: str, text: str) -> bool:
+    return value in text or quote(value, safe="") in text
+
+
+def _all_text(request: Request) -> str:
+    return json.dumps(request.request, ensure_ascii=False) + (request.message or "")
+
+
+def _body(exchange: Exchange) -> Json:
+    response = exchange.response
+    assert response is not None
+    return "".join(response.chunks) if response.chunks else response.body
+
+
+def _events(text: str) -> Iterator[Json]:
+    """The JSON in the events or lines of a stream."""
+    for line in text.splitlines():
+        data = line.removeprefix("data:").strip()
+        if data.startswith("{"):
+            try:
+                yield json.loads(data)
+            except (ValueError, RecursionError):
+                continue
+
+
+def _leaves(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if len(path) > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        yield path, str(value)

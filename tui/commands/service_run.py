@@ -1,0 +1,62 @@
+"""`check` and `replay` against a running service: their options, and what runs the job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ...replay.service.options import ServiceOptions, is_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...replay.service.runner import ServiceRunner
+    from ...replay.worker.client import Worker, WorkerOptions
+
+LlmPortOption = Annotated[
+    int, typer.Option(min=0, max=65535, help="For a URL: where the stub LLM listens; 0 takes a free port.")
+]
+LaunchOption = Annotated[
+    str | None,
+    typer.Option(
+        help='For a URL: start the service with this, as in "uvicorn app:app --port {port}"; {llm_port} and the '
+        "variables of the SDKs name the stub LLM."
+    ),
+]
+FreshOption = Annotated[
+    Literal["restart", "keep"], typer.Option(help="With --launch: start it again for each execution, or only once.")
+]
+IdentityOption = Annotated[
+    Literal["recorded", "fresh"],
+    typer.Option(help="For a URL: send recorded sessions and tokens, or new ones of the same shape each time."),
+]
+SettleOption = Annotated[
+    float, typer.Option(min=0.01, help="For a URL: seconds without a sign after which the service stands still.")
+]
+RemoteOption = Annotated[
+    bool, typer.Option("--allow-remote", help="For a URL: let it be on another machine. Requests have effects there.")
+]
+
+
+def options(
+    cwd: Path, llm_port: int, launch: str | None, fresh: str, identity: str, settle: float, allow_remote: bool
+) -> ServiceOptions:
+    return ServiceOptions(cwd, llm_port, launch, fresh == "keep", identity, settle_s=settle, allow_remote=allow_remote)
+
+
+def runner(handler: str, worker: WorkerOptions, service: ServiceOptions) -> Worker | ServiceRunner:
+    """What runs jobs on a handler: a service stays where it is, everything else is imported by a worker."""
+    if is_service(handler):
+        from ...replay.service.runner import ServiceRunner
+
+        return ServiceRunner(service)
+    from ...replay.worker.client import Worker
+
+    return Worker(worker)
+
+
+def runner_of(handler: str | None) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
+    """The same with nothing else set, for the interface."""
+    return lambda options: runner(handler or "", options, ServiceOptions(options.cwd))
