@@ -117,7 +117,7 @@ class Investigation:
         varying = {r.id: sorted(self.unstable.get(r.id, ())) for r in lane.requests if self.unstable.get(r.id)}
         if not varying:
             return
-        sources = self.program.execute_watched((lane,), Serial([lane.name])).remarks
+        sources = self.program.why_unstable((lane,), Serial([lane.name]))
         because = f", because of {' and '.join(sources[:2])}" if sources else ""
         for request, paths in varying.items():
             shown = ", ".join(paths[:3])

@@ -97,14 +97,14 @@ class Program:
         self.imported()
         self.fresh.start(self._graph())
 
-    def execute_watched(self, lanes: Sequence[Lane], strategy: Strategy) -> Execution:
-        """One execution whose remarks name what in it cannot be repeated."""
+    def why_unstable(self, lanes: Sequence[Lane], strategy: Strategy) -> tuple[str, ...]:
+        """What in an execution cannot be repeated, such as `datetime.now() at app.py:9`. Takes one execution."""
         self.executions += 1
         return self.fresh.run(
             lambda: watched(lambda: self.engine.execute(lanes, strategy), self.files),
             Execution.to_json,
             Execution.from_json,
-        )
+        ).remarks
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state. Counts it."""

@@ -558,7 +558,7 @@ async def test_a_clock_that_cannot_be_controlled_is_no_crossing_and_no_influence
     assert result.report.influences == ()
 
 
-async def test_many_lanes_are_searched_in_pairs_and_the_statement_says_how_many(bench: Bench) -> None:
+async def test_many_lanes_are_covered_whole_and_a_bug_among_them_needs_two(bench: Bench) -> None:
     users = turns(*((f"s{n}", f"user{n}", f"my pin is {10_007 + n * 7_919}") for n in range(6)))
     source = """
         import asyncio

@@ -136,6 +136,10 @@ class Target:
         """
         return self._execute(lanes, strategy, max_in_flight)[0]
 
+    def why_unstable(self, lanes: Sequence[Lane], strategy: Strategy) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing: what varies inside another process cannot be seen from here."""
+        return ()
+
     def observed(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Run:
         """The same with its timeline."""
         execution, drive = self._execute(lanes, strategy, max_in_flight)
