@@ -19,7 +19,7 @@ from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
-from .variants import with_equal_inputs, with_probes
+from .variants import with_equal_inputs, with_more_words, with_probes
 from .verdict import result_of
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ def variants_of(investigation: Investigation) -> Iterator[Investigation]:
         if same is not None:
             what = f"when {sink.name} says the same as {source.name}"
             yield investigation.on((source, same), what)
+    for source, sink in permutations(few, 2):
+        more = with_more_words(source, lanes)
+        if more != source:
+            yield investigation.on((more, sink), f"when {source.name} says something else, and more of it")
 
 
 def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:

@@ -1,13 +1,18 @@
-"""Other requests than the recorded ones, for what a recording seldom has: a later look, two users who ask the same."""
+"""Other requests than the recorded ones, for what a recording seldom has: a later look, two users who ask the same,
+one who says more."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from .detect.derived import versions
+from .detect.values import tokens
 from .handler.bind import MESSAGE_NAMES, message_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .trace.lanes import Lane
     from .trace.model import Request
 
@@ -30,6 +35,16 @@ def with_equal_inputs(source: Lane, sink: Lane) -> Lane | None:
         return None
     made = replace(sink, requests=cast("tuple[Request, ...]", changed))
     return None if made == sink else made
+
+
+def with_more_words(source: Lane, others: Iterable[Lane]) -> Lane:
+    """The lane with other and longer words: two users whose texts happen to be equally long hide what depends on a
+    length."""
+    kept = frozenset[str]()
+    for lane in (source, *others):
+        for request in lane.requests:
+            kept = kept.union(tokens(request.session), tokens(request.user or ""))
+    return versions(source, kept)[1]
 
 
 def _saying(request: Request, said: Any) -> Request | None:

@@ -369,3 +369,23 @@ async def test_what_differs_by_itself_is_named_with_its_source_and_accuses_nobod
     assert any(
         "body.at of r1 differs by itself" in w and "datetime.now() at agent.py:5" in w for w in result.report.warnings
     )
+
+
+async def test_a_length_is_found_though_both_users_wrote_equally_much(bench: Bench) -> None:
+    source = """
+        import asyncio
+        last = ""
+        async def handle(message):
+            global last
+            {mine}last = message
+            await asyncio.sleep(0)
+            return {{"characters": len({mine}last)}}
+        """
+    leaking = await bench.run(source.format(mine=""), SECRETS)
+    assert leaking.report.verdict == "contaminated", leaking.report.reason
+    (crossing,) = leaking.report.crossings
+    assert crossing.kind == "derived"
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.last"
+    clean = await bench.run(source.format(mine="my_"), SECRETS)
+    assert clean.report.verdict == "clean", clean.report.reason

@@ -71,7 +71,7 @@ async def test_a_call_that_nothing_stands_in_for_gets_a_clear_text_and_is_no_cle
     assert "404" in result.run.outcomes[0].body["got"]
     assert "crosslane: nothing stands in for POST api.openai.com/v1/moderations" in result.run.outcomes[0].body["got"]
     assert result.report.verdict == "inconclusive"
-    assert "call to api.openai.com refused" in result.report.coverage.uncontrolled
+    assert any("call to api.openai.com refused" in what for what in result.report.coverage.uncontrolled)
 
 
 async def test_the_parts_of_a_streamed_answer_are_rows_of_the_lane(stand: Stand) -> None:
