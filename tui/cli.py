@@ -415,8 +415,9 @@ def _run(job: Job, options: WorkerOptions, service: ServiceOptions) -> Result:
             def interrupt() -> None:
                 stopping.add(asyncio.ensure_future(worker.cancel()))
 
-            with contextlib.suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+            for each in (signal.SIGINT, signal.SIGTERM):  # a launched service must not outlive us
+                with contextlib.suppress(NotImplementedError):
+                    asyncio.get_running_loop().add_signal_handler(each, interrupt)
             if not console.is_terminal:
                 return await worker.run(job)
             with console.status("starting") as status:

@@ -43,6 +43,9 @@ _GRACE_ALONE_S = 0.05
 """After a call or an answer, for calls that the same request makes beside it. A lane alone shows how many there are,
 and later executions wait for as many: one that came late would be taken for another lane's."""
 
+_COMPUTING = 0.2
+"""The share of the settle time that a service spends on the processor when it is not waiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -88,6 +91,7 @@ class Drive:
     Args:
         meeting: whether the first requests of all lanes are sent in advance, and released together.
         profile: by request, how many calls it has made when so many were answered; written where a lane is alone.
+        busy_s: how much processor time the service has used; one that computes is not silent.
 
     Attributes:
         paused: requests during which the service was silent for the settle time.
@@ -104,6 +108,7 @@ class Drive:
         interrupted: Callable[[], bool],
         meeting: bool = False,
         profile: dict[str, dict[int, int]] | None = None,
+        busy_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.lanes = [Traffic(lane.name, deque(lane.requests)) for lane in lanes]
         self.events: list[Event] = []
@@ -119,6 +124,7 @@ class Drive:
         self._interrupted = interrupted
         self._meeting = meeting and len(lanes) > 1
         self._alone = len(lanes) == 1
+        self._busy_s = busy_s
         self._profile: dict[str, dict[int, int]] = {} if profile is None else profile
         self._changed = asyncio.Event()
         self._last: Traffic | None = None
@@ -281,6 +287,7 @@ class Drive:
 
     async def _stand(self, lanes: list[Traffic]) -> None:
         """Wait until each of the lanes can go no further by itself, or nothing has happened for the settle time."""
+        busy_s = 0.0 if all(lane.stands for lane in lanes) else self._busy_s()
         while not self.stopped:
             if all(lane.stands for lane in lanes):
                 known = all(lane.due or lane.given in self._profile.get(lane.request, ()) for lane in lanes)
@@ -304,6 +311,9 @@ class Drive:
                     lane.due = 0  # one of them has made it, and it is not counted for any
                 held.give(self._answer(held, ""))
                 continue
+            before_s, busy_s = busy_s, self._busy_s()
+            if busy_s - before_s > self._limits.settle_s * _COMPUTING:
+                continue  # it imports something, or the machine is slow
             if self._interrupted():
                 raise Interrupted
             for lane in lanes:

@@ -14,18 +14,19 @@ import signal
 import socket
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..errors import HandlerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 _FIRST_POLL_S = 0.01
 _LONGEST_POLL_S = 0.1
 _TAIL = 4_000
 _MOMENTS = 30
+_PROC = Path("/proc")
 _TELLING = re.compile(r"error|exception|cannot|refused|denied|failed|no such", re.IGNORECASE)
 
 
@@ -41,6 +42,7 @@ class Launched:
         self._ready_s = ready_s
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
+        self._pids: list[str] = []
 
     async def start(self, interrupted: Callable[[], bool]) -> None:
         """Start it, and wait until it accepts connections.
@@ -91,6 +93,7 @@ class Launched:
             await asyncio.sleep(pause)
             waited += pause
             pause = min(pause * 1.5, _LONGEST_POLL_S)
+        self._pids = _group(self._process.pid)
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -111,6 +114,15 @@ class Launched:
                 break
             await asyncio.sleep(_FIRST_POLL_S)
         return self._process is not None and self._process.poll() is not None
+
+    def busy_s(self) -> float:
+        """The processor time that its processes have used so far; 0 where the system does not tell."""
+        ticks = 0
+        for pid in self._pids:
+            with contextlib.suppress(OSError, IndexError, ValueError):  # it may be gone
+                fields = _stat(pid)
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def how_it_ended(self) -> str:
         """`exit status 1; it last said: …`."""
@@ -151,6 +163,21 @@ class Launched:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def _group(leader: int) -> list[str]:
+    """The processes of a process group."""
+    found: list[str] = []
+    for folder in _PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            if _stat(folder.name)[2] == str(leader):
+                found.append(folder.name)
+    return found
+
+
+def _stat(pid: str) -> list[str]:
+    """The fields of proc(5) after the name, which stands in parentheses and may hold anything."""
+    return (_PROC / pid / "stat").read_text().rpartition(")")[2].split()
 
 
 def free_port() -> int:

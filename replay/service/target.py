@@ -156,7 +156,18 @@ class Target:
         # A salt for each execution where state is kept: what an earlier one left in its sessions is not met again.
         salt = None if self.options.identity == "recorded" else str(self.executions if self.keeps_state else 0)
         sessions = Sessions(self.recorded, salt)
-        drive = Drive(lanes, self.address, self._answers, self.limits, sessions, self.asked, self.meeting, self.profile)
+        busy_s = self._launched.busy_s if self._launched is not None else lambda: 0.0
+        drive = Drive(
+            lanes,
+            self.address,
+            self._answers,
+            self.limits,
+            sessions,
+            self.asked,
+            self.meeting,
+            self.profile,
+            busy_s,
+        )
         self._drive = drive
         try:
             execution = await drive.run(strategy, max_in_flight)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from crosslane.replay.errors import ExportError
@@ -45,29 +44,30 @@ async def test_several_calls_at_once_belong_to_the_request_that_made_them(stand:
     assert result.run.outcomes[0].body == {"reply": ["one", "two"], "user": "alice"}
 
 
-@pytest.mark.parametrize(
-    ("path", "asked", "held"),
-    [
-        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}], "stream": True}, "chunk"),
-        ("/v1/messages", {"messages": [{"role": "user", "content": "hi"}], "stream": True}, "message_stop"),
-        ("/v1/messages", {"messages": [{"role": "user", "content": "hi"}]}, '"type": "message"'),
+async def test_the_stub_speaks_the_apis_of_llms(stand: Stand) -> None:
+    message = {"messages": [{"role": "user", "content": "hi"}]}
+    calls = [
+        ("/v1/chat/completions", {**message, "stream": True}, "chat.completion.chunk"),
+        ("/v1/messages", {**message, "stream": True}, "message_stop"),
+        ("/v1/messages", message, '"type": "message"'),
         ("/v1/responses", {"input": "hi"}, '"object": "response"'),
         ("/v1/embeddings", {"input": "hi", "model": "m"}, '"object": "list"'),
-    ],
-)
-async def test_the_stub_speaks_the_apis_of_llms(stand: Stand, path: str, asked: Any, held: str) -> None:
-    base = 'os.environ["ANTHROPIC_BASE_URL"]'
-    source = (
-        f"{RAW}\nasync def handle(path, headers, body):\n    return {{'got': await later({path!r}, {asked!r}, {base})}}"
-    )
-    result = await stand.run(source, TWO[:1], action="replay")
-    assert held in result.run.outcomes[0].body["got"]
-    assert not any("could not be told" in escape for escape in result.report.coverage.uncontrolled)
+    ]
+    source = f"""{RAW}
+CALLS = {[call[:2] for call in calls]!r}
+
+async def handle(path, headers, body):
+    return {{"got": [await later(*call, os.environ["ANTHROPIC_BASE_URL"]) for call in CALLS]}}
+"""
+    result = await stand.run(source, TWO[:1], action="replay", keep_state=True)
+    for (path, _, held), got in zip(calls, result.run.outcomes[0].body["got"], strict=True):
+        assert held in got, path
+    assert result.report.coverage.interior_points == {"alice": len(calls)}
 
 
 async def test_a_call_that_nothing_stands_in_for_gets_a_clear_text_and_is_no_clean_verdict(stand: Stand) -> None:
     source = f"{RAW}\nasync def handle(path, headers, body):\n    return {{'got': await later('/moderations', {{}})}}"
-    result = await stand.run(source, action="replay")
+    result = await stand.run(source, action="replay", keep_state=True)
     assert "404" in result.run.outcomes[0].body["got"]
     assert "crosslane: nothing stands in for POST api.openai.com/v1/moderations" in result.run.outcomes[0].body["got"]
     assert result.report.verdict == "inconclusive"
@@ -85,13 +85,13 @@ async def test_the_parts_of_a_streamed_answer_are_rows_of_the_lane(stand: Stand)
         writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n\\r\\ndata: a\\n\\ndata: b\\n\\n")
         writer.close()
     """
-    result = await stand.run(source, TWO[:1], action="replay")
+    result = await stand.run(source, TWO[:1], action="replay", keep_state=True)
     assert result.run.outcomes[0].chunks == ("data: a\n\n", "data: b\n\n")
     assert [event.kind for event in result.run.events] == ["request", "await", "chunk", "chunk", "response"]
 
 
 async def test_a_finding_of_a_service_is_not_exported_as_a_script_that_could_not_work(stand: Stand) -> None:
-    crossing = (await stand.run(GLOBAL, action="replay")).report.crossings[0]
+    crossing = (await stand.run(GLOBAL, action="replay", keep_state=True)).report.crossings[0]
     with pytest.raises(ExportError, match=r"repeat it with: crosslane replay TRACE http://127.0.0.1:1"):
         script(ExportSource(crossing, "http://127.0.0.1:1", None, "."))
 

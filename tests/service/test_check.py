@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ async def test_a_global_kept_across_a_call_to_the_llm_is_found_with_the_switch_i
     result = await stand.run(GLOBAL, action="replay", job={"schedule": Schedule(steps)})
     assert tuple(decision.lane for decision in result.run.decisions) == steps
     assert result.report.crossings[0].sink.evidence == crossing.sink.evidence
+
+
+async def test_the_same_choices_give_the_same_run_event_for_event(stand: Stand) -> None:
+    exchanges = (*TWO, *posts(("s3", "carol", "my code is AB-1234")))
+    exchanges = tuple(replace(e, request=replace(e.request, id=f"q{n}")) for n, e in enumerate(exchanges))
+    first, second = [
+        await stand.run(GLOBAL, exchanges, action="replay", settle_s=2.0, keep_state=True) for _ in range(2)
+    ]
+    assert first.run.events == second.run.events
+    assert first.run.decisions == second.run.decisions
 
 
 async def test_what_keeps_users_apart_is_clean_where_all_was_controlled(stand: Stand) -> None:
@@ -72,16 +83,22 @@ async def test_requests_released_together_meet_in_a_service_that_waits_for_somet
 
 async def test_nothing_is_called_clean_where_the_service_never_asks_the_llm(stand: Stand) -> None:
     source = "async def handle(path, headers, body):\n    return {'reply': body['message']}"
-    report = (await stand.run(source, job=FEW)).report
+    report = (await stand.run(source, action="replay")).report
     assert report.verdict == "inconclusive"
     assert "never asked the LLM" in report.reason
 
 
 async def test_nothing_is_called_clean_where_the_service_waits_for_what_nobody_controls(stand: Stand) -> None:
     source = LOCAL.replace('await ask("greet', 'await asyncio.sleep(0.1)\n    await ask("greet')
-    report = (await stand.run(source, action="replay", settle_s=0.03)).report
+    report = (await stand.run(source, action="replay", settle_s=0.03, keep_state=True)).report
     assert report.verdict == "inconclusive"
     assert "control was partial: r1 waits for something that is no call to the LLM" in report.reason
+
+
+async def test_a_service_that_computes_is_not_silent(stand: Stand) -> None:
+    source = LOCAL.replace('await ask("greet', 'sum(range(8_000_000))\n    await ask("greet')
+    report = (await stand.run(source, action="replay", settle_s=0.05)).report
+    assert (report.verdict, report.coverage.uncontrolled) == ("clean", ("scheduling inside the service",))
 
 
 async def test_recorded_answers_are_given_to_the_request_that_had_them(stand: Stand) -> None:
@@ -93,7 +110,7 @@ async def test_recorded_answers_are_given_to_the_request_that_had_them(stand: St
         Exchange(e.request, e.response, (Upstream(0, 0, "chat", {}, {"json": {"text": f"for {e.request.user} only"}}),))
         for e in TWO
     )
-    result = await stand.run(source, exchanges, action="replay")
+    result = await stand.run(source, exchanges, action="replay", keep_state=True)
     bodies = {outcome.lane: outcome.body for outcome in result.run.outcomes}
     assert bodies == {"alice": {"reply": "for alice only"}, "bob": {"reply": "for bob only"}}
 
@@ -104,29 +121,27 @@ async def test_an_llm_of_ones_own_answers_where_it_is_given(stand: Stand) -> Non
     async def handle(path, headers, body):
         return {"reply": await ask(body["message"])}
     """
-    result = await stand.run(source, action="replay", job={"upstream": "llm.py:answer"})
+    result = await stand.run(source, action="replay", job={"upstream": "llm.py:answer"}, keep_state=True)
     assert result.run.outcomes[0].body == {"reply": "I heard my code is ZX-4411"}
 
 
 async def test_a_lane_of_several_requests_sends_one_after_the_other(stand: Stand) -> None:
     exchanges = posts(("s1", "alice", "first"), ("s2", "bob", "other"), ("s1", "alice", "second"))
-    result = await stand.run(LOCAL, exchanges, action="replay")
-    assert result.report.verdict == "clean"
+    result = await stand.run(LOCAL, exchanges, action="replay", keep_state=True)
     asked = [event.request for event in result.run.events if event.kind == "request" and event.lane == "alice"]
     assert asked == ["r1", "r3"]
 
 
 async def test_a_request_that_cannot_be_sent_costs_the_others_nothing(stand: Stand) -> None:
     bad = Exchange(Request("r9", "s9", "eve", 9, "only a text", None, 9))
-    report = (await stand.run(LOCAL, (*TWO, bad), action="replay")).report
-    assert report.verdict == "clean"
+    report = (await stand.run(LOCAL, (*TWO, bad), action="replay", keep_state=True)).report
     assert any("1 of 3 requests are left out" in warning for warning in report.warnings)
     with pytest.raises(HandlerError, match="no request of the trace has a path"):
         await stand.run(LOCAL, (bad,))
 
 
 async def test_a_service_that_runs_already_keeps_its_state_and_is_never_called_clean(stand: Stand) -> None:
-    report = (await stand.run(LOCAL, job=FEW, keep_state=True)).report
+    report = (await stand.run(LOCAL, action="replay", keep_state=True)).report
     assert report.verdict == "inconclusive"
     assert "keeps its state between executions; start it with --launch" in report.reason
     assert "state was kept between executions" in report.coverage.statement

@@ -18,7 +18,7 @@ from crosslane.replay.trace.fresh_identity import (
 )
 from crosslane.replay.trace.identity import Claim
 from crosslane.replay.trace.model import Exchange, Request, Response
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -123,6 +123,7 @@ def test_minted_values_are_all_different(values: list[str], salt: str) -> None:
     assert not set(fresh) & set(values)
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
