@@ -96,6 +96,8 @@ PLAIN = [
     "mine.append(2)",
     "inbox.put_nowait(message)",
     "answer.append(inbox.qsize())",
+    "answer.append(asyncio.get_running_loop().time())",
+    "asyncio.get_running_loop().pass_time(1)",
 ]
 WAITING = [
     "await pause()",
@@ -733,10 +735,14 @@ PLACES = {
     "the sign of zero": ("held = 0.0 if mine == 1 else -0.0", "return str(held)"),
     "a random generator of its own": ("held = random.Random(mine)", "return held.random()"),
     "a text buffer": ("held = io.StringIO('abcd'); held.seek(mine)", "return held.read()"),
+    "how late it is": (
+        "asyncio.get_running_loop().pass_time(mine)  # as a blocking sleep does",
+        "return asyncio.get_running_loop().time()",
+    ),
     "a date": ("held = datetime.timedelta(mine)", "return held.days"),
     "the size of a set's table": (
         "held = {1, 9}\n        if mine == 1: held.update(range(100, 200)); held.difference_update(range(100, 200))",
-        "before = list(held); held.update((16, 17, 8)); return before, list(held)",
+        "held.add(8); return list(held)",
     ),
 }
 
