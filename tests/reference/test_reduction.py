@@ -619,7 +619,7 @@ OPAQUE = {
 }
 # Who came first is known for one step, and then in one place alone: {hide} puts it there, {show} tells it later.
 ONE_PLACE = """
-turn = 0
+turn = met = 0
 class Odd(Exception): pass
 async def said(value):
     await asyncio.sleep(0)
@@ -633,10 +633,13 @@ def count(number):
     while True:
         yield number
 variable = contextvars.ContextVar("variable", default=0)
-async def forget():
-    global turn
-    turn = 0 if turn == 2 else turn
 async def handle(user, message):
+    global met
+    met += 1
+    answer = await work(user)
+    # What is only so where they overlapped is lost when the two orders of the first steps are taken for one.
+    return answer, met
+async def work(user):
     global turn
     turn += 1
     mine = turn
