@@ -16,6 +16,7 @@ import dis
 import enum
 import functools
 import logging
+import re
 import sys
 import threading
 import types
@@ -50,6 +51,14 @@ _HANDLERS = (logging.StreamHandler, logging.NullHandler, type(logging.lastResort
 _WEAK_CONTAINERS = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _ADDRESSES = frozenset({"id", "hash"})
 _INTROSPECTION = frozenset({"get_objects", "get_referrers", "getrefcount", "getweakrefs"})
+_IMMUTABLE: frozenset[Any] = frozenset(
+    {
+        *(types.CodeType, types.GenericAlias, types.UnionType, re.Pattern),
+        *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
+        *(types.GetSetDescriptorType, types.MemberDescriptorType),
+    }
+)
+_IMMUTABLE_OF_OURS = frozenset({("crosslane.replay.trace.model", "Request"), ("crosslane.replay.trace.lanes", "Lane")})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _POINTER = 8
 
@@ -92,6 +101,7 @@ class Static:
         self._files = graph.files
         self._kept: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._ordinals: dict[int, int] = {}
         self._watched: list[tuple[Callable[[Any], Any], Any, Any]] = []
         covered = {id(node.target): node.form for node in graph.nodes}
         for thing in graph.known():
@@ -118,31 +128,38 @@ class Static:
     def find(self, thing: Any) -> int | None:
         return self._numbers.get(id(thing))
 
-    def of_class(self, cls: type) -> int:
-        """The number of a class that is found under its name in its module.
-
-        Raises:
-            IrreducibleError: it was made by a request.
-        """
-        number = self._numbers.get(id(cls))
+    def ordinal(self, thing: Any) -> int:
+        """A number for something whose content is pictured each time all the same."""
+        number = self._ordinals.get(id(thing))
         if number is None:
-            found: Any = sys.modules.get(cls.__module__)
-            for part in cls.__qualname__.split("."):
-                found = vars(found).get(part) if isinstance(found, (type, types.ModuleType)) else None
-            if found is not cls and type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE:
-                raise IrreducibleError(f"the class {cls.__name__} was made by a request")
-            number = self.number(cls)
+            number = self._ordinals[id(thing)] = len(self._ordinals)
+            self._kept.append(thing)
         return number
 
-    def of_function(self, function: types.FunctionType) -> int | None:
-        """The number of a function of Python's library, or of ours, that is found under its name in its module."""
-        top = str(function.__module__).partition(".")[0]
-        if function.__closure__ or (top not in sys.stdlib_module_names and top != "crosslane"):
+    def adopt(self, thing: Any, cls: type) -> int | None:
+        """The number of what has no content that could change, though it was not come across at import; else None.
+
+        Raises:
+            IrreducibleError: it is a class or module that a request has made.
+        """
+        if issubclass(cls, type):
+            self._refuse_made_class(thing)
+        elif issubclass(cls, types.ModuleType):
+            if sys.modules.get(thing.__name__) is not thing:
+                raise IrreducibleError("a request made a module")
+        elif cls is types.FunctionType:
+            if not _is_of_python(thing):
+                return None
+        elif cls not in _IMMUTABLE and (cls.__module__, cls.__name__) not in _IMMUTABLE_OF_OURS:
             return None
-        module = sys.modules.get(function.__module__)
-        if module is None or vars(module).get(function.__name__) is not function:
-            return None
-        return self.number(function)
+        return self.number(thing)
+
+    def _refuse_made_class(self, cls: type) -> None:
+        found: Any = sys.modules.get(cls.__module__)
+        for part in cls.__qualname__.split("."):
+            found = vars(found).get(part) if isinstance(found, (type, types.ModuleType)) else None
+        if found is not cls and type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE:
+            raise IrreducibleError(f"the class {cls.__name__} was made by a request")
 
     def check(self) -> None:
         """Whether what is known by its place alone is still as it was.
@@ -188,6 +205,15 @@ class Static:
         if top in INERT_MODULES or top in INERT_LIBRARIES or is_transparent(cls):
             return ""
         return f"a {name} is part of the state"
+
+
+def _is_of_python(function: types.FunctionType) -> bool:
+    """Whether it is of Python's library, or ours, and found under its name in its module."""
+    top = str(function.__module__).partition(".")[0]
+    if function.__closure__ or (top not in sys.stdlib_module_names and top != "crosslane"):
+        return False
+    module = sys.modules.get(function.__module__)
+    return module is not None and vars(module).get(function.__name__) is function
 
 
 def _logger(logger: logging.Logger) -> tuple[Any, ...]:

@@ -48,13 +48,6 @@ _SELF_TOLD: frozenset[type] = frozenset(
         *(decimal.Decimal, decimal.Context),
     }
 )
-_STATIC = frozenset({types.CodeType, types.GenericAlias, types.UnionType, re.Pattern})
-_DESCRIPTORS: frozenset[type] = frozenset(
-    {
-        *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
-        *(types.GetSetDescriptorType, types.MemberDescriptorType),
-    }
-)
 _ASYNC_STEPS = frozenset({"async_generator_asend", "async_generator_athrow"})
 # Of C, and nothing but what they refer to.
 _REFERRING = frozenset(
@@ -138,24 +131,18 @@ class Picture:
             parts += ("again", number)
             return
         number = self._static.find(thing)
+        if number is None:
+            number = self._static.adopt(thing, cls)
         if number is not None:
             parts += ("static", number)
             return
-        self._numbers[id(thing)] = len(self._kept)
+        self._numbers[id(thing)] = len(self._numbers)
         self._kept.append(thing)
         picture = _PICTURES.get(cls)
         if picture is not None:
             picture(self, thing)
         elif thing is Ellipsis or thing is NotImplemented:
             parts.append(cls.__name__)
-        elif issubclass(cls, type):
-            parts += ("class", self._static.of_class(thing))
-        elif issubclass(cls, types.ModuleType):
-            if sys.modules.get(thing.__name__) is not thing:
-                raise IrreducibleError("a request made a module")
-            parts += ("module", self._static.number(thing))
-        elif cls in _DESCRIPTORS or cls in _STATIC:
-            parts += ("static", self._static.number(thing))
         elif cls in _ITERATORS:
             self._reduced(cls.__name__, thing)
         elif cls in _KEY_ITERATORS:
@@ -167,8 +154,6 @@ class Picture:
         elif cls.__name__ in _ASYNC_STEPS and id(thing) in self._awaited:
             # Awaited, hence begun and not done, which is all that its hidden state can say.
             self._push(cls.__name__, gc.get_referents(thing))
-        elif cls.__module__.startswith("crosslane.") and cls.__name__ in ("Request", "Lane"):
-            parts += ("static", self._static.number(thing))
         elif is_transparent(cls):
             self._instance(thing, cls)
         else:
@@ -233,10 +218,6 @@ class Picture:
         self._push("dict", [part for pair in dict.items(thing) for part in pair])
 
     def _function(self, function: Any) -> None:
-        number = self._static.of_function(function)
-        if number is not None:
-            self.parts += ("static", number)
-            return
         self.parts += ("function", self._static.number(function.__code__))
         self._module_of(function.__globals__)
         self._push("of", [function.__closure__, function.__defaults__, function.__kwdefaults__, vars(function)])
@@ -343,7 +324,7 @@ class Picture:
         self._push("context", [part for pair in context.items() for part in pair])
 
     def _variable(self, variable: contextvars.ContextVar[Any]) -> None:
-        self.parts += ("variable", self._static.number(variable))
+        self.parts += ("variable", self._static.ordinal(variable))
         if variable is not ACTOR:
             try:
                 self._push("default", [contextvars.Context().run(variable.get)])
