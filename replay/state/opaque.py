@@ -180,8 +180,10 @@ class Static:
     def _classify(self, thing: Any, form: str) -> str:
         """Why it is opaque, or ""."""
         cls: Any = type(thing)
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        top = cls.__module__.partition(".")[0]
+        # A class may hide its module's name behind a descriptor for its instances.
+        module = cls.__module__ if isinstance(cls.__module__, str) else ""
+        name = f"{module}.{cls.__qualname__}"
+        top = module.partition(".")[0]
         if cls is types.FunctionType and thing.__code__.co_filename in self._files:
             self._kept.append(dict(vars(thing)))
             return self._watch(_function, thing)
