@@ -325,7 +325,7 @@ class StateGraph:
                 for key, item in content.members(form, value):
                     self._later(item, f"{name}[{key}]", kind, owner, file)
                 break
-        foreign = content.FOREIGN_FORMS.get((cls.__module__.partition(".")[0], cls.__name__))
+        foreign = content.FOREIGN_FORMS.get((_top(cls), cls.__name__))
         if foreign is not None:
             known = True
             self._add(name, kind, foreign, value, owner, file)
@@ -389,5 +389,5 @@ class StateGraph:
 
 
 def _top(cls: type) -> str:
-    module: str = cls.__module__
-    return module.partition(".")[0]
+    module: Any = cls.__module__
+    return module.partition(".")[0] if isinstance(module, str) else ""  # a descriptor for the instances hides it
