@@ -8,6 +8,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .visible import visible
+
 if TYPE_CHECKING:
     from ..report import Crossing
     from .findings import ExportSource
@@ -109,8 +111,8 @@ def _comments(lines: list[str]) -> str:
 
 
 def _comment(text: str) -> str:
-    """One line of a comment: control characters, newlines among them, are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)[:300]
+    """One line of a comment."""
+    return visible(text, 300)
 
 
 def _literal(value: object) -> str:
