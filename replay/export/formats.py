@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExportError
 from .junit import junit
 from .mermaid import mermaid
+from .pytest_file import pytest_file
 from .sarif import sarif
 from .script import script
 from .trace_file import trace_file
@@ -33,6 +34,7 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "script": Format(script, (".py",), "run it with: python {file}"),
+    "pytest": Format(pytest_file, (), "put it among your tests; it fails until the bug is fixed"),
     "mermaid": Format(mermaid, (".mmd", ".mermaid"), "paste it into an issue between ```mermaid and ```"),
     "sarif": Format(sarif, (".sarif",), "upload it as a code-scanning result"),
     "junit": Format(junit, (".xml",), "give it to your CI as a test report"),
@@ -55,6 +57,6 @@ def format_named(name: str | None, file: str) -> Format:
 
 def _by_file(file: str) -> str:
     path = PurePath(file)
-    if path.suffix == ".py" and path.name.startswith("test_") and "pytest" in FORMATS:
+    if path.suffix == ".py" and path.name.startswith("test_"):
         return "pytest"
     return next((name for name, known in FORMATS.items() if path.suffix in known.suffixes), "script")
