@@ -10,11 +10,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..errors import ExportError
+from .html import html
 from .junit import junit
 from .mermaid import mermaid
 from .pytest_file import pytest_file
 from .sarif import sarif
 from .script import script
+from .svg import svg
 from .trace_file import trace_file
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Format:
 FORMATS: dict[str, Format] = {
     "script": Format(script, (".py",), "run it with: python {file}"),
     "pytest": Format(pytest_file, (), "put it among your tests; it fails until the bug is fixed"),
+    "html": Format(html, (".html", ".htm"), "open it in a browser, or attach it to the ticket"),
+    "svg": Format(svg, (".svg",), "open it in a browser, or put it into a page"),
     "mermaid": Format(mermaid, (".mmd", ".mermaid"), "paste it into an issue between ```mermaid and ```"),
     "sarif": Format(sarif, (".sarif",), "upload it as a code-scanning result"),
     "junit": Format(junit, (".xml",), "give it to your CI as a test report"),

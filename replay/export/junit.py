@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..report import Crossing, Report
     from .findings import ExportSource
 
-_LINE = re.compile(r"(.+):(\d+)")
+_LINE = re.compile(r"(.+):(\d+)", re.DOTALL)
 
 
 def junit(source: ExportSource) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .findings import ExportSource
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_LINE = re.compile(r"(.+):(\d+)")
+_LINE = re.compile(r"(.+):(\d+)", re.DOTALL)
 _RULES = {
     "crosslane/contaminated": (
         "SessionContamination",
