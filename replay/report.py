@@ -165,6 +165,14 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A crossing that the baseline lists, and the reason given there."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Influence:
     """A lane that answered differently from when it was alone, without any foreign data in it. No contamination."""
 
@@ -194,7 +202,9 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result. `warnings` are remarks that are no contamination (a session that lost its own turn)."""
+    """The whole result. `warnings` are remarks that are no contamination (a session that lost its own turn).
+
+    `known` are those of the crossings that a baseline lists."""
 
     verdict: Verdict
     reason: str
@@ -207,6 +217,14 @@ class Report:
     influences: tuple[Influence, ...] = ()
     warnings: tuple[str, ...] = ()
     allowed: tuple[Allowed, ...] = ()
+    known: tuple[Known, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 contaminated, 3 inconclusive; contaminated by nothing but what is known counts as clean."""
+        if self.crossings and {crossing.id for crossing in self.crossings} <= {entry.id for entry in self.known}:
+            return EXIT_CODES["clean"]
+        return EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """The contract of DESIGN: `check --format json` prints exactly this."""
@@ -223,6 +241,7 @@ class Report:
             "influences": [asdict(influence) for influence in self.influences],
             "warnings": list(self.warnings),
             "allowed": [asdict(allowed) for allowed in self.allowed],
+            "known": [asdict(known) for known in self.known],
         }
 
     @classmethod
@@ -245,6 +264,7 @@ class Report:
             influences=tuple(Influence(**i) for i in data["influences"]),
             warnings=tuple(data.get("warnings", ())),
             allowed=tuple(Allowed(**a) for a in data.get("allowed", ())),
+            known=tuple(Known(**k) for k in data.get("known", ())),
         )
 
 

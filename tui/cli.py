@@ -115,7 +115,9 @@ def check(
     switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
     faults: Annotated[bool, typer.Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
     variants: Annotated[bool, typer.Option(help="Also try requests again, and users who ask the same.")] = True,
-    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Literal["text", "json", "sarif", "junit"], typer.Option(help="text, json, sarif or junit.")
+    ] = "text",
     python: PythonOption = None,
     cwd: CwdOption = None,
     kind: KindOption = None,
@@ -159,11 +161,20 @@ def check(
     service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
     result = _run(job, options, service)
     kept = _keep(result, job, options.cwd)
-    if format == "json":
-        _print_json(result.report.to_json())
-    else:
-        _print_text(result, kept and not service_run.is_service(handler))
-    raise typer.Exit(EXIT_CODES[result.report.verdict])
+    match format:
+        case "json":
+            _print_json(result.report.to_json())
+        case "sarif":
+            from ..replay.export.sarif import sarif_report
+
+            sys.stdout.write(sarif_report(result.report, str(options.cwd)))
+        case "junit":
+            from ..replay.export.junit import junit_report
+
+            _print_utf8(junit_report(result.report))
+        case "text":
+            _print_text(result, kept and not service_run.is_service(handler))
+    raise typer.Exit(result.report.exit_code)
 
 
 @app.command()
@@ -240,20 +251,26 @@ def replay(
 def export(
     finding: Annotated[str, typer.Argument(help="report.json, report.json#ID, or the id of a finding.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; - for standard output.")],
-    as_: Annotated[Literal["script"], typer.Option("--as", help="script")] = "script",  # noqa: ARG001
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="script, pytest, html, svg, mermaid, sarif, junit or trace; default: what the file's name ends in.",
+        ),
+    ] = None,
 ) -> None:
-    """Write the repro of a finding: a script that needs Python and your handler, nothing else."""
+    """Write a finding as a file: a repro to run, a page or picture to show, results for CI, or its smallest trace."""
     from ..replay.export.findings import load_finding
-    from ..replay.export.script import script
+    from ..replay.export.formats import format_named
 
-    text = script(load_finding(finding, findings_folder(), Path.cwd()))
+    chosen = format_named(as_, str(output))
+    text = chosen.write(load_finding(finding, findings_folder(), Path.cwd()))
     if str(output) == "-":
-        sys.stdout.write(text)
+        _print_utf8(text)
         return
     _write(output, text)
-    Console(stderr=True).print(
-        Text(f"wrote {safe(str(output))}; run it with: python {safe(str(output))}"), soft_wrap=True
-    )
+    name = safe(str(output))
+    Console(stderr=True).print(Text(f"wrote {name}; {chosen.use.replace('{file}', name)}"), soft_wrap=True)
 
 
 app.command("record")(recording.record)
@@ -438,7 +455,7 @@ def _keep(result: Result, job: Job, cwd: Path) -> bool:
     from ..replay.export.findings import save
 
     try:
-        save(result.report.crossings, job.handler, job.kind, cwd, findings_folder())
+        save(result.report.crossings, job.handler, job.kind, cwd, findings_folder(), result.findings)
     except OSError:
         return False
     return True
@@ -454,6 +471,12 @@ def _print_text(result: Result, kept: bool) -> None:
 def _print_json(data: dict[str, Any]) -> None:
     # ASCII, so that neither a lone surrogate nor a terminal escape of a trace gets out raw.
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def _print_utf8(text: str) -> None:
+    # Whatever the locale says: the formats name their encoding.
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.flush()
 
 
 def _write(path: Path, text: str) -> None:

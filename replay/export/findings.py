@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import ExportError
-from ..report import Crossing
+from ..report import Crossing, Finding
 
 KEPT = 200
 
@@ -23,17 +23,31 @@ class ExportSource:
     handler: str
     kind: str | None
     cwd: str
+    finding: Finding | None = None
+    """With the observed run, where it was kept."""
 
 
-def save(crossings: tuple[Crossing, ...], handler: str, kind: str | None, cwd: Path, folder: Path) -> None:
+def save(
+    crossings: tuple[Crossing, ...],
+    handler: str,
+    kind: str | None,
+    cwd: Path,
+    folder: Path,
+    findings: tuple[Finding, ...] = (),
+) -> None:
     """Write one file a crossing, readable by its owner alone, and drop the oldest beyond `KEPT`.
+
+    `findings` are those whose observed run is kept as well.
 
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    observed = {finding.crossing.id: replace(finding, fixed_run=None) for finding in findings}
     for crossing in crossings:
-        data = {"handler": handler, "kind": kind, "cwd": str(cwd), "crossings": [crossing.to_json()]}
+        data: dict[str, Any] = {"handler": handler, "kind": kind, "cwd": str(cwd), "crossings": [crossing.to_json()]}
+        if crossing.id in observed:
+            data["findings"] = [observed[crossing.id].to_json()]
         target = folder / f"{crossing.id}.json"
         draft = folder / f".{crossing.id}.{os.getpid()}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -71,6 +85,7 @@ def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
         data, wanted = _read(found[0]), found[0].stem
     try:
         crossings = [Crossing.from_json(crossing) for crossing in data["crossings"]]
+        findings = [Finding.from_json(finding) for finding in data.get("findings", ())]
         handler = str(data["handler"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"is not a report of `check --format json` ({type(error).__name__} {error})", file) from None
@@ -81,7 +96,8 @@ def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
         raise ExportError(f"the report has no finding {wanted!r}", file, f"it has {', '.join(c.id for c in crossings)}")
     if wanted and len(matching) > 1:
         raise ExportError(f"{len(matching)} findings begin with {wanted!r}", file, "give more of the id")
-    return ExportSource(matching[0], handler, data.get("kind"), str(data.get("cwd") or cwd))
+    observed = next((finding for finding in findings if finding.crossing == matching[0]), None)
+    return ExportSource(matching[0], handler, data.get("kind"), str(data.get("cwd") or cwd), observed)
 
 
 def _plain(text: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import pprint
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ExportError
 from ..service.options import is_service
+from .visible import visible
 
 if TYPE_CHECKING:
     from ..report import Crossing
@@ -50,23 +52,34 @@ CARRIED_UPSTREAM = (
 
 def script(source: ExportSource) -> str:
     """The source text of the repro. Content of the trace is in it as literals, never as code."""
+    imports, bodies = engine(source.crossing)
+    parts = [
+        "#!/usr/bin/env python3",
+        _headline(source.crossing),
+        "from __future__ import annotations\n",
+        imports,
+        constants(source),
+        "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
+        *bodies,
+        *entry(source.crossing),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def constants(source: ExportSource) -> str:
+    """What the script is about, as assignments of literals."""
     crossing = source.crossing
     if is_service(source.handler):
         raise ExportError(
             f"{crossing.id} is of a running service, which a script cannot hold",
             remedy=f"repeat it with: crosslane replay TRACE {source.handler} --schedule REPORT.json",
         )
-    imports, bodies = _carried((*CARRIED, *CARRIED_UPSTREAM) if crossing.upstream else CARRIED)
     requests = [dict(request) for request in crossing.requests]
     schedule = [step["lane"] for step in crossing.schedule]
     sink = {"request": crossing.sink.request, "source": crossing.source.lane}
     if crossing.kind == "derived":
         sink |= {"path": crossing.sink.path, "alone": crossing.alone}
-    parts = [
-        "#!/usr/bin/env python3",
-        _headline(crossing),
-        "from __future__ import annotations\n",
-        imports,
+    lines = [
         f"HANDLER = {source.handler!r}",
         f"FOLDER = {source.cwd!r}  # where that path was valid when this was exported",
         f"REQUESTS = {_literal(requests)}",
@@ -77,13 +90,22 @@ def script(source: ExportSource) -> str:
         f"SINK = {_literal(sink)}",
         f"UPSTREAM = {_literal(list(crossing.upstream_calls))}  # functions of the program that are upstream calls",
         *_stand_in(crossing),
-        "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
-        *bodies,
+    ]
+    return "\n".join(lines)
+
+
+def engine(crossing: Crossing) -> tuple[str, tuple[str, ...]]:
+    """The carried modules that a crossing needs: their standard-library imports, and their bodies."""
+    return _carried((*CARRIED, *CARRIED_UPSTREAM) if crossing.upstream else CARRIED)
+
+
+def entry(crossing: Crossing) -> list[str]:
+    """The last lines, which run it."""
+    return [
         '\n\nif __name__ == "__main__":',
         _BEFORE if crossing.upstream else "    before = None",
         "    sys.exit(main(HANDLER, FOLDER, REQUESTS, SCHEDULE, FAULTS, FOREIGN, SINK, UPSTREAM, before))",
     ]
-    return "\n".join(parts) + "\n"
 
 
 _BEFORE = """    def before(folders: list[str], heard: Heard) -> Callable[[], None]:
@@ -118,15 +140,16 @@ def _comments(lines: list[str]) -> str:
 
 
 def _comment(text: str) -> str:
-    """One line of a comment: control characters, newlines among them, are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)[:300]
+    """One line of a comment."""
+    return visible(text, 300)
 
 
 def _literal(value: object) -> str:
     return pprint.pformat(value, width=110, sort_dicts=False)
 
 
-def _carried(names: tuple[str, ...]) -> tuple[str, list[str]]:
+@cache
+def _carried(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The standard-library imports and the bodies of the carried modules, with their imports of each other left out."""
     imports: dict[str, None] = {}
     bodies: list[str] = []
@@ -147,4 +170,4 @@ def _carried(names: tuple[str, ...]) -> tuple[str, list[str]]:
         kept = "\n".join(line for number, line in enumerate(lines, 1) if number not in dropped)
         bodies.append(kept.strip("\n") + "\n\n")
     ordered = sorted(line.replace("TYPE_CHECKING, ", "") for line in imports)
-    return "\n".join(dict.fromkeys(ordered)) + "\n", bodies
+    return "\n".join(dict.fromkeys(ordered)) + "\n", tuple(bodies)

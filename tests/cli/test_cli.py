@@ -244,3 +244,19 @@ def test_the_critical_switch_is_named(crosslane) -> None:
     assert pair["at"] == crossing["schedule"][-1]["at"], "who was held goes on last, from where it was held"
     assert pair["held"] == crossing["schedule"][pair["step"] - 1]["lane"] != pair["ran"]
     assert set(pair["passes"]) == {pair["held"], pair["ran"]}
+
+
+def test_check_prints_formats_for_ci_and_export_goes_by_the_name_of_the_file(crosslane, tmp_path: Path) -> None:
+    sarif = crosslane("check", *BUG, "--format", "sarif")
+    assert sarif.returncode == 1
+    (result,) = json.loads(sarif.stdout)["runs"][0]["results"]
+    junit = crosslane("check", *BUG, "--format", "junit")
+    assert junit.returncode == 1
+    assert "<failure" in junit.stdout
+    identity = result["partialFingerprints"]["crosslaneFinding/v1"]
+    done = crosslane("export", identity, "-o", "finding.mmd")
+    assert "wrote finding.mmd" in done.stderr
+    assert (tmp_path / "finding.mmd").read_text().startswith("sequenceDiagram")
+    refused = crosslane("export", identity, "--as", "pdf", "-o", "x")
+    assert refused.returncode == 2
+    assert "no format 'pdf'" in refused.stderr
