@@ -97,11 +97,13 @@ def open_(
     upstream: StandInOption = None,
     upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
+    llm_port: service_run.LlmPortOption = 0,
+    launch: service_run.LaunchOption = None,
 ) -> None:
     """Open the interface on a trace and a handler; without them, a start screen."""
     options = _options(python, cwd)
     settings = _settings(options, config, boundary, upstream_call, upstream, upstream_allow)
-    _open_app(trace, handler, options, kind, settings, concurrency)
+    _open_app(trace, handler, options, kind, settings, concurrency, llm_port, launch)
 
 
 @app.command()
@@ -475,10 +477,12 @@ def _open_app(
     kind: str | None,
     settings: Settings,
     concurrency: int | None,
+    llm_port: int = 0,
+    launch: str | None = None,
 ) -> None:
     from .app import CrosslaneApp
     from .session import OpenSession
 
     trace = None if path is None else _load(path)
-    runner = service_run.runner_of(handler)
+    runner = service_run.runner_of(handler, llm_port, launch)
     CrosslaneApp(OpenSession(trace, handler, options, kind, settings, concurrency, runner)).run()

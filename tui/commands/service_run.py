@@ -57,6 +57,8 @@ def runner(handler: str, worker: WorkerOptions, service: ServiceOptions) -> Work
     return Worker(worker)
 
 
-def runner_of(handler: str | None) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
-    """The same with nothing else set, for the interface."""
-    return lambda options: runner(handler or "", options, ServiceOptions(options.cwd))
+def runner_of(
+    handler: str | None, llm_port: int, launch: str | None
+) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
+    """What makes the runner of the interface, which knows of its directory and interpreter alone."""
+    return lambda worker: runner(handler or "", worker, ServiceOptions(worker.cwd, llm_port, launch))
