@@ -196,6 +196,7 @@ def replay(
     identity: service_run.IdentityOption = "recorded",
     settle: service_run.SettleOption = 0.25,
     allow_remote: service_run.RemoteOption = False,
+    together: service_run.TogetherOption = False,
 ) -> None:
     """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
     if sum((schedule is not None, seed is not None, serial)) > 1:
@@ -224,7 +225,7 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
     )
-    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote, together)
     result = _run(job, options, service)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)

@@ -79,6 +79,8 @@ async def test_requests_released_together_meet_in_a_service_that_waits_for_somet
     (crossing,) = report.crossings
     assert crossing.needs.cls == "interleaved"
     assert "last bytes of the requests were sent together" in crossing.explained
+    again = await stand.run(SLEEPING, action="replay", together=True)
+    assert again.report.crossings[0].sink.path == crossing.sink.path
 
 
 async def test_nothing_is_called_clean_where_the_service_never_asks_the_llm(stand: Stand) -> None:
