@@ -97,11 +97,13 @@ def open_(
     upstream: StandInOption = None,
     upstream_allow: UpstreamAllowOption = None,
     config: ConfigOption = None,
+    llm_port: service_run.LlmPortOption = 0,
+    launch: service_run.LaunchOption = None,
 ) -> None:
     """Open the interface on a trace and a handler; without them, a start screen."""
     options = _options(python, cwd)
     settings = _settings(options, config, boundary, upstream_call, upstream, upstream_allow)
-    _open_app(trace, handler, options, kind, settings, concurrency)
+    _open_app(trace, handler, options, kind, settings, concurrency, llm_port, launch)
 
 
 @app.command()
@@ -205,6 +207,7 @@ def replay(
     identity: service_run.IdentityOption = "recorded",
     settle: service_run.SettleOption = 0.25,
     allow_remote: service_run.RemoteOption = False,
+    together: service_run.TogetherOption = False,
 ) -> None:
     """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
     if sum((schedule is not None, seed is not None, serial)) > 1:
@@ -233,7 +236,7 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
     )
-    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    service = service_run.options(options.cwd, llm_port, launch, fresh, identity, settle, allow_remote, together)
     result = _run(job, options, service)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)
@@ -498,10 +501,12 @@ def _open_app(
     kind: str | None,
     settings: Settings,
     concurrency: int | None,
+    llm_port: int = 0,
+    launch: str | None = None,
 ) -> None:
     from .app import CrosslaneApp
     from .session import OpenSession
 
     trace = None if path is None else _load(path)
-    runner = service_run.runner_of(handler)
+    runner = service_run.runner_of(handler, llm_port, launch)
     CrosslaneApp(OpenSession(trace, handler, options, kind, settings, concurrency, runner)).run()

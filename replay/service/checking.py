@@ -160,6 +160,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         if investigation.stopped:
             return result_of(target, investigation, job, Search(order), reached, _clock() - started)
         report(Progress("replaying", target.executions, 0.0, 0))
+        target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)
         names = tuple(decision.lane for decision in run.decisions)
         again = target.execute(investigation.lanes, Replayed(Schedule(names), Serial(order)), job.concurrency)

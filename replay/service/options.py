@@ -25,6 +25,7 @@ class ServiceOptions:
         keep_state: whether a launched service is started once, and not again for each execution.
         identity: `recorded` sends recorded sessions and tokens as they are, `fresh` gives each execution its own.
         allow_remote: whether the service may be on another machine.
+        together: whether `replay` releases the first requests of all lanes at once.
     """
 
     cwd: Path
@@ -35,3 +36,4 @@ class ServiceOptions:
     settle_s: float = 0.25
     answer_s: float = 30.0
     allow_remote: bool = False
+    together: bool = False

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .target import Target
 
 UNSEEN = "the service runs in its own process; Crosslane sees what passes, not its variables"
-MET = "the last bytes of the requests were sent together; what ran first after that was the service's own affair"
+MET = (
+    "the last bytes of the requests were sent together; "
+    "what ran first after that was the service's own affair (replay --together)"
+)
 WHOSE = (
     "a call to the LLM is taken to be of the request whose traceparent or x-crosslane-lane the service passed on, else "
     "of the only one under way"

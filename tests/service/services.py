@@ -102,7 +102,7 @@ current = {}
 
 async def handle(path, headers, body):
     current["note"] = body["message"]
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.12)
     return {"reply": f"noted {current['note']}"}
 """
 NODE = """

@@ -79,6 +79,8 @@ async def test_requests_released_together_meet_in_a_service_that_waits_for_somet
     (crossing,) = report.crossings
     assert crossing.needs.cls == "interleaved"
     assert "last bytes of the requests were sent together" in crossing.explained
+    again = await stand.run(SLEEPING, action="replay", together=True)
+    assert again.report.crossings[0].sink.path == crossing.sink.path
 
 
 async def test_nothing_is_called_clean_where_the_service_never_asks_the_llm(stand: Stand) -> None:
@@ -96,9 +98,9 @@ async def test_nothing_is_called_clean_where_the_service_waits_for_what_nobody_c
 
 
 async def test_a_service_that_computes_is_not_silent(stand: Stand) -> None:
-    source = LOCAL.replace('await ask("greet', 'sum(range(8_000_000))\n    await ask("greet')
-    report = (await stand.run(source, action="replay", settle_s=0.05)).report
-    assert (report.verdict, report.coverage.uncontrolled) == ("clean", ("scheduling inside the service",))
+    source = LOCAL.replace('await ask("greet', 'sum(range(16_000_000))\n    await ask("greet')
+    report = (await stand.run(source, TWO[:1], action="replay", settle_s=0.15, keep_state=True)).report
+    assert report.coverage.uncontrolled == ("scheduling inside the service",)
 
 
 async def test_recorded_answers_are_given_to_the_request_that_had_them(stand: Stand) -> None:

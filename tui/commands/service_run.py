@@ -38,12 +38,31 @@ SettleOption = Annotated[
 RemoteOption = Annotated[
     bool, typer.Option("--allow-remote", help="For a URL: let it be on another machine. Requests have effects there.")
 ]
+TogetherOption = Annotated[
+    bool, typer.Option("--together", help="For a URL: release the first requests of all lanes at the same moment.")
+]
 
 
 def options(
-    cwd: Path, llm_port: int, launch: str | None, fresh: str, identity: str, settle: float, allow_remote: bool
+    cwd: Path,
+    llm_port: int,
+    launch: str | None,
+    fresh: str,
+    identity: str,
+    settle: float,
+    allow_remote: bool,
+    together: bool = False,
 ) -> ServiceOptions:
-    return ServiceOptions(cwd, llm_port, launch, fresh == "keep", identity, settle_s=settle, allow_remote=allow_remote)
+    return ServiceOptions(
+        cwd,
+        llm_port,
+        launch,
+        fresh == "keep",
+        identity,
+        settle_s=settle,
+        allow_remote=allow_remote,
+        together=together,
+    )
 
 
 def runner(handler: str, worker: WorkerOptions, service: ServiceOptions) -> Worker | ServiceRunner:
@@ -57,6 +76,8 @@ def runner(handler: str, worker: WorkerOptions, service: ServiceOptions) -> Work
     return Worker(worker)
 
 
-def runner_of(handler: str | None) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
-    """The same with nothing else set, for the interface."""
-    return lambda options: runner(handler or "", options, ServiceOptions(options.cwd))
+def runner_of(
+    handler: str | None, llm_port: int, launch: str | None
+) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
+    """What makes the runner of the interface, which knows of its directory and interpreter alone."""
+    return lambda worker: runner(handler or "", worker, ServiceOptions(worker.cwd, llm_port, launch))

@@ -264,13 +264,18 @@ class MainScreen(Screen[None]):
         self._app.push_screen(ExportDialog(f"repro_{crossing.id}.py"), self._write_export)
 
     def _write_export(self, name: str | None) -> None:
+        from ...replay.errors import ExportError
         from ...replay.export.findings import ExportSource
         from ...replay.export.script import script
 
         if name is None or self._finding is None or self.session.handler is None:
             return
         cwd = str(self.session.options.cwd)
-        text = script(ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd))
+        try:
+            text = script(ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd))
+        except ExportError as error:
+            self.notify(safe(str(error)), severity="error", markup=False)
+            return
         path = Path(name).expanduser().absolute()
         try:
             path.write_text(text, encoding="utf-8")
