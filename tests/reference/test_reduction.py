@@ -647,24 +647,24 @@ async def work(user):
     try:
         {hide}
     finally:
-        turn, mine = turn % 2, None
+        turn, mine = turn % 3, None
     await asyncio.sleep(0)
     {show}
 """
 PLACES = {
     "a local name": ("held = mine", "return held"),
     "an unbound name": ("held = 1 if mine == 1 else 0\n        if held: del held", "return 'held' in locals()"),
-    "where an iterator stands": ("held = iter([1, 2, 3]); [next(held) for _ in range(mine)]", "return next(held)"),
+    "where an iterator stands": ("held = iter([1, 2, 3, 4]); [next(held) for _ in range(mine)]", "return next(held)"),
     "where an iterator over a string stands": (
-        "held = iter('abc'); [next(held) for _ in range(mine)]",
+        "held = iter('abcd'); [next(held) for _ in range(mine)]",
         "return next(held)",
     ),
     "where an iterator over a dict stands": (
-        "held = iter({1: 1, 2: 2, 3: 3}); [next(held) for _ in range(mine)]",
+        "held = iter({1: 1, 2: 2, 3: 3, 4: 4}); [next(held) for _ in range(mine)]",
         "return next(held)",
     ),
     "where an enumeration stands": (
-        "held = enumerate('abc'); [next(held) for _ in range(mine)]",
+        "held = enumerate('abcd'); [next(held) for _ in range(mine)]",
         "return next(held)",
     ),
     "where a generator stands": (
@@ -727,7 +727,7 @@ PLACES = {
     "a queue of its own": ("held = asyncio.Queue(); held.put_nowait(mine)", "return held.get_nowait()"),
     "the length that a deque may have": (
         "held = collections.deque(maxlen=mine)",
-        "held += [1, 2, 3]; return list(held)",
+        "held += [1, 2, 3, 4]; return list(held)",
     ),
     "the factory of a defaultdict": (
         "held = collections.defaultdict(int if mine == 1 else list)",
@@ -737,7 +737,7 @@ PLACES = {
     "the kind of a number": ("held = 1 if mine == 1 else True", "return str(held)"),
     "the sign of zero": ("held = 0.0 if mine == 1 else -0.0", "return str(held)"),
     "a random generator of its own": ("held = random.Random(mine)", "return held.random()"),
-    "a text buffer": ("held = io.StringIO('abcd'); held.seek(mine)", "return held.read()"),
+    "a text buffer": ("held = io.StringIO('abcde'); held.seek(mine)", "return held.read()"),
     "how late it is": (
         "asyncio.get_running_loop().pass_time(mine)  # as a blocking sleep does",
         "return asyncio.get_running_loop().time()",
@@ -766,7 +766,7 @@ def test_hidden_conflicts_are_covered_as_brute_force_covers_them(tmp_path: Path,
 
 @pytest.mark.parametrize("place", PLACES)
 def test_no_place_is_overlooked_in_which_the_past_can_be_kept(tmp_path: Path, place: str) -> None:
-    program, lanes = loaded(in_one_place(place), 2, tmp_path)
+    program, lanes = loaded(in_one_place(place), 2 if "await" in PLACES[place][1] else 3, tmp_path)
     expected = by_brute_force(program, lanes)
     covered = by_reduction(program, lanes)
     assert len(expected.outcomes) > 1, "no trap"
@@ -775,8 +775,9 @@ def test_no_place_is_overlooked_in_which_the_past_can_be_kept(tmp_path: Path, pl
 
 def test_moments_that_differ_in_nothing_are_found_equal(tmp_path: Path) -> None:
     source = IMPORTS + ONE_PLACE.format(hide="pass", show="return 1")
-    covered = by_reduction(*loaded(source, 2, tmp_path))
-    assert (covered.count, covered.executed, covered.refused) == (6, 4, "")
+    covered = by_reduction(*loaded(source, 3, tmp_path))
+    assert (covered.count, covered.refused) == (90, "")
+    assert covered.executed < 45
 
 
 @pytest.mark.parametrize("trap", OPAQUE)
