@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
 from ..replay.errors import CrosslaneError
+from .folders import state_folder
+from .recent import KeptFinding, Work, remember
 from .screens.main import MainScreen
 from .screens.start import StartScreen
 
@@ -28,7 +33,6 @@ _COMMANDS = (
     ("Copy the finding", "As text, to the clipboard", "copy"),
     ("Cancel the replay", "Keeps what was found", "cancel"),
     ("Next crossing", "Moves the cursor", "crossing(1)"),
-    ("Keys", "Every key of this screen", "help"),
 )
 
 
@@ -45,33 +49,147 @@ class CrosslaneApp(App[None]):
 
     def on_mount(self) -> None:
         if self.session.trace is not None and self.session.handler is not None:
+            self._remember(self.session)
             self.push_screen(MainScreen(self.session))
         else:
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
 
+    # ---- the start screen's wishes
+
     def on_start_screen_chosen(self, message: StartScreen.Chosen) -> None:
+        self._open(message.what)
+
+    @work(exclusive=True, group="open")
+    async def _open(self, what: Work | KeptFinding | None) -> None:
+        """Read what was chosen, in a thread, and show it."""
+        try:
+            session = await asyncio.to_thread(self._session_on, what)
+        except CrosslaneError as error:
+            self._problem(str(error))
+            return
+        if isinstance(what, Work):
+            self._remember(session)
+        self.session = session
+        self.push_screen(MainScreen(session))
+
+    def _session_on(self, what: Work | KeptFinding | None) -> OpenSession:
+        """The session on what was chosen.
+
+        Raises:
+            CrosslaneError: the trace cannot be read, or the project's settings.
+        """
+        from ..replay.repro import repro_boundary, repro_trace
+        from ..replay.settings import Settings, load_settings
         from ..replay.trace.store import load
         from . import samples
 
-        handler = message.handler or samples.DEMO_HANDLER
-        options = self.session.options
-        if message.trace is None:
-            options = replace(options, cwd=samples.folder())
+        session = self.session
+        if what is None:
+            options = replace(session.options, cwd=samples.folder())
+            trace = load(samples.folder() / samples.DEMO_TRACE)
+            return replace(session, trace=trace, handler=samples.DEMO_HANDLER, options=options, settings=Settings())
+        if isinstance(what, KeptFinding):
+            source = what.source
+            crossing = source.crossing
+            options = replace(session.options, cwd=Path(source.cwd))
+            settings = Settings(
+                repro_boundary(crossing), crossing.upstream_calls, (), crossing.upstream, crossing.upstream_allow
+            )
+            trace = repro_trace(crossing)
+            return replace(
+                session, trace=trace, handler=source.handler, kind=source.kind, options=options, settings=settings
+            )
+        options = replace(session.options, cwd=Path(what.cwd))
+        settings = session.settings if options == session.options else load_settings(Path(what.cwd), None)
+        trace = load(Path(what.trace))
+        return replace(
+            session,
+            trace=trace,
+            handler=what.handler,
+            kind=what.kind or session.kind,
+            options=options,
+            settings=settings,
+        )
+
+    def on_start_screen_recording(self, message: StartScreen.Recording) -> None:
+        """Recording has no screen yet; the command line does the same."""
+        from shlex import quote
+
+        to, output = quote(message.to), quote(str(message.output))
+        self._problem(f"run this in another terminal: crosslane record --to {to} --port {message.port} -o {output}")
+
+    def on_start_screen_importing(self, message: StartScreen.Importing) -> None:
+        self._import(message.file, message.output)
+
+    @work(exclusive=True, group="open")
+    async def _import(self, file: str, output: Path) -> None:
+        self._problem(f"reading {file}")
         try:
-            trace = load(Path(message.trace) if message.trace else samples.folder() / samples.DEMO_TRACE)
+            requests = await asyncio.to_thread(_imported, file, output)
         except CrosslaneError as error:
-            screen = self.screen
-            if isinstance(screen, StartScreen):
-                screen.problem(str(error))
+            self._problem(str(error))
             return
-        self.session = replace(self.session, trace=trace, handler=handler, options=options)
-        self.switch_screen(MainScreen(self.session))  # pyright: ignore[reportUnknownMemberType]
+        self._problem("")
+        self.notify(f"{requests} requests are in {output.name}", title="imported", markup=False)
+        if isinstance(self.screen, StartScreen):
+            self.screen.ask_open(str(output))
+
+    def _problem(self, line: str) -> None:
+        start = next((screen for screen in self.screen_stack if isinstance(screen, StartScreen)), None)
+        if start is not None:
+            start.problem(line)
+
+    def _remember(self, session: OpenSession) -> None:
+        from . import samples
+
+        assert session.trace is not None
+        if session.options.cwd == samples.folder() and session.handler == samples.DEMO_HANDLER:
+            return
+        trace = str(Path(session.trace.path).absolute())
+        done = Work(trace, session.handler or "", str(session.options.cwd), session.kind, time.time())
+        self.run_worker(asyncio.to_thread(remember, done, state_folder()), exit_on_error=False)
+
+    # ---- for every screen
+
+    def action_start(self) -> None:
+        """Back to the start screen, wherever one is."""
+        if not isinstance(self.screen_stack[1], StartScreen):
+            self.push_screen(StartScreen())
+            return
+        while not isinstance(self.screen, StartScreen):
+            self.pop_screen()
+
+    def action_help(self) -> None:
+        """The keys of what has the focus now."""
+        from .keys import keys_of
+        from .screens.dialogs import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(keys_of(self.screen), isinstance(self.screen, MainScreen)))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
+        yield SystemCommand("Keys of this panel", "Every key that works here", self.action_help)
+        if not isinstance(screen, StartScreen):
+            yield SystemCommand("Start screen", "Recent work, open, record, import, demo", self.action_start)
         if isinstance(screen, MainScreen):
             for title, help_text, action in _COMMANDS:
                 yield SystemCommand(title, help_text, partial(self._act, screen, action))
 
     def _act(self, screen: MainScreen, action: str) -> None:
         self.run_worker(screen.run_action(action))
+
+
+def _imported(file: str, output: Path) -> int:
+    """How many requests of `file` are in the trace now.
+
+    Raises:
+        CrosslaneError: see `import_files`.
+    """
+    from ..replay.formats.importing import import_files
+    from ..replay.formats.source import sources
+    from ..replay.trace.redaction import Redactor
+    from ..replay.trace.redaction_key import redaction_key
+
+    with sources([file]) as opened:
+        return import_files(opened, output, redactor=Redactor(redaction_key())).requests

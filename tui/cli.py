@@ -23,6 +23,7 @@ from ..replay.schedule.schedule import to_json as schedule_to_json
 from ..replay.settings import Settings, load_settings
 from ..replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, NO_LIMIT, NO_LIMIT_S, Job
 from .commands import auditing, importing, recording, redacting, service_run, slicing
+from .folders import findings_folder
 from .safe_text import safe
 
 if TYPE_CHECKING:
@@ -312,14 +313,6 @@ def main() -> None:
         message = cast("Any", error).format_message()
         status = _fail(" ".join(message.split()) + "; see crosslane --help") if message else 2
     sys.exit(status)
-
-
-def findings_folder() -> Path:
-    """Where findings are kept; `CROSSLANE_STATE_DIR` overrides the platform's own place."""
-    import platformdirs
-
-    own = os.environ.get("CROSSLANE_STATE_DIR")
-    return (Path(own) if own else platformdirs.user_state_path("crosslane")) / "findings"
 
 
 def read_schedule(path: Path) -> Schedule:

@@ -68,6 +68,18 @@ def stream(
             yield done
 
 
+def of_events(events: Iterable[dict[str, Json]], name: str) -> Trace:
+    """The trace of events that are at hand; `name` stands for its path in messages.
+
+    Raises:
+        TraceError: there is no request among them.
+    """
+    reading = _Reading(Path(name))
+    for number, event in enumerate(events, 1):
+        reading.event(number, event)
+    return reading.trace()
+
+
 def dump(exchanges: Iterable[Exchange], stream: IO[str], header: dict[str, Json] | None = None) -> int:
     """Write exchanges as a trace file, header and `end` included; how many. What `load` reads back is equal."""
     stream.write(json.dumps({**(header or {}), "k": "header", "v": VERSION}) + "\n")

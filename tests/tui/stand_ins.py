@@ -25,7 +25,9 @@ from crosslane.replay.run import Event, Outcome, Run
 from crosslane.replay.trace.model import Exchange, Request, Response, Trace
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
+from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.session import OpenSession
+from textual.pilot import Pilot
 
 SOURCE = "context = []\n\n\nasync def handle(user, message):\n    context.append(message)\n    return await complete(context)\n"
 
@@ -135,3 +137,19 @@ class StandIn:
 def session(folder: Path, runner: StandIn, of: Trace | None = None) -> OpenSession:
     (folder / "agent.py").write_text(SOURCE)
     return OpenSession(of or trace(), "agent.py:handle", WorkerOptions(cwd=folder), runner=lambda options: runner)
+
+
+def screen_text(app: CrosslaneApp) -> list[str]:
+    """The lines on the screen, as a terminal would show them."""
+    _, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip).rstrip() for strip in lines[:height]]
+
+
+async def settle(app: CrosslaneApp, pilot: Pilot[None]) -> None:
+    """Wait until what was begun in threads is on the screen."""
+    await pilot.pause()
+    ending = [worker for worker in app.workers if worker.name != "_loader"]  # a directory tree's own never ends
+    if ending:
+        await app.workers.wait_for_complete(ending)
+    await pilot.pause()

@@ -17,22 +17,14 @@ from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.screens.dialogs import ExportDialog, HelpScreen, ReplayDialog
 from crosslane.tui.screens.inspector import Inspector
 from crosslane.tui.screens.main import MainScreen
-from crosslane.tui.screens.start import StartScreen
 from crosslane.tui.session import OpenSession
 from crosslane.tui.widgets.lanes import LanesView
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
-from .stand_ins import StandIn, result, session, trace
+from .stand_ins import StandIn, result, screen_text, session, trace
 
 SIZES = [(80, 24), (160, 45)]
-
-
-def screen_text(app: CrosslaneApp) -> list[str]:
-    """The lines on the screen, as a terminal would show them."""
-    _, height = app.size
-    lines = app.screen._compositor.render_strips()
-    return ["".join(segment.text for segment in strip).rstrip() for strip in lines[:height]]
 
 
 @asynccontextmanager
@@ -303,29 +295,6 @@ async def test_content_of_a_trace_is_neither_markup_nor_escape(tmp_path: Path) -
         await pilot.press("escape")
         widths = {sum(segment.cell_length for segment in strip) for strip in app.screen._compositor.render_strips()}
         assert widths == {160}, "wide characters keep the columns aligned"
-
-
-async def test_without_arguments_the_start_screen_opens_what_is_typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    runner = StandIn(result())
-    app = CrosslaneApp(OpenSession(None, None, WorkerOptions(cwd=tmp_path), runner=lambda options: runner))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert isinstance(app.screen, StartScreen)
-        await pilot.click("#trace")
-        await pilot.press(*"no.jsonl", "enter")
-        await pilot.press(*"a.py:b", "enter")
-        await pilot.pause()
-        assert any("no.jsonl: no such file" in line for line in screen_text(app))
-        (tmp_path / "t.jsonl").write_text('{"session":"s1","user":"alice","message":"hello"}\n')
-        app.screen.query_one("#trace", Input).value = "t.jsonl"
-        await pilot.press("enter")
-        await pilot.pause()
-        await pilot.pause()
-        assert isinstance(app.screen, MainScreen)
-        assert runner.jobs[0].handler == "a.py:b"
 
 
 async def test_the_demo_opens_from_the_start_screen(tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ async def test_a_trace_that_cannot_be_read_leaves_the_start_screen_with_the_reas
     remember(Work(str(tmp_path / "t.jsonl"), "a.py:b", str(tmp_path), None, 1.0), state_folder())
     remember(Work(str(tmp_path / "gone.jsonl"), "a.py:b", str(tmp_path), None, 2.0), state_folder())
     async with started(tmp_path, monkeypatch) as (app, pilot, _):
-        for said in ("gone.jsonl: no such file", "holds no usable request"):
-            app.screen.query_one(OptionList).highlighted = 5 if "gone" in said else 6
+        for said in ("no such file", "holds no usable request"):
+            app.screen.query_one(OptionList).highlighted = 5 if "such" in said else 6
             await pilot.press("enter")
             await settle(app, pilot)
             assert isinstance(app.screen, StartScreen)
@@ -191,6 +191,15 @@ async def test_another_tools_file_is_imported_and_then_asked_for_its_handler(
         assert (tmp_path / "trace.jsonl").is_file()
         assert isinstance(app.screen, Form)
         assert app.screen.query_one("#trace", Input).value == str(tmp_path / "trace.jsonl")
+
+
+async def test_recording_names_the_command_that_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started(tmp_path, monkeypatch) as (app, pilot, _):
+        await pilot.press("r")
+        await pilot.pause()
+        await pilot.press(*"http://127.0.0.1:8000", "enter")
+        await settle(app, pilot)
+        assert "crosslane record --to http://127.0.0.1:8000 --port 9000 -o" in words(app)
 
 
 async def test_help_lists_the_keys_of_the_focused_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from ..safe_text import safe
 
+if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 _CLOSE: list[BindingType] = [Binding("escape", "cancel", "Close")]
@@ -78,24 +78,28 @@ class ExportDialog(ModalScreen["str | None"]):
 
 
 class HelpScreen(ModalScreen[None]):
-    """Every key of the main screen."""
+    """The keys that worked when it was opened, by where they belong. `legend` says what the glyphs of the lanes are."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "Close")]
 
-    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, sections: list[tuple[str, list[tuple[str, str]]]], legend: bool) -> None:
         super().__init__()
-        self._keys = list(keys)
+        self._sections = sections
+        self._legend = legend
 
     def compose(self) -> ComposeResult:
         text = Text()
-        for key, meaning in self._keys:
-            text.append(f"{key:>14}  ", "bold")
-            text.append(f"{meaning}\n")
-        text.append(
-            "\n▶ request  ◇ await  ⧖ waits for another lane  ◆ write  ▷ read  ▪ chunk  ≡ printed\n"
-            "● response  ✖ exception  ✗ answered with another lane's data",
-            "dim",
-        )
+        for heading, keys in self._sections:
+            text.append(f"{safe(heading, 40)}\n", "bold underline")
+            for key, meaning in keys:
+                text.append(f"{key:>16}  ", "bold")
+                text.append(f"{meaning}\n")
+        if self._legend:
+            text.append(
+                "\n▶ request  ◇ await  ⧖ waits for another lane  ◆ write  ▷ read  ▪ chunk  ≡ printed\n"
+                "● response  ✖ exception  ✂ fault  ✗ answered with another lane's data",
+                "dim",
+            )
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = "keys"
             yield Static(text)

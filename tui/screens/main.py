@@ -51,7 +51,7 @@ class MainScreen(Screen[None]):
         Binding("x", "cancel", "Cancel", show=False),
         Binding("escape", "back", "Back", show=False),
         Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("question_mark", "app.help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
     ]
 
@@ -304,14 +304,3 @@ class MainScreen(Screen[None]):
             self.remove_class("-drawer")
         elif self._busy:
             await self._runner.cancel()
-
-    def action_help(self) -> None:
-        from .dialogs import HelpScreen
-
-        keys = [binding for binding in (*LanesView.BINDINGS, *self.BINDINGS) if isinstance(binding, Binding)]
-        self._app.push_screen(HelpScreen((_keys(binding), binding.description) for binding in keys))
-
-
-def _keys(binding: Binding) -> str:
-    names = {"question_mark": "?", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc"}
-    return " ".join(names.get(key, key) for key in binding.key.split(","))
