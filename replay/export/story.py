@@ -122,7 +122,8 @@ def _observed(finding: Finding) -> Iterator[Moment]:
             text = event.carrier or ""
         elif event.status is not None:
             text = f"{event.status} {text}"
-        yield Moment(event.lane, kind, text, event.at or "", end)
+        # Where an answer was returned says nothing of the crossing, and takes the room of what was answered.
+        yield Moment(event.lane, kind, text, "" if event.kind == "response" else event.at or "", end)
 
 
 def _told(crossing: Crossing) -> Iterator[Moment]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .findings import ExportSource
     from .story import Moment
 
-_CELL = 330
+_CELL = 350
 _GUTTER = 16
 _ROW = 24
 _TOP = 74
@@ -84,7 +84,7 @@ def _crossing(shown: list[Moment], columns: dict[str, int]) -> list[str]:
     rightwards = start[1] < end[1]
     # In the gap before the reader's column, on the side from which the data comes.
     middle = _x(end[1]) - 14 if rightwards else _x(end[1]) + _CELL - 24
-    begin_x = _x(start[1]) + _CELL - 30 if rightwards else _x(start[1]) - 8
+    begin_x = _x(start[1]) + _CELL - 32 if rightwards else _x(start[1]) - 8
     begin_y, end_y = _y(start[0]) - 4, _y(end[0]) - 4
     tip = f"M {middle + 10} {end_y} l -7 -4 v 8 z" if rightwards else f"M {middle - 10} {end_y} l 7 -4 v 8 z"
     end_x = middle + 6 if rightwards else middle - 6
