@@ -43,12 +43,15 @@ class CrosslaneApp(App[None]):
     TITLE = "crosslane"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
 
-    def __init__(self, session: OpenSession) -> None:
+    def __init__(self, session: OpenSession, first: Screen[None] | None = None) -> None:
         super().__init__()
         self.session = session
+        self._first = first
 
     def on_mount(self) -> None:
-        if self.session.trace is not None and self.session.handler is not None:
+        if self._first is not None:
+            self.push_screen(self._first)
+        elif self.session.trace is not None and self.session.handler is not None:
             self._remember(self.session)
             self.push_screen(MainScreen(self.session))
         else:
@@ -112,11 +115,9 @@ class CrosslaneApp(App[None]):
         )
 
     def on_start_screen_recording(self, message: StartScreen.Recording) -> None:
-        """Recording has no screen yet; the command line does the same."""
-        from shlex import quote
+        from .screens.traffic import RecordingScreen
 
-        to, output = quote(message.to), quote(str(message.output))
-        self._problem(f"run this in another terminal: crosslane record --to {to} --port {message.port} -o {output}")
+        self.push_screen(RecordingScreen(message.to, message.port, message.output))
 
     def on_start_screen_importing(self, message: StartScreen.Importing) -> None:
         self._import(message.file, message.output)

@@ -26,8 +26,12 @@ def audit(
     ] = "user",
     format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
     most: Annotated[int, typer.Option(min=1, help="Print at most this many findings.")] = 50,
+    open_: Annotated[bool, typer.Option("--open", help="Look at the lanes and the findings in the interface.")] = False,
 ) -> None:
     """Search recorded traffic for one user's values in another user's answers and prompts."""
+    if open_:
+        _open(trace, boundary)
+        return
     result = _run(trace, boundary)
     if format == "json":
         # ASCII, so that neither a lone surrogate nor a terminal escape of a trace gets out raw.
@@ -37,6 +41,19 @@ def audit(
     else:
         _print(result, most)
     raise typer.Exit(result.exit_code)
+
+
+def _open(trace: Path, boundary: str) -> None:
+    from ...replay.settings import Settings
+    from ...replay.trace.events import parts
+    from ...replay.worker.client import WorkerOptions
+    from ..app import CrosslaneApp
+    from ..screens.traffic import TrafficScreen
+    from ..session import OpenSession
+
+    parts(trace)
+    session = OpenSession(None, None, WorkerOptions(None, Path.cwd()), None, Settings(), None)
+    CrosslaneApp(session, TrafficScreen(trace, boundary)).run()
 
 
 def _run(trace: Path, boundary: str) -> Audit:
@@ -80,6 +97,11 @@ def _print(result: Audit, most: int) -> None:
     if len(result.findings) > most:
         notes.print(Text(f"and {len(result.findings) - most} more; --most {len(result.findings)} shows all"))
     notes.print(Text(_summary(result)), soft_wrap=True)
+
+
+def finding_lines(finding: Finding) -> tuple[str, str]:
+    """A finding in a line, and the line that goes into it."""
+    return _line(finding), _detail(finding)
 
 
 def _line(finding: Finding) -> str:
