@@ -66,8 +66,9 @@ class ExportDialog(ModalScreen["str | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = "export the repro as a script"
+            dialog.border_title = "export the finding"
             yield Label("file, relative to the current directory; enter writes it")
+            yield Label("its ending decides: .py script · test_*.py · .html · .svg · .mmd · .sarif")
             yield Input(self._suggestion, id="file")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -266,13 +266,15 @@ class MainScreen(Screen[None]):
     def _write_export(self, name: str | None) -> None:
         from ...replay.errors import ExportError
         from ...replay.export.findings import ExportSource
-        from ...replay.export.script import script
+        from ...replay.export.formats import format_named
 
         if name is None or self._finding is None or self.session.handler is None:
             return
         cwd = str(self.session.options.cwd)
         try:
-            text = script(ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd))
+            format_ = format_named(None, name)
+            source = ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd, self._finding)
+            text = format_.write(source)
         except ExportError as error:
             self.notify(safe(str(error)), severity="error", markup=False)
             return
@@ -282,7 +284,8 @@ class MainScreen(Screen[None]):
         except OSError as error:
             self.notify(f"{safe(str(path))} cannot be written: {error.strerror}", severity="error", markup=False)
             return
-        self.notify(f"wrote {safe(str(path))}\nrun it with: python {safe(name)}", title="exported", markup=False)
+        use = format_.use.format(file=safe(name))
+        self.notify(f"wrote {safe(str(path))}\n{use}", title="exported", markup=False)
 
     def action_copy(self) -> None:
         if self._finding is None:
