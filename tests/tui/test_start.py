@@ -193,15 +193,6 @@ async def test_another_tools_file_is_imported_and_then_asked_for_its_handler(
         assert app.screen.query_one("#trace", Input).value == str(tmp_path / "trace.jsonl")
 
 
-async def test_recording_names_the_command_that_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with started(tmp_path, monkeypatch) as (app, pilot, _):
-        await pilot.press("r")
-        await pilot.pause()
-        await pilot.press(*"http://127.0.0.1:8000", "enter")
-        await settle(app, pilot)
-        assert "crosslane record --to http://127.0.0.1:8000 --port 9000 -o" in words(app)
-
-
 async def test_help_lists_the_keys_of_the_focused_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with started(tmp_path, monkeypatch, (160, 45)) as (app, pilot, _):
         await pilot.press("question_mark")
