@@ -60,6 +60,7 @@ _IMMUTABLE: frozenset[Any] = frozenset(
 )
 _IMMUTABLE_OF_OURS = frozenset({("crosslane.replay.trace.model", "Request"), ("crosslane.replay.trace.lanes", "Lane")})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _POINTER = 8
 
 
@@ -158,7 +159,9 @@ class Static:
         found: Any = sys.modules.get(cls.__module__)
         for part in cls.__qualname__.split("."):
             found = vars(found).get(part) if isinstance(found, (type, types.ModuleType)) else None
-        if found is not cls and type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE:
+        flags = type.__dict__["__flags__"].__get__(cls)
+        # What C code makes and nobody can change, such as the iterator of a future since 3.12, stands in no module.
+        if found is not cls and flags & _HEAP_TYPE and not flags & _IMMUTABLE_TYPE:
             raise IrreducibleError(f"the class {cls.__name__} was made by a request")
 
     def check(self) -> None:
