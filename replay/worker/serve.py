@@ -21,7 +21,7 @@ import warnings
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from .. import check as checking
+from .. import checking
 from ..allow import Allow
 from ..errors import CrosslaneError, HandlerError
 from ..handler.load import load, load_function, locate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from crosslane.replay.check import check
+from crosslane.replay.checking import check
 from crosslane.replay.schedule.execute import preemptions
 from crosslane.replay.schedule.search import Search
 from crosslane.replay.trace.lanes import lanes_of
