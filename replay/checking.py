@@ -139,7 +139,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         _announce(report, "replaying", program, investigation, started)
         program.executions += 1
         run = observed(program, investigation.lanes, strategy(), job.concurrency, None)
-        execution = program.execute(investigation.lanes, Replayed(_schedule(run), Serial(order)), job.concurrency)
+        execution = program.execute(investigation.lanes, Replayed(schedule_of(run), Serial(order)), job.concurrency)
         differs = run.diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:
             investigation.warnings.setdefault(f"followed as far as it goes: {differs}")
@@ -155,7 +155,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
-def _schedule(run: Run) -> Schedule:
+def schedule_of(run: Run) -> Schedule:
     faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
     return Schedule(tuple(decision.lane for decision in run.decisions), faults)
 

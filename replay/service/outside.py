@@ -36,6 +36,13 @@ FIXES = {
         "look for what the service keeps across a call to the LLM in something that all requests share, and pass it "
         "as an argument or a local instead"
     ),
+    "cancellation": (
+        "look for what a request leaves half done when its client is gone: a pooled connection, a lock, an entry that "
+        "is taken back only at the end; give it back in a finally"
+    ),
+    "exception": (
+        "look for what a request leaves half done when its call to the LLM fails: undo it in a finally, or discard it"
+    ),
 }
 
 
