@@ -54,6 +54,11 @@ class Terminal:
     def text(self) -> str:
         return _SEQUENCE.sub(b"", self._raw).decode("utf-8", "replace")
 
+    @property
+    def raw(self) -> str:
+        """All that was written, with its escapes."""
+        return self._raw.decode("utf-8", "replace")
+
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
@@ -74,7 +79,10 @@ class Terminal:
         end = time.monotonic() + limit_s
         while self._more(end - time.monotonic()):
             pass
-        return self._process.wait(max(1.0, end - time.monotonic()))
+        try:
+            return self._process.wait(max(1.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end; the last it showed: {self.text[-3000:]}") from None
 
     def _more(self, seconds: float) -> bool:
         """Read what comes next; False at the end of the program's output or of the time."""
