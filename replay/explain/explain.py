@@ -50,12 +50,14 @@ def explain(
     candidate: Candidate,
     crosses: Callable[[Execution], bool],
     healed: Callable[[Execution], bool],
+    suspects: Sequence[Place] = (),
 ) -> Explanation:
     """Explain the crossing that `schedule` shows.
 
     Args:
         crosses: whether an execution still shows the same crossing.
         healed: whether the sink answered as it does alone.
+        suspects: carriers of earlier crossings, which are tried before anything is looked for.
     """
     order = [lane.name for lane in lanes]
 
@@ -64,7 +66,14 @@ def explain(
 
     executions = 0
     place, fixed, remark = None, None, ""
-    for wide in (False, True):  # what the user's modules reach first; then what only the libraries' own do
+    for suspect in suspects:
+        executions += 1
+        execution, run = isolated(program, lanes, strategy(), max_in_flight, [suspect])
+        if not crosses(execution) and healed(execution):
+            place, fixed = suspect, run
+            break
+    # What the user's modules reach first; then what only the libraries' own do.
+    for wide in (False, True) if place is None else ():
         changed = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         for attempt in _in_order(changed)[:_MOST_TRIED]:
