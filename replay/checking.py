@@ -168,10 +168,10 @@ def _timeline(investigation: Investigation, execution: Execution, job: Job) -> R
     program, place = investigation.program, None
     if investigation.findings:
         first = investigation.findings[0]
-        if _is_of(first.run, execution):
-            return first.run
         place = investigation.carrier_of(first)
         _suspect(program, place)
+        if _is_of(first.run, execution):
+            return first.run
     program.executions += 1
     order = [lane.name for lane in investigation.lanes]
     return observed(program, investigation.lanes, Replayed(execution.schedule, Serial(order)), job.concurrency, place)

@@ -98,7 +98,7 @@ def explain(
             "the shared thing was not found in the program's own modules: look for state in a library, file or service"
         )
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
-    write, read, sink = _ends(timeline, candidate)
+    write, read, sink = ends(timeline, candidate)
     return Explanation(
         carrier=None if place is None else carrier_of(program, place),
         write=_access(timeline, write),
@@ -178,7 +178,7 @@ def _in_order(changed: dict[Place, bool]) -> list[Place]:
     return sorted(changed, key=lambda p: (not changed[p], bool(p.package), len(p.name)))
 
 
-def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
+def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
     """The write, the read and the sink of the drawn line, as `Event.seq`."""
     answers = [e for e in run.events if e.request == candidate.request and e.kind in ("response", "error", "chunk")]
     shown = [e for e in answers if any(token in e.text.casefold() for token in candidate.tokens)]

@@ -45,8 +45,8 @@ async def milliseconds(trace: str, handler: str) -> list[float]:
 def main() -> None:
     for trace, handler in SAMPLES:
         taken = asyncio.run(milliseconds(trace, handler))
-        line = f"{handler:<36} {len(taken):>3} branches   median {statistics.median(taken):6.1f} ms"
-        sys.stdout.write(f"{line}   most {max(taken):6.1f} ms\n")
+        line = f"{handler:<36} {len(taken):>3} branches   least {min(taken):6.1f} ms"
+        sys.stdout.write(f"{line}   median {statistics.median(taken):6.1f} ms   most {max(taken):6.1f} ms\n")
 
 
 if __name__ == "__main__":
