@@ -166,7 +166,7 @@ class TriedRuns:
         """Of very many, the oldest without a name that no search has found."""
         if sum(len(group.tried) for group in self.groups) > MOST_KEPT:
             for group in self.groups:
-                oldest = next((t for t in group.tried[:-1] if not t.name and t.origin.startswith("step ")), None)
+                oldest = next((t for t in group.tried[:-1] if not t.name and t.origin.startswith("choice ")), None)
                 if oldest is not None:
                     group.tried.remove(oldest)
                     return

@@ -79,7 +79,7 @@ async def test_another_lane_at_a_step_is_run_and_shown_and_the_old_run_is_kept(
     async with opened(tmp_path, size) as (app, pilot, runner):
         text = await press(app, pilot, "home", "right", "right", "right", "c")
         assert isinstance(app.screen, ChoiceDialog)
-        assert "step 4: who goes on" in text
+        assert "choice 4: who goes on" in text
         assert "bob did; instead of it" in text
         assert "alice" in text
         assert "passes, one switch from finding 1" in text, "what is known of it already"
@@ -106,7 +106,7 @@ async def test_escape_chooses_nobody_and_a_step_without_a_choice_says_where_ther
         await press(app, pilot, "home", "right", "right", "c")
         assert not isinstance(app.screen, ChoiceDialog)
         said = [notification.message for notification in app._notifications]
-        assert said == ["only alice could run here; there are choices at step 2 and step 4"]
+        assert said == ["only alice could run here; another could at choice 2 and choice 4"]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -118,7 +118,7 @@ async def test_the_outcome_of_a_branch_is_said_from_its_result(
         made = branch(verdict)
         runner.answer = replace(made, run=replace(made.run, decisions=made.run.decisions[:2] + made.run.decisions[4:]))
         text = await press(app, pilot, "home", "right", "right", "c", "enter")
-        assert f"lanes  {glyph} step 3: bob in place of alice" in text
+        assert f"lanes  {glyph} choice 3: bob in place of alice" in text
         shown = main_screen(app).shown
         assert shown is not None
         assert (shown.finding is not None) == (verdict == "contaminated")
@@ -132,7 +132,7 @@ async def test_the_tree_has_the_finding_and_its_passing_neighbour_from_the_start
         text = await press(app, pilot, "t")
         assert isinstance(app.screen, InterleavingsScreen)
         assert "2 requests: alice r1, bob r2" in text
-        assert "alice ×3   then step 4: alice, bob could run" in text
+        assert "alice ×3   then choice 4: alice, bob could run" in text
         assert "1 ●  1 ✗" in text
         assert "✗ finding 1  ◀ in the lanes" in text
         assert "● passes, one switch from finding 1" in text
@@ -171,7 +171,7 @@ async def test_two_runs_stand_beside_each_other_from_where_they_part(tmp_path: P
         await press(app, pilot, "home", "right", "right", "right", "c", "enter")
         text = await press(app, pilot, "d")
         assert isinstance(app.screen, ComparisonScreen)
-        assert "they part at step 4" in text
+        assert "they part at choice 4" in text
         assert "bob goes on ✗ finding 1" in text
         assert any("≠    4" in line and "bob" in line and "alice" in line for line in screen_text(app))
         assert "You said: I am Alice Ferrante" in text

@@ -63,7 +63,7 @@ class ComparisonScreen(Screen[None]):
         table = self._table
         table.border_title = "who ran"
         self.query_one("#answers").border_title = "what each lane was answered"
-        for label in ("step", self._one.title, self._other.title):
+        for label in ("choice", self._one.title, self._other.title):
             table.add_column(Text(label, no_wrap=True))
         shown = self._difference.steps[self._first : self._first + _ROWS]
         for n, (one, other) in enumerate(shown, self._first):
@@ -85,7 +85,7 @@ class ComparisonScreen(Screen[None]):
         one, other = self._difference.steps[parts_at]
         ran = [f"{safe(d.lane, 40)} goes on" if d is not None else "it is over" for d in (one, other)]
         at = next((f", at {safe(d.at)}" for d in (one, other) if d is not None and d.at), "")
-        said = f" they part at step {parts_at + 1}{at}:   "
+        said = f" they part at choice {parts_at + 1}{at}:   "
         return Text.assemble(
             (said, "bold"),
             f"{ran[0]} ",

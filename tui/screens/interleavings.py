@@ -141,7 +141,7 @@ def _about(data: object) -> Text:
     if isinstance(data, Tried):
         text = Text(f"{data.title}\n", "bold")
         lanes = [decision.lane for decision in data.decisions]
-        text.append(f"{len(lanes)} steps: {safe(in_words(lanes), 240)}\n", "not bold")
+        text.append(f"{len(lanes)} choices: {safe(in_words(lanes), 240)}\n", "not bold")
         if data.finding is not None:
             from ..words import headline
 
@@ -153,5 +153,5 @@ def _about(data: object) -> Text:
         return text
     if isinstance(data, Stretch) and data.branches:
         who = ", ".join(safe(lane, 40) for lane in data.enabled)
-        return Text(f"step {data.end + 1}: the runs part here\ncould run: {who}")
+        return Text(f"choice {data.end + 1}: the runs part here\ncould run: {who}")
     return Text("● clean   ✗ crossing   ◐ inconclusive   ○ not executed yet", "dim")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ...replay.report import Finding, Result
     from ...replay.run import Run
     from ...replay.worker.job import Job, Progress
+    from ..breakpoints import Breakpoint
     from ..tried import Group
 
 NARROW = 110
@@ -53,6 +54,9 @@ class MainScreen(Screen[None]):
         Binding("i", "inspect", "Inspect", show=False),
         Binding("r", "replay", "Replay"),
         Binding("c", "choose", "Choose lane"),
+        Binding("b", "breakpoints", "Break"),
+        Binding("f", "continue(1)", "Continue", show=False),
+        Binding("F", "continue(-1)", "Continue back", show=False),
         Binding("t", "tried", "Interleavings"),
         Binding("d", "compare", "Compare with the run before", show=False),
         Binding("u", "before", "Run before", show=False),
@@ -80,6 +84,7 @@ class MainScreen(Screen[None]):
         self.tried = TriedRuns(session)
         self.shown: Tried | None = None
         self.shown_before: Tried | None = None
+        self.breakpoints: tuple[Breakpoint, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -304,6 +309,34 @@ class MainScreen(Screen[None]):
         row = self.query_one(LanesView).cursor
         if self._grid is not None and 0 <= row < len(self._grid.events):
             choose(self, self._grid.events[row].step - 1)
+
+    def action_breakpoints(self) -> None:
+        from .breakpoints import BreakpointsScreen, suggestion
+
+        def answered(breakpoints: tuple[Breakpoint, ...] | None) -> None:
+            self.breakpoints = breakpoints or ()
+            count = len(self.breakpoints)
+            said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
+            self.query_one(LanesView).border_subtitle = said
+
+        row = self.query_one(LanesView).cursor
+        if self._run is not None and self._grid is not None:
+            event = self._grid.events[row] if 0 <= row < len(self._grid.events) else None
+            self.open(BreakpointsScreen(self.breakpoints, self._run, suggestion(event)), answered)
+
+    def action_continue(self, by: int) -> None:
+        """To the next row that a breakpoint hits."""
+        from .breakpoints import next_hit
+
+        if self._run is None or not self.breakpoints:
+            self.notify("no breakpoint is set; b sets one")
+            return
+        lanes = self.query_one(LanesView)
+        row = next_hit(self.breakpoints, self._run, lanes.cursor, by)
+        if row is None:
+            self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
+        else:
+            lanes.cursor = row
 
     def action_tried(self) -> None:
         from .interleavings import InterleavingsScreen

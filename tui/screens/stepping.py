@@ -39,7 +39,7 @@ class ChoiceDialog(ModalScreen["str | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = f"step {self._step + 1}: who goes on"
+            dialog.border_title = f"choice {self._step + 1}: who goes on"
             yield Label(Text(f"{safe(self._ran, 60)} did; instead of it"))
             yield OptionList(*(Option(self._line(lane)) for lane in self._lanes), id="choices")
 
@@ -80,7 +80,7 @@ def choose(screen: MainScreen, step: int) -> None:
 def take(screen: MainScreen, choice: Choice) -> None:
     """Run the interleaving of a choice and show it."""
     tried, step, lane = choice
-    screen.start(tried.branch(step, lane), (tried.group, f"step {step + 1}: {lane} in place of {_ran(tried, step)}"))
+    screen.start(tried.branch(step, lane), (tried.group, f"choice {step + 1}: {lane} in place of {_ran(tried, step)}"))
 
 
 def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
@@ -122,6 +122,6 @@ def _only_one(current: Tried, step: int) -> str:
     open_ = [n for n, decision in enumerate(current.decisions) if others(decision)]
     back = max((n for n in open_ if n < step), default=None)
     on = min((n for n in open_ if n > step), default=None)
-    near = " and ".join(f"step {n + 1}" for n in (back, on) if n is not None)
+    near = " and ".join(f"choice {n + 1}" for n in (back, on) if n is not None)
     who = safe(current.decisions[step].lane, 40)
-    return f"only {who} could run here{f'; there are choices at {near}' if near else ''}"
+    return f"only {who} could run here{f'; another could at {near}' if near else ''}"

@@ -78,7 +78,7 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
             who = ", ".join(safe(lane, 30) for lane in stretch.enabled)
             if stretch.steps:
                 label.append("   then ")
-            label.append(f"step {stretch.end + 1}", "bold")
+            label.append(f"choice {stretch.end + 1}", "bold")
             label.append(f": {who or 'another lane'} could run   ")
             label.append_text(_tally([group.tried[run] for run in stretch.runs]))
         data: Tried | Choice | Stretch = stretch
@@ -119,7 +119,7 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
 
 def _open(choice: OpenChoice) -> Text:
     at = f" at {safe(choice.at)}" if choice.at else ""
-    who = f"step {choice.step + 1}: {safe(choice.lane, 30)} in place of {safe(choice.ran, 30)}{at}"
+    who = f"choice {choice.step + 1}: {safe(choice.lane, 30)} in place of {safe(choice.ran, 30)}{at}"
     return Text.assemble(f"{who}   ", ("not tried; enter runs it", "dim"))
 
 
