@@ -46,7 +46,7 @@ class Investigation:
     """What is known so far of one trace against one program.
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
-    says that earlier executions may still show in later ones.
+    says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
     """
 
     program: Program
@@ -67,6 +67,7 @@ class Investigation:
     variant: str = ""
     looked: int = 0
     explainer: Callable[..., Explanation] = explain
+    suspects: tuple[Place, ...] = ()
     leftovers: bool = False
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
@@ -316,6 +317,11 @@ class Investigation:
                 self.findings.remove(known)
         self.findings.append(finding)
 
+    def carrier_of(self, finding: Finding) -> Place | None:
+        """The place that a finding's carrier names, None where it has none."""
+        carrier = finding.crossing.carrier
+        return next((place for place, name in self._carriers if carrier is not None and name == carrier.name), None)
+
     def _known(self, carrier: str, kind: str) -> Finding | None:
         """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
         for finding in self.findings:
@@ -338,7 +344,9 @@ class Investigation:
                 if outcome.lane == candidate.sink
             )
 
-        explanation = self.explainer(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        explanation = self.explainer(
+            self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed, self.suspects
+        )
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..detect.verbatim import Candidate
+    from ..explain.places import Place
     from ..run import Run
     from ..schedule.execute import Execution
     from ..schedule.schedule import Schedule
@@ -54,6 +55,7 @@ def from_outside(
     candidate: Candidate,
     crosses: Callable[[Execution], bool],  # noqa: ARG001 - as `explain` has it
     healed: Callable[[Execution], bool],  # noqa: ARG001
+    suspects: Sequence[Place] = (),  # noqa: ARG001
 ) -> Explanation:
     """Execute the schedule once more for its timeline, and find the sink in it."""
     run = target.observed(lanes, Replayed(schedule, Serial([lane.name for lane in lanes])), max_in_flight)

@@ -117,7 +117,9 @@ def main() -> None:
             program.executions = 0
             run = checking.check if job.action == "check" else checking.replay
             result = run(program, job, channel.progress).to_json()
-            channel.send({"result": result if job.action == "check" else {**result, "environment": environment()}})
+            if job.action == "replay" and job.environment:
+                result["environment"] = environment()
+            channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
@@ -249,11 +251,11 @@ def _loop() -> Any:
 def _job(data: dict[str, Any]) -> Job:
     recorded = data["upstream"] in ("", "recorded")
     exchanges = tuple(_exchange(exchange, recorded) for exchange in data["exchanges"])
-    schedule = None if data["schedule"] is None else _schedule(data["schedule"])
     fields: dict[str, Any] = {
         **data,
         "exchanges": exchanges,
-        "schedule": schedule,
+        "schedule": _schedule(data["schedule"]),
+        "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
         "upstream_allow": tuple(data["upstream_allow"]),
@@ -262,7 +264,9 @@ def _job(data: dict[str, Any]) -> Job:
     return Job(**fields)
 
 
-def _schedule(data: dict[str, Any]) -> Schedule:
+def _schedule(data: dict[str, Any] | None) -> Schedule | None:
+    if data is None:
+        return None
     faults = tuple((step, action) for step, action in data["faults"])
     enabled = tuple(tuple(lanes) for lanes in data["enabled"])
     return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))
