@@ -7,17 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
+from ...replay.budget import DEFAULT_BUDGET, budget_of
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from . import options, printing, run, service_run
 
 
 def check(
-    trace: options.TraceArgument,
-    handler: options.HandlerArgument,
+    trace: options.TraceArgument = None,
+    handler: options.HandlerArgument = None,
     concurrency: options.ConcurrencyOption = None,
     budget: Annotated[
-        str, typer.Option(help="How long the search may take: 30s, 500ms, 2m, or 5000x executions.")
-    ] = "30s",
+        str | None,
+        typer.Option(help="How long the search may take: 30s (the default), 500ms, 2m, or 5000x executions."),
+    ] = None,
     switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
     faults: Annotated[bool, typer.Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
     variants: Annotated[bool, typer.Option(help="Also try requests again, and users who ask the same.")] = True,
@@ -36,20 +38,20 @@ def check(
     llm_port: service_run.LlmPortOption = 0,
     launch: service_run.LaunchOption = None,
     fresh: service_run.FreshOption = "restart",
-    identity: service_run.IdentityOption = "recorded",
+    identity: service_run.IdentityOption = None,
     settle: service_run.SettleOption = 0.25,
     allow_remote: service_run.RemoteOption = False,
 ) -> None:
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
-    loaded = run.load_trace(trace)
-    worker = options.worker_options(python, cwd)
-    settings = options.settings(worker, config, boundary, upstream_call, upstream, upstream_allow)
-    seconds, executions = options.budget_of(budget)
+    asked = options.asked(trace, handler, python, cwd, config, boundary, upstream_call, upstream, upstream_allow)
+    settings, worker = asked.settings, asked.worker
+    loaded = run.load_trace(asked.trace)
+    seconds, executions = budget_of(budget or settings.budget or DEFAULT_BUDGET)
     job = Job(
         "check",
-        str(trace),
+        str(asked.trace),
         run.replayable(loaded),
-        handler,
+        asked.handler,
         kind,
         settings.boundary or "user",
         concurrency,
@@ -64,7 +66,9 @@ def check(
         faults=faults,
         variants=variants,
     )
-    service = service_run.options(worker.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    service = service_run.options(
+        worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote
+    )
     result = run.run_job(job, worker, service)
     kept = run.keep(result, job, worker.cwd)
     match format:
@@ -79,5 +83,5 @@ def check(
 
             printing.print_utf8(junit_report(result.report))
         case "text":
-            printing.print_text(result, kept and not service_run.is_service(handler))
+            printing.print_text(result, kept and not service_run.is_service(asked.handler))
     raise typer.Exit(result.report.exit_code)
