@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import check, check_async, replay, replay_async
     from .errors import CrosslaneError
+    from .isolation import NotIsolated, assert_isolated, assert_isolated_async
     from .report import Crossing, Finding, Report, Result
     from .trace.model import Trace
     from .trace.store import load
@@ -20,9 +21,12 @@ __all__ = [
     "Crossing",
     "CrosslaneError",
     "Finding",
+    "NotIsolated",
     "Report",
     "Result",
     "Trace",
+    "assert_isolated",
+    "assert_isolated_async",
     "check",
     "check_async",
     "load",
@@ -32,6 +36,7 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(("check", "check_async", "replay", "replay_async"), "api"),
+    **dict.fromkeys(("NotIsolated", "assert_isolated", "assert_isolated_async"), "isolation"),
     **dict.fromkeys(("Crossing", "Finding", "Report", "Result"), "report"),
     "CrosslaneError": "errors",
     "Trace": "trace.model",

@@ -121,14 +121,18 @@ def check(trace: TraceLike | None = None, handler: object = None, **options: Unp
     Raises:
         CrosslaneError: the trace, the handler or an option cannot be used.
     """
-    return _now(check_async(trace, handler, **options))
+    return now(check_async(trace, handler, **options))
 
 
 async def check_async(
     trace: TraceLike | None = None, handler: object = None, **options: Unpack[CheckOptions]
 ) -> Result:
     """`check` to be awaited; a task that is cancelled ends the search."""
-    settled = _Settled(trace, handler, options)
+    return await search(Settled(trace, handler, options, CheckOptions), options)
+
+
+async def search(settled: Settled, options: CheckOptions) -> Result:
+    """The check of what was settled."""
     seconds, executions = budget_of(options.get("budget") or settled.settings.budget or DEFAULT_BUDGET)
     job = settled.job(
         "check",
@@ -155,7 +159,7 @@ def replay(trace: TraceLike | None = None, handler: object = None, **options: Un
     Raises:
         CrosslaneError: the trace, the handler, the schedule or an option cannot be used.
     """
-    return _now(replay_async(trace, handler, **options))
+    return now(replay_async(trace, handler, **options))
 
 
 async def replay_async(
@@ -170,7 +174,7 @@ async def replay_async(
         schedule = Schedule(tuple(schedule))
     if schedule is not None and best_effort:
         schedule = Schedule(schedule.names, schedule.faults)
-    settled = _Settled(trace, handler, options)
+    settled = Settled(trace, handler, options, ReplayOptions)
     in_turn = serial or options.get("concurrency") == 1
     job = settled.job(
         "replay",
@@ -183,16 +187,22 @@ async def replay_async(
     return await _run(job, settled, options)
 
 
-class _Settled:
-    """What was asked for, with the settings of the project."""
+class Settled:
+    """What was asked for, with the settings of the project. `path` is where modules are found beside `cwd`."""
 
     settings: Settings
     trace: Trace
     handler: str
+    kind: str | None
     cwd: Path
+    path: tuple[str, ...]
 
-    def __init__(self, trace: TraceLike | None, handler: object, options: Options) -> None:
+    def __init__(self, trace: TraceLike | None, handler: object, options: Options, known: type[Options]) -> None:
+        __tracebackhide__ = True  # for pytest
         _refuse_inside_a_worker()
+        # The types name them, but nothing looks at types when a program runs.
+        for name in options.keys() - known.__optional_keys__:
+            raise TypeError(f"unknown option {name!r}; known: {', '.join(sorted(known.__optional_keys__))}")
         config = options.get("config")
         cwd = Path(options.get("cwd") or Path.cwd()).absolute()
         settings = load_settings(cwd, None if config is None else Path(config))
@@ -206,7 +216,9 @@ class _Settled:
             options.get("upstream_allow"),
         )
         self.handler = handler_or_set(None if handler is None else spec_of(handler, self.cwd), settings)
+        self.kind = options.get("kind")
         self.trace = trace_of(trace_or_set(trace, settings))
+        self.path = import_path() if options.get("python") is None else ()
 
     def job(self, action: Literal["check", "replay"], options: Options, **more: Any) -> Job:
         exchanges = replayable(self.trace)
@@ -219,7 +231,7 @@ class _Settled:
             self.trace.path,
             exchanges,
             self.handler,
-            options.get("kind"),
+            self.kind,
             self.settings.boundary or "user",
             options.get("concurrency"),
             blocked_after_s=options.get("blocked_after", DEFAULT_BLOCKED_AFTER_S),
@@ -231,8 +243,7 @@ class _Settled:
         )
 
 
-async def _run(job: Job, settled: _Settled, options: Options) -> Result:
-    python = options.get("python")
+async def _run(job: Job, settled: Settled, options: Options) -> Result:
     if is_service(job.handler):
         from .service.runner import ServiceRunner
 
@@ -247,11 +258,11 @@ async def _run(job: Job, settled: _Settled, options: Options) -> Result:
         )
         async with ServiceRunner(service) as runner:
             return await runner.run(job, options.get("on_progress"))
-    async with Worker(WorkerOptions(python, settled.cwd, import_path() if python is None else ())) as worker:
+    async with Worker(WorkerOptions(options.get("python"), settled.cwd, settled.path)) as worker:
         return await worker.run(job, options.get("on_progress"))
 
 
-def _now(work: Coroutine[Any, Any, Result]) -> Result:
+def now(work: Coroutine[Any, Any, Result]) -> Result:
     """Run to the end, in a thread of its own where an event loop is running in this one."""
     try:
         asyncio.get_running_loop()

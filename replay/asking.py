@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .errors import CrosslaneError, TraceError
+from .trace.model import Exchange, Trace
+from .trace.store import load, of_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TypeAlias
-
     from .settings import Settings
-    from .trace.model import Exchange, Trace
 
-    TraceLike: TypeAlias = str | Path | Trace | Sequence[Mapping[str, Any]]
-    """A path, a loaded trace, or requests as in a trace file: `{"user": "alice", "message": "I am Alice"}`."""
+TraceLike: TypeAlias = str | Path | Trace | Sequence[Mapping[str, Any]]
+"""A path, a loaded trace, or requests as in a trace file: `{"user": "alice", "message": "I am Alice"}`."""
 
 
 def trace_of(trace: TraceLike) -> Trace:
@@ -25,9 +24,6 @@ def trace_of(trace: TraceLike) -> Trace:
     Raises:
         TraceError: it cannot be read, or one of the given requests is none.
     """
-    from .trace.model import Trace
-    from .trace.store import load, of_events
-
     if isinstance(trace, Trace):
         return trace
     if isinstance(trace, (str, Path)):
