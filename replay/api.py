@@ -10,10 +10,12 @@ import asyncio
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from .asking import handler_or_set, left_out, replayable, trace_of, trace_or_set
+from .baseline import load_baseline, with_known
 from .budget import DEFAULT_BUDGET, budget_of
 from .errors import CrosslaneError
 from .naming import import_path, spec_of
@@ -77,12 +79,14 @@ class CheckOptions(Options, total=False):
     """The options of `check`.
 
     Attributes:
+        baseline: a file of findings that are known, see `baseline`; the report tells them apart.
         budget: `"30s"`, `"2m"`, `"5000x"` executions, or a number of seconds.
         switches: most switches a schedule may have.
         faults: whether to also cancel requests, let limits pass and upstream calls fail.
         variants: whether to also try requests again, and users who ask the same.
     """
 
+    baseline: str | Path | None
     budget: str | float | None
     switches: int
     faults: bool
@@ -134,16 +138,20 @@ async def check_async(
 async def search(settled: Settled, options: CheckOptions) -> Result:
     """The check of what was settled."""
     seconds, executions = budget_of(options.get("budget") or settled.settings.budget or DEFAULT_BUDGET)
+    file = options.get("baseline") or settled.settings.baseline
+    baseline = None if file is None else load_baseline(Path(file))
     job = settled.job(
         "check",
         options,
+        baseline=() if baseline is None else baseline.fingerprints,
         budget_s=seconds,
         most_executions=executions,
         switches=options.get("switches", DEFAULT_SWITCHES),
         faults=options.get("faults", True),
         variants=options.get("variants", True),
     )
-    return await _run(job, settled, options)
+    result = await _run(job, settled, options)
+    return result if baseline is None else replace(result, report=with_known(result.report, baseline))
 
 
 def replay(trace: TraceLike | None = None, handler: object = None, **options: Unpack[ReplayOptions]) -> Result:

@@ -43,6 +43,7 @@ class Job:
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
         keep: names of state inside libraries that is to be put back from the first execution on.
+        baseline: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
     """
 
@@ -69,6 +70,7 @@ class Job:
     variants: bool = True
     keep: tuple[str, ...] = ()
     fork: bool = False
+    baseline: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

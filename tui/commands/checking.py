@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ...replay.baseline import load_baseline, renewed, with_known
 from ...replay.budget import DEFAULT_BUDGET, budget_of
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from . import options, printing, run, service_run
@@ -26,6 +29,13 @@ def check(
     format: Annotated[  # noqa: A002
         Literal["text", "json", "sarif", "junit"], typer.Option(help="text, json, sarif or junit.")
     ] = "text",
+    baseline: Annotated[
+        Path | None, typer.Option(help="Findings that are known and do not fail; default: the project's setting.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(help="Write what was found into this file, as known from now on.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="With --write-baseline: why the new entries are known.")] = "",
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,
     kind: options.KindOption = None,
@@ -47,6 +57,8 @@ def check(
     settings, worker = asked.settings, asked.worker
     loaded = run.load_trace(asked.trace)
     seconds, executions = budget_of(budget or settings.budget or DEFAULT_BUDGET)
+    file = baseline or settings.baseline
+    known = load_baseline(file, must_exist=file != write_baseline) if file is not None else None
     job = Job(
         "check",
         str(asked.trace),
@@ -65,11 +77,18 @@ def check(
         allow=settings.allow,
         faults=faults,
         variants=variants,
+        baseline=known.fingerprints if known is not None else (),
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote
     )
     result = run.run_job(job, worker, service)
+    if write_baseline is not None:
+        known = load_baseline(write_baseline, must_exist=False)
+        printing.write(write_baseline, renewed(result.report, known, reason))
+        known = load_baseline(write_baseline)
+    if known is not None:
+        result = replace(result, report=with_known(result.report, known))
     kept = run.keep(result, job, worker.cwd)
     match format:
         case "json":
