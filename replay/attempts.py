@@ -94,7 +94,7 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
     # What has crossed already needs no proof that nothing does.
     if (
         not search.exhausted
-        and not investigation.findings
+        and not investigation.news
         and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S
     ):
         yield from _searched(search, lanes, 1_000_000, "")
@@ -171,7 +171,7 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     """All interleavings, of which only those are executed that no other is equal to; as long as it looks like ending
     in time. What has crossed already needs no proof that nothing does."""
     program = investigation.program
-    if investigation.findings or investigation.uncontrolled or any(investigation.unstable.values()):
+    if investigation.news or investigation.uncontrolled or any(investigation.unstable.values()):
         return
     if program.fresh.forking:
         reached.irreducible = "executions are kept apart by fork"
@@ -188,7 +188,7 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     while True:
         timeless = fingerprints.timeless
         reduction = Reduction(fingerprints)
-        while reduction.more and not investigation.findings:
+        while reduction.more and not investigation.news:
             spent_s = reached.elapsed_s - begun_s
             if spent_s > _TRIAL_S and spent_s * max(choices, reduction.choices) > share_s * reduction.choices:
                 reached.irreducible = "the budget is too small"

@@ -46,7 +46,7 @@ def investigate(program: Program, job: Job) -> Investigation:
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
     program.prepare(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow)
+    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, baseline=job.baseline)
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:
@@ -78,7 +78,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
         run_alone(investigation)
         # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
         in_time = not investigation.stopped and follow(investigation, attempts(investigation, search, job, reached))
-        if in_time and job.variants and not investigation.findings:
+        if in_time and job.variants and not investigation.news:
             for other in variants_of(investigation):
                 other.run_alone()
                 if not follow(other, variant_attempts(other, job, reached)):

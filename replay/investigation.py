@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from .baseline import fingerprint
 from .detect.confirm import stand_in, with_identity, with_stand_ins
 from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
@@ -68,6 +69,7 @@ class Investigation:
     looked: int = 0
     explainer: Callable[..., Explanation] = explain
     suspects: tuple[Place, ...] = ()
+    baseline: tuple[str, ...] = ()
     leftovers: bool = False
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
@@ -92,7 +94,15 @@ class Investigation:
             _tried={},
         )
 
-    # ---- baselines
+    @property
+    def news(self) -> list[Finding]:
+        """The findings that are not in the user's baseline: only they answer the question of a search."""
+        return [finding for finding in self.findings if not self.is_known(finding)]
+
+    def is_known(self, finding: Finding) -> bool:
+        return bool(self.baseline) and fingerprint(finding.crossing) in self.baseline
+
+    # ---- what each lane sees alone
 
     def run_alone(self) -> None:
         """Each lane alone on fresh state, twice: what it should see, and what varies by itself."""

@@ -55,6 +55,7 @@ def investigate(target: Target, job: Job) -> Investigation:
         job.concurrency,
         allow=job.allow,
         explainer=from_outside,
+        baseline=job.baseline,
         leftovers=target.keeps_state,
     )
 
@@ -89,13 +90,13 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
         run_alone(target, investigation)
         in_time = not investigation.stopped and follow(investigation, _first(investigation))
         # A finding says enough of a service whose variables cannot be seen: another may well be the same bug.
-        if in_time and not investigation.findings and job.concurrency != 1:
+        if in_time and not investigation.news and job.concurrency != 1:
             target.meeting = True
             in_time = follow(investigation, _meetings(investigation))
             target.meeting = False
-        if in_time and not investigation.findings:
+        if in_time and not investigation.news:
             in_time = follow(investigation, attempts(investigation, search, job, reached))
-        if in_time and job.variants and not investigation.findings:
+        if in_time and job.variants and not investigation.news:
             for other in variants_of(investigation):
                 run_alone(target, other)
                 if not follow(other, variant_attempts(other, job, reached)):

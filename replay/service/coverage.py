@@ -46,7 +46,11 @@ def result_of(
         points,
         (*escapes, INSIDE),
     )
-    findings = _told_once(sorted(map(_with_fix, investigation.findings), key=lambda f: f.crossing.needs.switches))
+    findings = _told_once(
+        sorted(
+            map(_with_fix, investigation.findings), key=lambda f: (investigation.is_known(f), f.crossing.needs.switches)
+        )
+    )
     verdict, reason = _verdict(target, investigation, points, escapes, reached, findings)
     remarks = [*investigation.warnings, *target.remarks, *_waits(target)]
     report = Report(

@@ -34,10 +34,13 @@ _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory."""
+    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory.
+
+    `path` are folders that modules are looked for in beside those of the interpreter, before them."""
 
     python: str | None = None
     cwd: Path = field(default_factory=Path.cwd)
+    path: tuple[str, ...] = ()
 
 
 class Worker:
@@ -146,6 +149,9 @@ class Worker:
             return self._process
         python = self._options.python or sys.executable
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        if self._options.path:
+            before = (os.environ.get("PYTHONPATH") or "").split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join((*self._options.path, *filter(None, before)))
         if not self._options.cwd.is_dir():
             raise WorkerError("no such directory", str(self._options.cwd), "give --cwd a directory that exists")
         try:

@@ -258,6 +258,7 @@ def _job(data: dict[str, Any]) -> Job:
         "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
+        "baseline": tuple(data["baseline"]),
         "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
