@@ -119,8 +119,10 @@ class Replay:
             _, _, _, end, error, last, answer, skipped = frame
             if answer is not None:
                 recording.respond(*answer)
+            if last:
+                recording.part(last)
             recording.skipped(skipped)
-            recording.finish(end, error, last)
+            recording.finish(end, error)
             self._close(number)
         elif kind == PART:
             recording.part(frame[3])
