@@ -276,13 +276,11 @@ class Recording:
 
     def part(self, data: bytes | str) -> None:
         """A part of the response's body passed."""
-        if self.ended:
+        if self.ended or data == b"":
             return
         self.request()
         if isinstance(data, str):
             self._chunk(data)
-            return
-        if not data:
             return
         if self._streamed and self._decoder is not None:
             if self._unpack is not None:

@@ -118,7 +118,7 @@ class Relayed:
 
     def part(self, data: bytes | str) -> None:
         """A part of the response's body passed, and another may follow."""
-        if self.ended or (not data and data != ""):
+        if self.ended or data == b"":
             return
         self.request()
         if self._answer is not None:

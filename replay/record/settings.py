@@ -24,7 +24,7 @@ class Settings:
     """What a recorder is made of.
 
     Attributes:
-        path: the trace, absolute.
+        path: the trace.
         source: for the header: `proxy`, `asgi`, `aiohttp` or `wsgi`.
         session, user: places to look at first, such as `header:x-tenant`.
         redact: rules beside those that always hold (`json:$.email`); None keeps secrets.
@@ -82,8 +82,8 @@ class Settings:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
 
     def to_data(self) -> dict[str, Any]:
-        """The settings as built-in types."""
-        return asdict(self)
+        """The settings as built-in types, for a process in another directory."""
+        return {**asdict(self), "path": str(Path(self.path).absolute())}
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> Settings:
