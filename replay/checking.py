@@ -163,11 +163,6 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
-def schedule_of(run: Run) -> Schedule:
-    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
-    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
-
-
 def _timeline(investigation: Investigation, execution: Execution, job: Job) -> Run:
     """The same execution under observation. It comes after the verdict, because then it is known what to look at."""
     program, place = investigation.program, None
