@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import CrosslaneError
-from .forward import Back, Front
+from .forward import Front
+from .forward_back import Back
 
 if TYPE_CHECKING:
     import ssl
