@@ -117,7 +117,13 @@ def main() -> None:
             program.executions = 0
             run = checking.check if job.action == "check" else checking.replay
             result = run(program, job, channel.progress).to_json()
-            channel.send({"result": result if job.action == "check" else {**result, "environment": environment()}})
+            if job.action == "replay":
+                result["environment"] = {
+                    **environment(),
+                    "kind": program.handler.kind,
+                    "parameters": program.handler.roles,
+                }
+            channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
