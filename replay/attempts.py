@@ -121,9 +121,13 @@ def _fault_attempts(
         return
     for order in (lanes, lanes[::-1]):
         search = FaultSearch([lane.name for lane in order], investigation.program.cancels)
-        while search.tried < _MOST_FAULTS and (strategy := search.next(switches)) is not None:
+        while search.tried < _MOST_FAULTS:
+            before = search.tried
+            strategy = search.next(switches)
+            if strategy is None:
+                break
             yield Attempt("with a request cancelled or failing", strategy, lanes, search)
-        reached.faults += search.tried
+            reached.faults += search.tried - before
 
 
 def _interleavings(investigation: Investigation) -> int:

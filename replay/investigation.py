@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .baseline import fingerprint
 from .detect.confirm import stand_in, with_identity, with_stand_ins
 from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
@@ -20,6 +19,7 @@ from .errors import StateEscaped
 from .explain.advice import fix_for
 from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
+from .known_findings import fingerprint
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
@@ -47,7 +47,7 @@ class Investigation:
     """What is known so far of one trace against one program.
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
-    says that earlier executions may still show in later ones.
+    says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
     """
 
     program: Program
@@ -68,7 +68,8 @@ class Investigation:
     variant: str = ""
     looked: int = 0
     explainer: Callable[..., Explanation] = explain
-    baseline: tuple[str, ...] = ()
+    suspects: tuple[Place, ...] = ()
+    known: tuple[str, ...] = ()
     leftovers: bool = False
     _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
     _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
@@ -99,7 +100,7 @@ class Investigation:
         return [finding for finding in self.findings if not self.is_known(finding)]
 
     def is_known(self, finding: Finding) -> bool:
-        return bool(self.baseline) and fingerprint(finding.crossing) in self.baseline
+        return bool(self.known) and fingerprint(finding.crossing) in self.known
 
     # ---- what each lane sees alone
 
@@ -326,6 +327,11 @@ class Investigation:
                 self.findings.remove(known)
         self.findings.append(finding)
 
+    def carrier_of(self, finding: Finding) -> Place | None:
+        """The place that a finding's carrier names, None where it has none."""
+        carrier = finding.crossing.carrier
+        return next((place for place, name in self._carriers if carrier is not None and name == carrier.name), None)
+
     def _known(self, carrier: str, kind: str) -> Finding | None:
         """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
         for finding in self.findings:
@@ -348,7 +354,9 @@ class Investigation:
                 if outcome.lane == candidate.sink
             )
 
-        explanation = self.explainer(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        explanation = self.explainer(
+            self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed, self.suspects
+        )
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):

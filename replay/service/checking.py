@@ -7,15 +7,13 @@ together: a service that waits for anything but the LLM overlaps nowhere else.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ..attempts import Attempt, Reached, attempts, variant_attempts
-from ..checking import variants_of
+from ..checking import schedule_of, variants_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
-from ..schedule.schedule import Schedule
 from ..schedule.search import Search
 from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
@@ -57,7 +55,7 @@ def investigate(target: Target, job: Job) -> Investigation:
         job.concurrency,
         allow=job.allow,
         explainer=from_outside,
-        baseline=job.baseline,
+        known=job.known,
         leftovers=target.keeps_state,
     )
 
@@ -66,7 +64,6 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
     """Search the trace's interleavings within the budget and report everything that crossed."""
     started = _clock()
     target.interrupted = lambda: target.asked() or _clock() - started > job.budget_s * _AFTER_THE_BUDGET
-    job = replace(job, faults=False)
     investigation = investigate(target, job)
     search = Search([lane.name for lane in investigation.lanes])
     reached = Reached()
@@ -163,8 +160,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)
-        names = tuple(decision.lane for decision in run.decisions)
-        again = target.execute(investigation.lanes, Replayed(Schedule(names), Serial(order)), job.concurrency)
+        again = target.execute(investigation.lanes, Replayed(schedule_of(run), Serial(order)), job.concurrency)
         diverged = strategy.diverged if isinstance(strategy, Replayed) else None
         differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:

@@ -54,6 +54,7 @@ class Worker:
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
         self._ready = False
+        self._lessons: dict[tuple[object, ...], tuple[tuple[str, ...], bool]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,14 +76,21 @@ class Worker:
             WorkerError: the worker cannot be started, or died for another reason.
         """
         self._cancelled = False
+        lesson = _program(job)
+        keep, fork = self._lessons.get(lesson, (job.keep, job.fork))
+        job = replace(job, keep=keep, fork=fork)
         for _ in range(_RESTARTS):
             try:
                 return await self._run(job, on_progress)
             except StateEscaped as error:
+                # Also for the jobs to come, which would else start with the same lesson.
                 if not error.where:
                     break
                 job = replace(job, keep=(*job.keep, *error.where.splitlines()))
-        return await self._run(replace(job, fork=True), on_progress)
+                self._lessons[lesson] = (job.keep, job.fork)
+        job = replace(job, fork=True)
+        self._lessons[lesson] = (job.keep, job.fork)
+        return await self._run(job, on_progress)
 
     async def _run(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Result:
         if self._handler is not None and self._handler != _program(job):

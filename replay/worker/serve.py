@@ -117,7 +117,7 @@ def main() -> None:
             program.executions = 0
             run = checking.check if job.action == "check" else checking.replay
             result = run(program, job, channel.progress).to_json()
-            if job.action == "replay":
+            if job.action == "replay" and job.environment:
                 result["environment"] = {
                     **environment(),
                     "kind": program.handler.kind,
@@ -255,21 +255,23 @@ def _loop() -> Any:
 def _job(data: dict[str, Any]) -> Job:
     recorded = data["upstream"] in ("", "recorded")
     exchanges = tuple(_exchange(exchange, recorded) for exchange in data["exchanges"])
-    schedule = None if data["schedule"] is None else _schedule(data["schedule"])
     fields: dict[str, Any] = {
         **data,
         "exchanges": exchanges,
-        "schedule": schedule,
+        "schedule": _schedule(data["schedule"]),
+        "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
-        "baseline": tuple(data["baseline"]),
+        "known": tuple(data["known"]),
         "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
     return Job(**fields)
 
 
-def _schedule(data: dict[str, Any]) -> Schedule:
+def _schedule(data: dict[str, Any] | None) -> Schedule | None:
+    if data is None:
+        return None
     faults = tuple((step, action) for step, action in data["faults"])
     enabled = tuple(tuple(lanes) for lanes in data["enabled"])
     return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))
