@@ -16,6 +16,7 @@ from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
 from .report import Result
+from .schedule.schedule import Schedule
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
@@ -46,7 +47,7 @@ def investigate(program: Program, job: Job) -> Investigation:
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
     program.prepare(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, baseline=job.baseline)
+    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, known=job.known)
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:

@@ -56,7 +56,7 @@ def investigate(target: Target, job: Job) -> Investigation:
         job.concurrency,
         allow=job.allow,
         explainer=from_outside,
-        baseline=job.baseline,
+        known=job.known,
         leftovers=target.keeps_state,
     )
 

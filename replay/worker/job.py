@@ -44,7 +44,7 @@ class Job:
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
         keep: names of state inside libraries that is to be put back from the first execution on.
-        baseline: fingerprints of findings that are known: they are told, and do not end the search for others.
+        known: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
         environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
     """
@@ -74,7 +74,7 @@ class Job:
     keep: tuple[str, ...] = ()
     fork: bool = False
     environment: bool = True
-    baseline: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

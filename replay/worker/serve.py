@@ -118,7 +118,11 @@ def main() -> None:
             run = checking.check if job.action == "check" else checking.replay
             result = run(program, job, channel.progress).to_json()
             if job.action == "replay" and job.environment:
-                result["environment"] = environment()
+                result["environment"] = {
+                    **environment(),
+                    "kind": program.handler.kind,
+                    "parameters": program.handler.roles,
+                }
             channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
@@ -258,7 +262,7 @@ def _job(data: dict[str, Any]) -> Job:
         "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
-        "baseline": tuple(data["baseline"]),
+        "known": tuple(data["known"]),
         "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
