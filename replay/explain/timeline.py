@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 _TEXT_LIMIT = 4_000
 _CAN_WAIT = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-_YIELD = dis.opmap["YIELD_VALUE"]
+# Python 3.13 has gone on to the instruction at which a frame is resumed when it says that the frame is left.
+_YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})
 _FAULTS = {
     "cancel": "the client is gone",
     "timeout": "its time limit passes",
@@ -44,11 +45,11 @@ _FAULTS = {
 
 
 class Timeline:
-    """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it; `looking` keeps
-    what was to be seen at each event.
+    """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it; `looking`
+    keeps what was to be seen at each event.
 
-    Frames are looked at while they run or wait. None is held on to for longer than until something of the user's happens
-    next: what it refers to might else live longer than it does without an observer.
+    Frames are looked at while they run or wait. None is held on to for longer than until something of the user's
+    happens next: what it refers to might else live longer than it does without an observer.
     """
 
     def __init__(
@@ -283,7 +284,7 @@ def _is_suspended(frame: FrameType) -> bool:
     if not frame.f_code.co_flags & _CAN_WAIT:
         return False
     operations = frame.f_code.co_code
-    return 0 <= frame.f_lasti < len(operations) and operations[frame.f_lasti] == _YIELD
+    return 0 <= frame.f_lasti < len(operations) and operations[frame.f_lasti] in _YIELDS
 
 
 def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
