@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ..attempts import Attempt, Reached, attempts, variant_attempts
-from ..check import variants_of
+from ..checking import variants_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result

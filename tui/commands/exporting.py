@@ -1,0 +1,39 @@
+"""`crosslane export`: a finding as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ..folders import findings_folder
+from ..safe_text import safe
+from . import printing
+
+
+def export(
+    finding: Annotated[str, typer.Argument(help="report.json, report.json#ID, or the id of a finding.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; - for standard output.")],
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="script, pytest, html, svg, mermaid, sarif, junit or trace; default: what the file's name ends in.",
+        ),
+    ] = None,
+) -> None:
+    """Write a finding as a file: a repro to run, a page or picture to show, results for CI, or its smallest trace."""
+    from ...replay.export.findings import load_finding
+    from ...replay.export.formats import format_named
+
+    chosen = format_named(as_, str(output))
+    text = chosen.write(load_finding(finding, findings_folder(), Path.cwd()))
+    if str(output) == "-":
+        printing.print_utf8(text)
+        return
+    printing.write(output, text)
+    name = safe(str(output))
+    Console(stderr=True).print(Text(f"wrote {name}; {chosen.use.replace('{file}', name)}"), soft_wrap=True)

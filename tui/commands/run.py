@@ -1,0 +1,93 @@
+"""From a trace on disk to a result: what `check` and `replay` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from ...replay.errors import CrosslaneError
+from ..folders import findings_folder
+from ..safe_text import safe
+from . import service_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...replay.report import Result
+    from ...replay.service.options import ServiceOptions
+    from ...replay.trace.model import Exchange, Trace
+    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.job import Job, Progress
+
+
+def load_trace(path: Path) -> Trace:
+    from ...replay.trace.store import load
+
+    trace = load(path)
+    console = Console(stderr=True)
+    for problem in trace.problems[:10]:
+        console.print(Text(f"{safe(trace.path)}:{problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
+    if len(trace.problems) > 10:
+        console.print(Text(f"{safe(trace.path)}: and {len(trace.problems) - 10} more lines like that", "yellow"))
+    return trace
+
+
+def replayable(trace: Trace) -> tuple[Exchange, ...]:
+    """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed."""
+    kept = tuple(exchange for exchange in trace.exchanges if exchange.request.grade == "replayable")
+    left = len(trace.exchanges) - len(kept)
+    if not kept:
+        raise CrosslaneError(
+            "holds no request that can be replayed: the content of all of them was not recorded",
+            trace.path,
+            "record it with bodies, or look at it with crosslane audit",
+        )
+    if left:
+        text = f"{left} of {len(trace.exchanges)} requests are left out: their content was not recorded"
+        Console(stderr=True).print(Text(text, "yellow"), soft_wrap=True)
+    return kept
+
+
+def run_job(job: Job, options: WorkerOptions, service: ServiceOptions) -> Result:
+    """Run a job with a line of progress on a terminal; ctrl-c asks it to stop and keeps what it found."""
+    console = Console(stderr=True)
+
+    async def work() -> Result:
+        async with service_run.runner(job.handler, options, service) as worker:
+            stopping: set[asyncio.Task[None]] = set()
+
+            def interrupt() -> None:
+                stopping.add(asyncio.ensure_future(worker.cancel()))
+
+            for each in (signal.SIGINT, signal.SIGTERM):  # a launched service must not outlive us
+                with contextlib.suppress(NotImplementedError):
+                    asyncio.get_running_loop().add_signal_handler(each, interrupt)
+            if not console.is_terminal:
+                return await worker.run(job)
+            with console.status("starting") as status:
+
+                def show(progress: Progress) -> None:
+                    found = f", {progress.findings} found" if progress.findings else ""
+                    status.update(
+                        Text(f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s{found}")
+                    )
+
+                return await worker.run(job, show)
+
+    return asyncio.run(work())
+
+
+def keep(result: Result, job: Job, cwd: Path) -> bool:
+    """Keep the findings for `export ID`; a place that cannot be written is no reason to fail."""
+    from ...replay.export.findings import save
+
+    try:
+        save(result.report.crossings, job.handler, job.kind, cwd, findings_folder(), result.findings)
+    except OSError:
+        return False
+    return True
