@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ..allow import Allow
     from ..schedule.schedule import Schedule
+    from ..schedule.share import Order
     from ..trace.model import Exchange
 
 DEFAULT_BUDGET_S = 30.0
@@ -22,7 +23,7 @@ class Job:
     """One piece of work.
 
     Attributes:
-        action: `check` searches, `replay` executes once.
+        action: `check` searches, `replay` executes once, `share` makes a part of another worker's search.
         trace: the path, for messages. `exchanges` are what is executed.
         handler: `file.py:attr`, `package.module:attr` or `package.module:factory()`.
         kind: `function`, `asgi`, … or None to detect it.
@@ -44,9 +45,11 @@ class Job:
         variants: whether `check` also tries requests that were not recorded, see `variants`.
         keep: names of state inside libraries that is to be put back from the first execution on.
         fork: keep executions apart by fork even where state could be put back.
+        shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
+        stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
     """
 
-    action: Literal["check", "replay"]
+    action: Literal["check", "replay", "share"]
     trace: str
     exchanges: tuple[Exchange, ...]
     handler: str
@@ -69,16 +72,27 @@ class Job:
     variants: bool = True
     keep: tuple[str, ...] = ()
     fork: bool = False
+    shards: int = 1
+    shard: int = 0
+    stage: str = ""
+    after: Order = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def share(self, stage: dict[str, Any], shard: int) -> Job:
+        """The job of a worker that makes share `shard`; `stage` is what the leader says of it."""
+        return replace(self, action="share", shard=shard, **stage)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …"""
+    """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …
+
+    `covered` are the different schedules that were executed in the search; `executions` has all there were."""
 
     phase: str
     executions: int
     per_second: float
     findings: int
+    covered: int = 0

@@ -24,6 +24,9 @@ def check(
     format: Annotated[  # noqa: A002
         Literal["text", "json", "sarif", "junit"], typer.Option(help="text, json, sarif or junit.")
     ] = "text",
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Processes that search, each with the program in it; 0 is one a core.")
+    ] = 0,
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,
     kind: options.KindOption = None,
@@ -65,7 +68,7 @@ def check(
         variants=variants,
     )
     service = service_run.options(worker.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
-    result = run.run_job(job, worker, service)
+    result = run.run_job(job, worker, service, jobs)
     kept = run.keep(result, job, worker.cwd)
     match format:
         case "json":
