@@ -57,9 +57,13 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
         pursuit.announce("each lane alone", investigation)
         investigation.run_alone()
         leader = Leader(pursuit, investigation, search, partners)
+        for answer in job.reports:
+            leader.learn([answer], True)
         # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
-        in_time = not investigation.stopped and all(
-            leader.follow(stage) for stage in stages(investigation, search, job, reached)
+        in_time = (
+            not investigation.stopped
+            and not job.reports
+            and all(leader.follow(stage) for stage in stages(investigation, search, job, reached))
         )
         if in_time and job.variants and not investigation.findings:
             leader.follow_variants()

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 VARIANTS = "variants"
 _REAL_CLOCK = time.monotonic
-_ALONE_S = 1.0
-"""A search that is over in so short a time, or in as long as another worker needs to get ready, is not shared."""
+_WORTH_S = 1.0
+"""With no more of the budget left than this, no other worker would be ready in time."""
 
 
 class Partners(Protocol):
@@ -137,7 +137,9 @@ class Leader:
         self._variants: dict[int, Investigation] = {}
         self._scouts: dict[int, Scout] = {}
         self._shared = False
-        alone_s = max(_ALONE_S, pursuit.program.loading_s + pursuit.elapsed_s)
+        # A search that is over in the time that another worker needs to get ready is not shared.
+        ready_s = pursuit.program.loading_s + pursuit.elapsed_s
+        alone_s = pursuit.job.alone_s and max(pursuit.job.alone_s, ready_s)
         self._alone_until_s = pursuit.elapsed_s + alone_s
 
     def follow(self, stage: Stage) -> bool:
@@ -197,7 +199,7 @@ class Leader:
         if self._partners is None or self._pursuit.job.shards == 1:
             return False
         now_s, budget_s = self._pursuit.elapsed_s, self._pursuit.job.budget_s
-        return now_s >= self._alone_until_s and budget_s - now_s > _ALONE_S and not self._pursuit.program.interrupted()
+        return now_s >= self._alone_until_s and budget_s - now_s > _WORTH_S and not self._pursuit.program.interrupted()
 
     def _hand_out(self, stage: str, after: Order) -> None:
         assert self._partners is not None
@@ -219,6 +221,10 @@ class Leader:
         answers = self._partners.reports()
         self._shared = False
         self._pursuit.most_executions = self._pursuit.job.most_executions
+        return self.learn(answers, systematic)
+
+    def learn(self, answers: list[dict[str, Any]], systematic: bool) -> bool:
+        """The same, of reports on a stage that are there."""
         reports = [Scouted.from_json(answer) for answer in answers if "failed" not in answer]
         self._join(reports)
         if systematic:

@@ -46,7 +46,9 @@ class Job:
         keep: names of state inside libraries that is to be put back from the first execution on.
         fork: keep executions apart by fork even where state could be put back.
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
+        alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
+        reports: what others reported to a worker that died: only this is looked into.
     """
 
     action: Literal["check", "replay", "share"]
@@ -74,8 +76,10 @@ class Job:
     fork: bool = False
     shards: int = 1
     shard: int = 0
+    alone_s: float = 1.0
     stage: str = ""
     after: Order = ()
+    reports: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CrosslaneError
+from ..errors import CrosslaneError, HandlerError, WorkerError
 from ..scouted import Scouted
 from .client import Worker
 
@@ -68,6 +68,7 @@ class Pool:
         self._leader = Worker(options)
         self._scouts = [Worker(options) for _ in range(self._jobs - 1)] if executor is None else []
         self._shares: list[asyncio.Future[dict[str, Any]]] = []
+        self._reported: list[dict[str, Any]] = []
         self._progress: dict[int, Progress] = {}
         self._on_progress: Callable[[Progress], None] | None = None
         self._cancelled = False
@@ -85,9 +86,18 @@ class Pool:
         self._cancelled = False
         if job.action != "check" or self._jobs == 1:
             return await self._leader.run(job, on_progress)
-        self._on_progress, self._progress = on_progress, {}
+        self._on_progress, self._progress, self._reported = on_progress, {}, []
         try:
             return await self._leader.run(replace(job, shards=self._jobs), self._heard(0), self)
+        except (HandlerError, WorkerError) as error:
+            # What the others have found does not die with the one that leads.
+            for scout in self._scouts:
+                await scout.cancel()
+            await self.reports()
+            if not any(report.get("hits") for report in self._reported):
+                raise
+            reports = (*self._reported, {"failed": str(error)})
+            return await self._leader.run(replace(job, reports=reports), on_progress)
         finally:
             await self._abandon()
 
@@ -125,7 +135,9 @@ class Pool:
         answers = await asyncio.gather(*self._shares, return_exceptions=True)
         self._shares = []
         self._progress = {shard: progress for shard, progress in self._progress.items() if shard == 0}
-        return [_answer(answer) for answer in answers]
+        reports = [_answer(answer) for answer in answers]
+        self._reported += reports
+        return reports
 
     async def _abandon(self) -> None:
         """The leader died or has started over: nobody will ask for what the others find."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from crosslane.replay import checking, sharing
+from crosslane.replay import checking
 from crosslane.replay.attempts import search_of
 from crosslane.replay.program import Program
 from crosslane.replay.report import Result
@@ -20,6 +21,7 @@ from crosslane.replay.worker.job import Job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..conftest import turns
 from .model import SmallProgram
 from .program import program_of
 from .test_against_brute_force import programs, requests_of
@@ -103,7 +105,7 @@ def test_a_search_can_be_shared_at_any_moment(
 
 def shared_check(source: str, exchanges: Any, shards: int, folder: Path, **options: Any) -> tuple[Result, InTurns]:
     """`check` with so many processes, played in one; what is to be shared is shared from the first moment."""
-    job = Job("check", "t", exchanges, "h", shards=shards, **options)
+    job = Job("check", "t", exchanges, "h", shards=shards, alone_s=0, **options)
     copies = [program_of(source, folder) for _ in range(shards)]
     partners = InTurns(job, copies[1:])
     return checking.check(copies[0], job, SILENT, partners), partners
@@ -123,13 +125,6 @@ def told(result: Result) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share at once: in a test nothing takes a second."""
-    monkeypatch.setattr(sharing.Leader, "_worth_sharing", lambda leader: leader._pursuit.job.shards > 1)
-
-
-@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("lanes", [2, 3])
 def test_the_findings_and_the_coverage_do_not_depend_on_the_number_of_processes(
     tmp_path_factory: pytest.TempPathFactory, lanes: int
@@ -148,3 +143,45 @@ def test_the_findings_and_the_coverage_do_not_depend_on_the_number_of_processes(
 
     compared()
     assert leaking[0] > 0
+
+
+FOUR = turns(*((f"s{n}", name, f"secret{n}{name}") for n, name in enumerate(("ann", "ben", "cid", "dan"))))
+LEAKS_LATE = """
+    import asyncio
+    latest = []
+    async def handle(user, message):
+        for n in range(3):
+            if user in ("cid", "dan") and n == 1:
+                latest.append(message)
+            await asyncio.sleep(0)
+        return latest[0] if user == "dan" and len(latest) > 1 else user
+"""
+
+
+def test_the_pairs_of_many_lanes_are_shared(tmp_path: Path) -> None:
+    source = textwrap.dedent(LEAKS_LATE)
+    alone, _ = shared_check(source, FOUR, 1, tmp_path, faults=False, variants=False, switches=1)
+    shared, partners = shared_check(source, FOUR, 3, tmp_path, faults=False, variants=False, switches=1)
+    assert partners.stages == ["bounded", "beyond"]
+    assert told(shared) == told(alone)
+    assert alone.report.crossings
+    assert "every pair of lanes" in shared.report.coverage.statement
+
+
+def test_requests_that_were_not_recorded_are_shared(tmp_path: Path) -> None:
+    # Whoever says more than the other leaves something behind, which takes a variant to see.
+    source = textwrap.dedent("""
+        import asyncio
+        longest = ""
+        async def handle(user, message):
+            global longest
+            longest = max(longest, message, key=len)
+            await asyncio.sleep(0)
+            return len(longest)
+    """)
+    two = turns(("s1", "alice", "secretalice11"), ("s2", "bobby", "secretbobby22"))
+    alone, _ = shared_check(source, two, 1, tmp_path)
+    shared, partners = shared_check(source, two, 2, tmp_path)
+    assert partners.stages[-1] == "variants"
+    assert told(shared) == told(alone)
+    assert shared.report.verdict == "contaminated"
