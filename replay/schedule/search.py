@@ -5,8 +5,9 @@ away from a lane that could have gone on costs one; a choice where no lane could
 of an earlier one up to some step, another choice there, and from then on serial: so no schedule is executed twice, the
 first one to fail has the fewest switches, and when nothing is left for the next bound, all interleavings were covered.
 
-The schedules form a tree, in which several processes can share. What is one choice away from the serial order is run by
-all of them, since all have to branch from it; what is two away is dealt out in turns, and what follows stays with it.
+The schedules form a tree, in which several processes can share. The serial order and what is one free choice away is
+run by all of them, since all have to branch from it. Their branches are dealt out in turns, and so are the switches
+that come after one switch; all else stays with what it branches from.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
     from .share import Order
     from .strategies import Strategy
 
-_DEALT_OUT = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How far one share of a search has come; the members are those of `Search`."""
+    """How far one share of a search has come; the members are those of `Search`. Once it is exhausted, `completed` is
+    the most switches that a schedule of it has."""
 
     completed: int
     exhausted: bool
@@ -59,8 +59,13 @@ class _Place:
         else:
             level, *taken = parts[-1]
             order = (switches, *parts[:-1], (level + 1, *taken, branch))
-        number = self.number + branch if self.depth < _DEALT_OUT else self.number
-        return _Place(self.depth + 1, number, order)
+        dealt_out = self.depth == 0 or (self.depth == 1 and (preempting or not switches))
+        return _Place(self.depth + 1, self.number + branch if dealt_out else self.number, order)
+
+    @property
+    def common(self) -> bool:
+        """Whether every share makes it, to branch from it."""
+        return self.depth == 0 or (self.depth == 1 and not self.order[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,10 @@ class _Branch(NamedTuple):
     number: int
     preempting: bool
 
+    @property
+    def place(self) -> _Place:
+        return self.run.place.below(self.number, self.preempting)
+
 
 class Search:
     """Hands out strategies and is told what came of each.
@@ -117,6 +126,7 @@ class Search:
         self._own = NOTHING
         self._others: tuple[Part, ...] = ()
         self._joined = 0
+        self._deepest = 0
         self._prefix = prefix
         self._rest = Serial(order)
         self._start: int | None = None
@@ -124,8 +134,10 @@ class Search:
         self._branches: Iterator[_Branch] = iter(())
         # Runs of this bound whose free branches are still to come, and of the bound before whose switches are.
         self._free: deque[_Run] = deque()
-        self._switching: deque[_Run] = deque()
-        self._of_this_bound: list[_Run] = []
+        self._switching: deque[_Run | _Branch] = deque()
+        # A branch stands for the run of another share, which is made here once switches are put into it.
+        self._of_this_bound: list[_Run | _Branch] = []
+        self._catching_up = False
         self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     @property
@@ -160,8 +172,7 @@ class Search:
 
     @property
     def mine(self) -> bool:
-        number = self._place.number if self._place.depth >= _DEALT_OUT else 0
-        return self.share.has(number, self.order)
+        return self.share.has(0 if self._place.common else self._place.number, self.order)
 
     def next(self, most_switches: int) -> Strategy | None:
         """The next schedule, or None when all with at most `most_switches` were handed out."""
@@ -171,38 +182,57 @@ class Search:
         while True:
             branch = next(self._branches, None)
             if branch is not None:
-                place = branch.run.place.below(branch.number, branch.preempting)
-                if place.depth >= _DEALT_OUT and not self.share.holds(place.number):
-                    continue
-                self._start, self._place = branch.step, place
-                return Forced(branch.run.names, branch.step, branch.other, self._rest)
-            if self._free:
+                if self._is_here(branch):
+                    return self._taken(branch)
+                if branch.place.depth == 1:
+                    self._of_this_bound.append(branch)
+            elif self._free:
                 self._branches = self._free.popleft().branches(preempting=False)
             elif self._switching:
-                self._branches = self._switching.popleft().branches(preempting=True)
+                run = self._switching.popleft()
+                if isinstance(run, _Branch):
+                    self._catching_up = True
+                    return self._taken(run)
+                self._branches = run.branches(preempting=True)
             else:
-                exhausted = not self._has_switches()
-                self._own = Part(self.bound, exhausted, self._own.count)
-                if exhausted or self.bound >= most_switches:
+                done = self.bound >= most_switches
+                exhausted = not self._has_more(done)
+                self._own = Part(self._deepest if exhausted else self.bound, exhausted, self._own.count)
+                if exhausted or done:
                     return None
                 self.bound += 1
                 self._switching, self._of_this_bound = deque(self._of_this_bound), []
+
+    def _taken(self, branch: _Branch) -> Strategy:
+        self._start, self._place = branch.step, branch.place
+        return Forced(branch.run.names, branch.step, branch.other, self._rest)
+
+    def _is_here(self, branch: _Branch) -> bool:
+        place = branch.place
+        return place.common or self.share.holds(place.number)
 
     def tell(self, execution: Execution) -> None:
         """What came of the strategy handed out last: where it can be branched from."""
         assert self._start is not None
         if self.mine:
             self._own = Part(self._own.completed, self._own.exhausted, self._own.count + 1)
+            self._deepest = self.bound
         names, enabled, goes_on = zip(*execution.decisions, strict=True) if execution.decisions else ((), (), ())
         kept = tuple(self._sets.setdefault(lanes, lanes) for lanes in enabled)
         run = _Run(names, kept, goes_on, self._start, self._place)
+        if self._catching_up:
+            self._catching_up = False
+            self._branches = run.branches(preempting=True)
+            return
         self._free.append(run)
         self._of_this_bound.append(run)
 
-    def _has_switches(self) -> bool:
-        """Whether there is a schedule of this share with one switch more."""
+    def _has_more(self, for_all: bool) -> bool:
+        """Whether there is a schedule with one switch more, here or `for_all`: each speaks for its own runs."""
         for run in self._of_this_bound:
-            for branch in run.branches(preempting=True):
-                if run.place.depth + 1 < _DEALT_OUT or self.share.holds(run.place.below(branch.number, True).number):
+            if isinstance(run, _Branch):
+                if not for_all:
                     return True
+            elif any(for_all or branch.place.depth == 1 or self._is_here(branch) for branch in run.branches(True)):
+                return True
         return False
