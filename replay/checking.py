@@ -76,9 +76,11 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
     return result_of(investigation, job, search, reached, pursuit.elapsed_s)
 
 
-def share(program: Program, job: Job, report: Callable[[Progress], None]) -> Scouted:
-    """Make a part of another worker's search."""
-    return scout(program, job, investigate(program, job), report)
+def share(program: Program, job: Job, report: Callable[[Progress], None], asked_at: float | None = None) -> Scouted:
+    """Make a part of another worker's search. The budget counts from `asked_at`, on the monotonic clock."""
+    pursuit = Pursuit(program, job, report)
+    pursuit.started = pursuit.started if asked_at is None else asked_at
+    return scout(pursuit, investigate(program, job))
 
 
 def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:

@@ -7,13 +7,11 @@ it comes to the findings of a search that is not shared, because no other execut
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .attempts import part_of, search_of, variant_attempts
 from .errors import StateEscaped
-from .pursuit import Pursuit
 from .schedule.schedule import Schedule
 from .schedule.search import NOTHING
 from .schedule.share import Order, Share, order_of
@@ -28,13 +26,11 @@ if TYPE_CHECKING:
 
     from .attempts import Attempt, Stage
     from .investigation import Investigation
-    from .program import Program
+    from .pursuit import Pursuit
     from .schedule.execute import Execution
     from .schedule.search import Search
-    from .worker.job import Job, Progress
 
 VARIANTS = "variants"
-_REAL_CLOCK = time.monotonic
 _WORTH_S = 1.0
 """With no more of the budget left than this, no other worker would be ready in time."""
 
@@ -74,14 +70,13 @@ class Scout:
             self.hits.append(Hit(attempt.order, self.variant, names, schedule.names, schedule.faults, new))
 
 
-def scout(program: Program, job: Job, investigation: Investigation, report: Callable[[Progress], None]) -> Scouted:
+def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
     """Make one share of one stage of a search.
 
     Raises:
         StateEscaped: as `check` does.
     """
-    pursuit = Pursuit(program, job, report)
-    reached = pursuit.reached
+    program, job, reached = pursuit.program, pursuit.job, pursuit.reached
     search = search_of(investigation.lanes, Share(job.shard, job.shards, False, order_of(job.after)))
     scouts: list[Scout] = []
     try:

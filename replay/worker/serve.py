@@ -112,6 +112,7 @@ def main() -> None:
     determinism.install()
     program: Program | None = None
     for line in channel.lines():
+        heard = _clock()
         job = _job(json.loads(line)["job"])
         try:
             if program is None:
@@ -124,7 +125,7 @@ def main() -> None:
                 case "check":
                     result = checking.check(program, job, channel.progress, channel).to_json()
                 case "share":
-                    result = checking.share(program, job, channel.progress).to_json()
+                    result = checking.share(program, job, channel.progress, heard).to_json()
                 case "replay":
                     result = {**checking.replay(program, job, channel.progress).to_json(), "environment": environment()}
             channel.send({"result": result})
