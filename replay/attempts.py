@@ -136,7 +136,7 @@ def stages(investigation: Investigation, search: Search, job: Job, reached: Reac
     # What has crossed already needs no proof that nothing does.
     if (
         not search.exhausted
-        and not investigation.findings
+        and not investigation.news
         and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S
     ):
         yield shared("all", True, (*_SEARCHED, job.switches + 1))
@@ -209,10 +209,14 @@ def _fault_attempts(
     for number, order in enumerate((lanes, lanes[::-1])):
         names = [lane.name for lane in order]
         search = FaultSearch(names, investigation.program.cancels, share, (*prefix, number), _MOST_FAULTS)
-        while (strategy := search.next(switches)) is not None:
+        while True:
+            before = search.tried
+            strategy = search.next(switches)
+            if strategy is None:
+                break
             phase = "with a request cancelled or failing"
             yield Attempt(phase, strategy, lanes, search, search.order, search.mine)
-        reached.faults += search.tried
+            reached.faults += search.tried - before
 
 
 def _interleavings(investigation: Investigation) -> int:
@@ -256,7 +260,7 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     """All interleavings, of which only those are executed that no other is equal to; as long as it looks like ending
     in time. What has crossed already needs no proof that nothing does."""
     program = investigation.program
-    if investigation.findings or investigation.uncontrolled or any(investigation.unstable.values()):
+    if investigation.news or investigation.uncontrolled or any(investigation.unstable.values()):
         return
     if program.fresh.forking:
         reached.irreducible = "executions are kept apart by fork"
@@ -273,7 +277,7 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     while True:
         timeless = fingerprints.timeless
         reduction = Reduction(fingerprints)
-        while reduction.more and not investigation.findings:
+        while reduction.more and not investigation.news:
             spent_s = reached.elapsed_s - begun_s
             if spent_s > _TRIAL_S and spent_s * max(choices, reduction.choices) > share_s * reduction.choices:
                 reached.irreducible = "the budget is too small"

@@ -5,15 +5,16 @@ It runs in the worker. Everything that decides something lives in the stage that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .attempts import Reached, search_of, stages
+from .baselines import run_alone
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
 from .pursuit import Pursuit
 from .report import Result
-from .schedule.schedule import Schedule
 from .schedule.search import Search
 from .schedule.share import Share
 from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
@@ -25,8 +26,10 @@ from .verdict import result_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .explain.places import Place
     from .program import Program
     from .run import Run
+    from .schedule.execute import Execution
     from .sharing import Partners
     from .worker.job import Job, Progress
 
@@ -41,7 +44,7 @@ def investigate(program: Program, job: Job) -> Investigation:
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
     program.prepare(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow)
+    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, baseline=job.baseline)
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None], partners: Partners | None = None) -> Result:
@@ -55,7 +58,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
     search = search_of(investigation.lanes, Share(0, job.shards))
     try:
         pursuit.announce("each lane alone", investigation)
-        investigation.run_alone()
+        run_alone(investigation)
         leader = Leader(pursuit, investigation, search, partners)
         for answer in job.reports:
             leader.learn([answer], True)
@@ -65,7 +68,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
             and not job.reports
             and all(leader.follow(stage) for stage in stages(investigation, search, job, reached))
         )
-        if in_time and job.variants and not investigation.findings:
+        if in_time and job.variants and not investigation.news:
             leader.follow_variants()
         program.fresh.prove()
         settled = investigation.findings or investigation.stopped or program.fresh.forking
@@ -73,6 +76,8 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
             raise StateEscaped("state outlives being put back")
     except Interrupted:
         reached.interrupted = True
+    for finding in investigation.findings:
+        _suspect(program, investigation.carrier_of(finding))
     return result_of(investigation, job, search, reached, pursuit.elapsed_s)
 
 
@@ -105,19 +110,23 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
 
     def strategy() -> Strategy:
         if job.schedule is not None:
-            return Replayed(job.schedule, Serial(order))
+            rest = Serial(order) if job.then is None else Replayed(job.then, Serial(order))
+            return Replayed(job.schedule, rest)
         if job.order == "random":
             return RandomWalk(job.seed)
         return Lockstep() if job.order == "lockstep" else Serial(order)
 
+    investigation.suspects = tuple(program.suspects)
     run: Run | None = None
     try:
         pursuit.announce("each lane alone", investigation)
-        investigation.run_alone()
+        run_alone(investigation)
         pursuit.announce("replaying", investigation)
-        program.executions += 1
-        run = observed(program, investigation.lanes, strategy(), job.concurrency, None)
-        execution = program.execute(investigation.lanes, Replayed(_schedule(run), Serial(order)), job.concurrency)
+        chosen = strategy()
+        execution = program.execute(investigation.lanes, chosen, job.concurrency)
+        investigation.look(execution, investigation.lanes)
+        run = _timeline(investigation, execution, job)
+        run = replace(run, diverged=getattr(chosen, "diverged", None) or run.diverged)
         differs = run.diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:
             investigation.warnings.setdefault(f"followed as far as it goes: {differs}")
@@ -125,7 +134,6 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
             investigation.stopped = f"the schedule could not be followed: {differs}"
         if execution.outcomes != list(run.outcomes) and not any(investigation.unstable.values()):
             investigation.stopped = "two executions of the same schedule differ: something outside control decides"
-        investigation.look(execution, investigation.lanes)
         program.fresh.prove()
     except Interrupted:
         reached.interrupted = True
@@ -133,6 +141,26 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
-def _schedule(run: Run) -> Schedule:
-    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
-    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
+def _timeline(investigation: Investigation, execution: Execution, job: Job) -> Run:
+    """The same execution under observation. It comes after the verdict, because then it is known what to look at."""
+    program, place = investigation.program, None
+    if investigation.findings:
+        first = investigation.findings[0]
+        place = investigation.carrier_of(first)
+        _suspect(program, place)
+        if _is_of(first.run, execution):
+            return first.run
+    program.executions += 1
+    order = [lane.name for lane in investigation.lanes]
+    return observed(program, investigation.lanes, Replayed(execution.schedule, Serial(order)), job.concurrency, place)
+
+
+def _is_of(run: Run, execution: Execution) -> bool:
+    """Whether a crossing could not be made smaller than the execution that showed it."""
+    names = tuple(decision.lane for decision in run.decisions)
+    return names == execution.schedule.names and list(run.outcomes) == execution.outcomes
+
+
+def _suspect(program: Program, place: Place | None) -> None:
+    if place is not None and place not in program.suspects:
+        program.suspects.append(place)

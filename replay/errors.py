@@ -60,6 +60,10 @@ class WorkerError(CrosslaneError):
     """The worker process could not be started, or died: what it last said is in the message."""
 
 
+class BaselineError(CrosslaneError):
+    """A baseline that cannot be read or written."""
+
+
 class ExportError(CrosslaneError):
     """A finding that cannot be exported: no such report, no such finding in it."""
 

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from .baseline import fingerprint
 from .detect.confirm import stand_in, with_identity, with_stand_ins
 from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
@@ -46,8 +47,8 @@ class Investigation:
     """What is known so far of one trace against one program.
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
-    says that earlier executions may still show in later ones. `scouting` leaves what is found for another process to
-    look into, see `sharing`.
+    says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
+    `scouting` leaves what is found for another process to look into, see `sharing`.
     """
 
     program: Program
@@ -68,6 +69,8 @@ class Investigation:
     variant: str = ""
     looked: int = 0
     explainer: Callable[..., Explanation] = explain
+    suspects: tuple[Place, ...] = ()
+    baseline: tuple[str, ...] = ()
     leftovers: bool = False
     scouting: bool = False
     _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
@@ -122,7 +125,15 @@ class Investigation:
         for crossing in crossings:
             self._tried.pop(crossing, None)
 
-    # ---- baselines
+    @property
+    def news(self) -> list[Finding]:
+        """The findings that are not in the user's baseline: only they answer the question of a search."""
+        return [finding for finding in self.findings if not self.is_known(finding)]
+
+    def is_known(self, finding: Finding) -> bool:
+        return bool(self.baseline) and fingerprint(finding.crossing) in self.baseline
+
+    # ---- what each lane sees alone
 
     def run_alone(self) -> None:
         """Each lane alone on fresh state, twice: what it should see, and what varies by itself."""
@@ -349,6 +360,11 @@ class Investigation:
                 self.findings.remove(known)
         self.findings.append(finding)
 
+    def carrier_of(self, finding: Finding) -> Place | None:
+        """The place that a finding's carrier names, None where it has none."""
+        carrier = finding.crossing.carrier
+        return next((place for place, name in self._carriers if carrier is not None and name == carrier.name), None)
+
     def _known(self, carrier: str, kind: str) -> Finding | None:
         """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
         for finding in self.findings:
@@ -371,7 +387,9 @@ class Investigation:
                 if outcome.lane == candidate.sink
             )
 
-        explanation = self.explainer(self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed)
+        explanation = self.explainer(
+            self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed, self.suspects
+        )
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .baselines import MOST_KEPT
 from .errors import HandlerError
 from .explain.nondeterminism import watched
 from .handler.function import is_async
@@ -20,12 +22,17 @@ from .state.graph import StateGraph
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .baselines import Baselines
+    from .explain.places import Place
     from .handler.load import Handler
     from .schedule.execute import Engine
     from .schedule.strategies import Strategy
     from .state.files import UserFiles
     from .state.fresh import Fresh
     from .trace.lanes import Lane
+
+
+_SUSPECTS_KEPT = 8
 
 
 @dataclass(slots=True)
@@ -37,6 +44,7 @@ class Program:
         imported: called when everything is imported, before the state is taken stock of.
         go_on: what remains to be done is done although the user asked to stop; asking again counts again.
         loading_s: how long it took to import.
+        baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
     handler: Handler
@@ -52,6 +60,8 @@ class Program:
     loading_s: float = 0.0
     executions: int = 0
     files_written: dict[str, None] = field(default_factory=dict[str, None])
+    baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
+    suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
 
     @property
     def cancels(self) -> bool:

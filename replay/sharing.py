@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .attempts import part_of, search_of, variant_attempts
+from .baselines import run_alone
 from .errors import StateEscaped
 from .schedule.schedule import Schedule
 from .schedule.search import NOTHING
@@ -81,7 +82,7 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
     scouts: list[Scout] = []
     try:
         pursuit.announce("each lane alone", investigation)
-        investigation.run_alone()
+        run_alone(investigation)
         if job.stage != VARIANTS:
             scouts.append(Scout(investigation.scout()))
             tries = part_of(job.stage, investigation, search, job, reached)

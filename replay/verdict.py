@@ -34,8 +34,13 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         interior,
         tuple(investigation.uncontrolled),
     )
-    findings = sorted(investigation.findings, key=lambda f: (f.crossing.needs.switches, -len(f.crossing.sink.evidence)))
+    findings = sorted(
+        investigation.findings,
+        key=lambda f: (investigation.is_known(f), f.crossing.needs.switches, -len(f.crossing.sink.evidence)),
+    )
     verdict, reason = _verdict(investigation, coverage, reached, findings)
+    others = _verdict(investigation, coverage, reached, investigation.news)
+    beside = f"beside what is known, {others[0]}: {others[1]}" if others[0] == "inconclusive" != verdict else ""
     report = Report(
         verdict,
         reason,
@@ -48,6 +53,7 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         tuple(investigation.influences.values()),
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not findings else ()),
+            *((beside,) if beside else ()),
             *list(investigation.warnings)[:_MOST_WARNINGS],
         ),
         tuple(investigation.allowed.values()),

@@ -515,14 +515,32 @@ async def test_an_endpoint_that_is_a_plain_function_is_searched_at_its_lines(ben
     assert clean.report.verdict == "clean"
 
 
+@pytest.mark.parametrize(("place", "kind"), [("string", "module global"), ("string.Formatter", "class attribute")])
+async def test_state_put_into_one_of_pythons_modules_or_classes_is_put_back_and_named(
+    bench: Bench, place: str, kind: str
+) -> None:
+    result = await bench.run(
+        f"""
+        import asyncio, string
+        async def handle(message):
+            {place}.seen = [*getattr({place}, "seen", []), message]
+            await asyncio.sleep(0)
+            return {place}.seen
+        """
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == (f"{place}.seen", kind)
+
+
 async def test_state_outside_every_module_of_the_program_starts_over_with_forks_and_is_found(bench: Bench) -> None:
     result = await bench.run(
         """
         import asyncio, string
         async def handle(message):
-            string.seen = [*getattr(string, "seen", []), message]
+            string.capwords.seen = [*getattr(string.capwords, "seen", []), message]
             await asyncio.sleep(0)
-            return string.seen
+            return string.capwords.seen
         """
     )
     assert result.report.verdict == "contaminated"

@@ -21,6 +21,7 @@ from .commands import (
     redacting,
     replaying,
     slicing,
+    starting,
 )
 from .safe_text import safe
 
@@ -37,6 +38,7 @@ app.command("demo")(opening.demo)
 app.command("open")(opening.open_)
 app.command("check")(checking.check)
 app.command("replay")(replaying.replay)
+app.command("init")(starting.init)
 app.command("export")(exporting.export)
 app.command("record")(recording.record)
 app.command("audit")(auditing.audit)

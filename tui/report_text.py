@@ -38,6 +38,7 @@ def print_result(console: Console, result: Result, exports: bool) -> None:
     """Print a result. `exports` adds the command that exports each finding."""
     report = result.report
     mark = VERDICTS[report.verdict]
+    known = {entry.id: entry.reason for entry in report.known}
     _line(console, f"{mark} {report.verdict}: {safe(report.reason)}", _VERDICT_STYLES[report.verdict])
     if not result.findings:
         console.print()
@@ -47,6 +48,8 @@ def print_result(console: Console, result: Result, exports: bool) -> None:
         _line(console, f"finding {number} of {len(result.findings)}: {headline(finding.crossing)}", "bold")
         print_lanes(console, finding.run, finding)
         console.print()
+        if finding.crossing.id in known:
+            _fact(console, "known", safe(known[finding.crossing.id]))
         for label, text in facts(finding.crossing):
             _fact(console, label, text)
         for label, access in (("write", finding.crossing.write), ("read", finding.crossing.read)):
@@ -55,6 +58,8 @@ def print_result(console: Console, result: Result, exports: bool) -> None:
         if exports:
             _fact(console, "export", f"crosslane export {finding.crossing.id} --as script -o repro.py")
     console.print()
+    if known:
+        _fact(console, "known", f"{len(known)} of {len(report.crossings)} findings are in the baseline")
     _fact(console, "coverage", safe(report.coverage.statement))
     for escape in report.coverage.uncontrolled:
         _fact(console, "escaped", safe(escape))

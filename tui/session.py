@@ -56,6 +56,7 @@ class OpenSession:
             upstream=self.settings.upstream,
             upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
+            environment=False,
         )
         return replace(job, **changes)
 

@@ -105,12 +105,19 @@ class Finding:
 
 @dataclass(slots=True)
 class Audit:
-    """What an audit found, most telling first. `stopped` says at what it was interrupted, empty where it was not."""
+    """What an audit found, most telling first.
+
+    Attributes:
+        values: how many were searched; `kept_by_hash` of them as whole words only, for want of memory.
+        capped: some values were not searched at all, for want of memory.
+        stopped: at what it was interrupted, empty where it was not.
+    """
 
     trace: str
     requests: int = 0
     lanes: int = 0
     values: int = 0
+    kept_by_hash: int = 0
     capped: bool = False
     stopped: str = ""
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -118,7 +125,7 @@ class Audit:
 
     @property
     def exit_code(self) -> int:
-        return 1 if self.findings else 3 if self.stopped else 0
+        return 1 if self.findings else 3 if self.stopped or self.capped else 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -127,6 +134,7 @@ class Audit:
             "requests": self.requests,
             "lanes": self.lanes,
             "values": self.values,
+            "kept_by_hash": self.kept_by_hash,
             "capped": self.capped,
             "stopped": self.stopped,
             "findings": [finding.to_json() for finding in self.findings],
@@ -153,7 +161,7 @@ def audit(
     """
     result = Audit(str(path))
     reading = _Reading(path, boundary, progress)
-    owners = Owners(most_values)
+    owners = Owners(reading.requests, most_values)
     try:
         contradictions = _learn(reading, owners)
         result.problems = reading.problems[:_MOST_PROBLEMS]
@@ -161,7 +169,8 @@ def audit(
         result.findings = [_identity(found, reading.requests, boundary) for found in contradictions]
         _raise_if_empty(result)
         search = _Search(owners, reading.requests, reading.responses)
-        result.values, result.capped = len(search.patterns), owners.capped
+        result.values, result.capped = len(search.patterns) + owners.kept_by_hash, owners.capped
+        result.kept_by_hash = owners.kept_by_hash
     except KeyboardInterrupt:
         result.stopped = "while reading which values each lane has"
         result.requests, result.lanes = len(reading.requests.ids), len(reading.requests.lanes)
@@ -262,6 +271,7 @@ class _Search:
 
     def __init__(self, owners: Owners, requests: Requests, responses: int) -> None:
         self.patterns = owners.patterns(responses)
+        self._owners = owners
         self._requests = requests
         self._exchange = -1
         self._hits: dict[tuple[str, int, int], _Hit] = {}
@@ -279,7 +289,7 @@ class _Search:
             self._automaton.make_automaton()
 
     def take(self, item: Request | Exchange, lane: str) -> None:
-        if not self.patterns:
+        if not self.patterns and not self._owners.kept_by_hash:
             return
         number = self._requests.lane_number(lane)
         if isinstance(item, Exchange):
@@ -297,14 +307,16 @@ class _Search:
         told = request.message if sent is None else flat(sent)
         if told is None:
             told = _JOIN.join(text for _, text in texts(sent, ""))
-        for text in self._told(lowercase(told)):
+        for text in self._told(lowercase(told), lane):
             owned, answered = self.patterns[text]
             if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
                 self._sent_at.setdefault((text, lane), request.at_ns)
 
     def _answered(self, exchange: Exchange, name: str, lane: int) -> None:
         glance = at_a_glance(exchange)
-        if glance is not None and not any(self._source(text, lane, exchange) for text in self._told(lowercase(glance))):
+        if glance is not None and not any(
+            self._source(text, lane, exchange) for text in self._told(lowercase(glance), lane)
+        ):
             return
         places = list(shown(exchange))
         starts: list[int] = []
@@ -313,7 +325,7 @@ class _Search:
             starts.append(position)
             position += len(text) + len(_JOIN)
         whole = _JOIN.join(text for _, _, text in places)
-        found = [(*span, self._source(span[2], lane, exchange)) for span in self._spans(lowercase(whole))]
+        found = [(*span, self._source(span[2], lane, exchange)) for span in self._spans(lowercase(whole), lane)]
         for start, end, text, source in _speaking(found):
             where, path, _ = places[bisect_right(starts, start) - 1]
             self._hit(exchange, name, lane, text, source, (where, path, _as_it_stands(whole, start, end)))
@@ -352,23 +364,38 @@ class _Search:
         ended_ns = exchange.response.at_ns if exchange.response else exchange.request.at_ns
         self._hits[text, owner, lane] = _Hit(text, kind, request, since_ns, sink, self._exchange, ended_ns)
 
-    def _told(self, lowered: str) -> Iterator[str]:
+    def _told(self, lowered: str, lane: int) -> Iterator[str]:
         """The values in a text, wherever they stand in it."""
         yield from (text for _, _, text in self._matches(lowered))
-        phrases, words = self._phrases, word_list(lowered)
-        if not phrases.keys().isdisjoint(_windows(words)):
-            yield from (phrases[window] for window in _windows(words) if window in phrases)
+        yield from (text for _, _, text in self._said(word_list(lowered), lane))
 
-    def _spans(self, lowered: str) -> Iterator[tuple[int, int, str]]:
+    def _spans(self, lowered: str, lane: int) -> Iterator[tuple[int, int, str]]:
         yield from self._matches(lowered)
-        words = word_list(lowered)
-        if self._phrases.keys().isdisjoint(_windows(words)):
+        places: list[tuple[int, int]] = []
+        for first, words, text in self._said(word_list(lowered), lane):
+            places = places or [match.span() for match in words_in(lowered)]
+            yield places[first][0], places[first + words - 1][1], text
+
+    def _said(self, words: list[str], lane: int) -> Iterator[tuple[int, int, str]]:
+        """(first word, how many words, phrase) of the phrases in a text."""
+        phrases = self._phrases
+        if self._owners.kept_by_hash:
+            self._recall(words, lane)
+        if phrases.keys().isdisjoint(_windows(words)):
             return
-        places = [match.span() for match in words_in(lowered)]
         for first, window in enumerate(_windows(words)):
-            text = self._phrases.get(window)
+            text = phrases.get(window)
             if text is not None:
-                yield places[first][0], places[first + len(window) - 1][1], text
+                yield first, len(window), text
+
+    def _recall(self, words: list[str], lane: int) -> None:
+        """Make patterns of the other lanes' phrases in a text that are known by their hash."""
+        kept_phrase = self._owners.kept_phrase
+        for window in _windows(words):
+            owned = kept_phrase(text := " ".join(window), lane)
+            if owned is not None and text not in self.patterns:
+                self.patterns[text] = (owned, None)
+                self._phrases[window] = text
 
     def _matches(self, lowered: str) -> Iterator[tuple[int, int, str]]:
         """(start, end, value) of what the automaton finds standing free: all values but phrases."""

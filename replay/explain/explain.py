@@ -50,12 +50,14 @@ def explain(
     candidate: Candidate,
     crosses: Callable[[Execution], bool],
     healed: Callable[[Execution], bool],
+    suspects: Sequence[Place] = (),
 ) -> Explanation:
     """Explain the crossing that `schedule` shows.
 
     Args:
         crosses: whether an execution still shows the same crossing.
         healed: whether the sink answered as it does alone.
+        suspects: carriers of earlier crossings, which are tried before anything is looked for.
     """
     order = [lane.name for lane in lanes]
 
@@ -64,7 +66,14 @@ def explain(
 
     executions = 0
     place, fixed, remark = None, None, ""
-    for wide in (False, True):  # what the user's modules reach first; then what only the libraries' own do
+    for suspect in suspects:
+        executions += 1
+        execution, run = isolated(program, lanes, strategy(), max_in_flight, [suspect])
+        if not crosses(execution) and healed(execution):
+            place, fixed = suspect, run
+            break
+    # What the user's modules reach first; then what only the libraries' own do.
+    for wide in (False, True) if place is None else ():
         changed = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         for attempt in _in_order(changed)[:_MOST_TRIED]:
@@ -89,7 +98,7 @@ def explain(
             "the shared thing was not found in the program's own modules: look for state in a library, file or service"
         )
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
-    write, read, sink = _ends(timeline, candidate)
+    write, read, sink = ends(timeline, candidate)
     return Explanation(
         carrier=None if place is None else carrier_of(program, place),
         write=_access(timeline, write),
@@ -169,7 +178,7 @@ def _in_order(changed: dict[Place, bool]) -> list[Place]:
     return sorted(changed, key=lambda p: (not changed[p], bool(p.package), len(p.name)))
 
 
-def _ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
+def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
     """The write, the read and the sink of the drawn line, as `Event.seq`."""
     answers = [e for e in run.events if e.request == candidate.request and e.kind in ("response", "error", "chunk")]
     shown = [e for e in answers if any(token in e.text.casefold() for token in candidate.tokens)]

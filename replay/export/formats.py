@@ -17,6 +17,7 @@ from .pytest_file import pytest_file
 from .sarif import sarif
 from .script import script
 from .svg import svg
+from .text import text
 from .trace_file import trace_file
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ FORMATS: dict[str, Format] = {
     "html": Format(html, (".html", ".htm"), "open it in a browser, or attach it to the ticket"),
     "svg": Format(svg, (".svg",), "open it in a browser, or put it into a page"),
     "mermaid": Format(mermaid, (".mmd", ".mermaid"), "paste it into an issue between ```mermaid and ```"),
+    "text": Format(text, (".txt",), "paste it into a ticket"),
     "sarif": Format(sarif, (".sarif",), "upload it as a code-scanning result"),
     "junit": Format(junit, (".xml",), "give it to your CI as a test report"),
     "trace": Format(trace_file, (".jsonl",), "check it with: crosslane check {file} HANDLER"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..baseline import fingerprint
 from .story import facts, headline
 from .visible import visible
 
@@ -98,7 +99,10 @@ def _result(crossing: Crossing, cwd: str, known: str | None) -> dict[str, Any]:
         "ruleIndex": list(_RULES).index(identity),
         "level": "error",
         "message": {"text": f"{_text(f'{headline(crossing)}{carrier}')}\n{details}"},
-        "partialFingerprints": {"crosslaneFinding/v1": visible(crossing.id)},
+        "partialFingerprints": {
+            "crosslaneFinding/v1": visible(crossing.id),
+            "crosslaneCause/v1": fingerprint(crossing),
+        },
     }
     if located:
         result["locations"] = [_location(*located[0], crossing)]

@@ -12,10 +12,13 @@ import asyncio
 import inspect
 import time
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .reply import Reply
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 async def call_function(function: Any, keywords: dict[str, Any], reply: Reply, plain: Any) -> None:
@@ -44,6 +47,8 @@ def is_async(function: Any) -> bool:
     """Whether calling it makes a coroutine or an asynchronous generator."""
     while isinstance(function, partial):
         function = function.func
+    if type(function) is FunctionType and function.__code__.co_flags & _ASYNC:
+        return True
     for candidate in (function, vars(type(function)).get("__call__")):
         if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
             return True

@@ -24,18 +24,18 @@ from .service import recorder_for
 
 if TYPE_CHECKING:
     from .recorder import Recorder, Recording
+    from .relay import Relay, Relayed
 
 
-def record_middleware(path: str = "trace.jsonl", recorder: Recorder | None = None, **options: Any) -> Any:
+def record_middleware(path: str = "trace.jsonl", recorder: Recorder | Relay | None = None, **options: Any) -> Any:
     """Middleware for `web.Application(middlewares=[…])`; put it first. Arguments as for `asgi.RecordMiddleware`."""
     kept = recorder or recorder_for(path, "aiohttp", **options)
 
     async def record(request: Any, handler: Any) -> Any:
-        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in request.raw_headers]
-        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-        connection = f"connection-{peer[0]}-{peer[1]}" if isinstance(peer, tuple) else ""
-        recording = kept.begin(request.method, request.raw_path, headers, connection)
-        websocket = request.headers.get("Upgrade", "").lower() == "websocket"
+        message = request._message
+        headers = message.raw_headers
+        recording = kept.begin(message.method, message.path, headers, _connection(request._transport_peername))
+        websocket = message.upgrade and message.headers.get("Upgrade", "").lower() == "websocket"
         tap = _Tap(recording, request._payload_writer)
         request._payload_writer = tap
         if websocket:
@@ -69,7 +69,9 @@ def record_middleware(path: str = "trace.jsonl", recorder: Recorder | None = Non
 class _Tap:
     """The writer of one response, with the recording in its middle."""
 
-    def __init__(self, recording: Recording, writer: Any) -> None:
+    __slots__ = ("_recording", "_writer", "body", "stream")
+
+    def __init__(self, recording: Recording | Relayed, writer: Any) -> None:
         self._recording = recording
         self._writer = writer
         self.body: Seen | None = None
@@ -77,6 +79,12 @@ class _Tap:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _Tap.__slots__:
+            object.__setattr__(self, name, value)
+        else:  # such as the length that a response will have
+            setattr(self._writer, name, value)
 
     async def write_headers(self, status_line: str, headers: Any) -> None:
         self.whole_request()
@@ -90,9 +98,8 @@ class _Tap:
         await self._writer.write(chunk, *args, **options)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
-        self._recording.part(bytes(chunk))
-        # On disk before the client has it: whoever saw an answer finds it in the trace.
-        self._recording.finish()
+        # Safe before the client has it: whoever saw an answer finds it in the trace.
+        self._recording.finish(last=bytes(chunk))
         await self._writer.write_eof(chunk)
 
     def whole_request(self) -> None:
@@ -101,11 +108,12 @@ class _Tap:
             forget(self.stream)
             self.stream = None
         if self.body is not None:
-            self._recording.request(bytes(self.body.data))
+            cut = self.body.size - len(self.body.data)
+            self._recording.request(bytes(self.body.data), {"cut_bytes": cut} if cut > 0 else None)
             self.body = None
 
 
-def _watch_body(request: Any, recording: Recording, tap: _Tap, most: int) -> None:
+def _watch_body(request: Any, recording: Recording | Relayed, tap: _Tap, most: int) -> None:
     seen = Seen(most, tap.whole_request)
     tap.body = seen
     stream = request._payload
@@ -120,7 +128,7 @@ def _watch_body(request: Any, recording: Recording, tap: _Tap, most: int) -> Non
         recording.request()
 
 
-def _watch_websocket(request: Any, recording: Recording) -> None:
+def _watch_websocket(request: Any, recording: Recording | Relayed) -> None:
     """Note the messages of the websocket that will be prepared for this request."""
     prepare = request._prepare_hook
 
@@ -147,3 +155,7 @@ def _watch_websocket(request: Any, recording: Recording) -> None:
         vars(response).update(receive=received, send_str=sent_str, send_bytes=sent_bytes)
 
     vars(request)["_prepare_hook"] = hook
+
+
+def _connection(peer: Any) -> str:
+    return f"connection-{peer[0]}-{peer[1]}" if isinstance(peer, tuple) else ""

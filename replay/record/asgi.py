@@ -18,7 +18,8 @@ from .service import recorder_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from .recorder import Recorder, Recording
+    from .recorder import Raw, Recorder, Recording
+    from .relay import Relay, Relayed
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -35,7 +36,9 @@ class RecordMiddleware:
         recorder: instead of `path`, a recorder of your own. options: see `service.recorder_for`.
     """
 
-    def __init__(self, app: Any, path: str = "trace.jsonl", recorder: Recorder | None = None, **options: Any) -> None:
+    def __init__(
+        self, app: Any, path: str = "trace.jsonl", recorder: Recorder | Relay | None = None, **options: Any
+    ) -> None:
         self.app = app
         self.recorder = recorder or recorder_for(path, "asgi", **options)
 
@@ -43,14 +46,16 @@ class RecordMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ())]
+        headers = cast("Raw", tuple(scope.get("headers", ())))
         raw = scope.get("raw_path") or str(scope.get("path", "/")).encode()
         target = raw.decode("latin-1").partition("?")[0]
         query = cast("bytes", scope.get("query_string", b"")).decode("latin-1")
         recording = self.recorder.begin(
             str(scope.get("method", "GET")), f"{target}?{query}" if query else target, headers, _client(scope)
         )
-        exchange = _Exchange(recording, receive, send, scope["type"] == "websocket")
+        exchange = _Exchange(recording, receive, send, self.recorder.limits.kept_bytes)
+        if scope["type"] == "websocket":
+            recording.request(extra={"messages": []})
         token = CURRENT.set(recording)
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -68,24 +73,28 @@ class RecordMiddleware:
 class _Exchange:
     """The channel between server and application, with the recording in its middle."""
 
-    def __init__(self, recording: Recording, receive: Receive, send: Send, websocket: bool) -> None:
+    __slots__ = ("_body", "_most", "_receive", "_send", "_size", "gone", "recording", "whole")
+
+    def __init__(self, recording: Recording | Relayed, receive: Receive, send: Send, most: int) -> None:
         self.recording = recording
         self.gone = False
         self.whole = False
         self._receive = receive
         self._send = send
-        self._body: list[bytes] = []
-        if websocket:
-            recording.request(extra={"messages": []})
+        self._most = most
+        self._size = 0
+        self._body = b""
 
     async def receive(self) -> Message:
         message = await self._receive()
         kind = message["type"]
         if kind == "http.request":
-            self._body.append(message.get("body", b""))
+            data = message.get("body", b"")
+            self._size += len(data)
+            if room := max(0, self._most - len(self._body)):
+                self._body += data[:room]
             if not message.get("more_body"):
-                self.recording.request(b"".join(self._body))
-                self._body = []
+                self._requested()
         elif kind == "http.disconnect":
             self.gone = True
         elif kind == "websocket.receive":
@@ -99,14 +108,14 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            self.recording.request(b"".join(self._body))
-            headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message.get("headers", ())]
-            self.recording.respond(message["status"], headers)
+            self._requested()
+            self.recording.respond(message["status"], tuple(message.get("headers", ())))
         elif kind == "http.response.body":
-            self.recording.part(message.get("body", b""))
-            if not message.get("more_body"):
+            if message.get("more_body"):
+                self.recording.part(message.get("body", b""))
+            else:
                 self.whole = True
-                self.recording.finish()
+                self.recording.finish(last=message.get("body", b""))
         elif kind == "websocket.accept":
             self.recording.respond(101, (), streamed=True)
         elif kind == "websocket.send":
@@ -116,6 +125,12 @@ class _Exchange:
             self.whole = True
             self.recording.finish()
         await self._send(message)
+
+    def _requested(self) -> None:
+        if not self.recording.started:
+            cut = self._size - len(self._body)
+            self.recording.request(self._body, {"cut_bytes": cut} if cut else None)
+        self._body = b""
 
 
 def _client(scope: Message) -> str:

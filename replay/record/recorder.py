@@ -28,16 +28,22 @@ from ..trace.identity import Claim, Rules, chosen, claims_of, places_of
 from .writer import Limits, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..trace.live_redaction import LiveRedactor
+    from .relay import Relayed
+    from .writer import Origin
 
 Headers: TypeAlias = "tuple[tuple[str, str], ...]"
+Raw: TypeAlias = "Iterable[Sequence[Any]]"
+"""Headers as a server has them: pairs of text, or of bytes."""
 STREAMED = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/jsonl")
 """Content types whose parts are written one by one as they pass."""
+Message: TypeAlias = "tuple[dict[str, Any], bytes, Raw]"
+"""One side of an upstream call: what is said of it, its body, and the headers that tell how to read the body."""
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/x-www-form-urlencoded", "application/graphql")
 
-CURRENT: ContextVar[Recording | None] = ContextVar("crosslane_recording", default=None)
+CURRENT: ContextVar[Recording | Relayed | None] = ContextVar("crosslane_recording", default=None)
 """The exchange that this task or thread works for; upstream calls are attributed by it."""
 
 
@@ -72,6 +78,7 @@ class Recorder:
         header: further members of the header line.
         told: called with a `Note` for every event; must be quick.
         before_each: called before every exchange; must be quick.
+        origin, now: what is recorded happened in another process, at that process's times.
 
     Raises:
         OSError: the file cannot be created.
@@ -89,6 +96,8 @@ class Recorder:
         shared: bool = False,
         told: Callable[[Note], None] | None = None,
         before_each: Callable[[], None] | None = None,
+        origin: Origin | None = None,
+        now: Callable[[], int] | None = None,
     ) -> None:
         self.path = Path(path)
         self.rules = rules or Rules()
@@ -99,7 +108,9 @@ class Recorder:
             members["redaction"] = redact.header()
         if self.rules.session or self.rules.user:
             members["identity"] = {"session": list(self.rules.session), "user": list(self.rules.user)}
-        self._writer = Writer(self.path, members, self.limits, shared)
+        self._writer = Writer(self.path, members, self.limits, shared, origin)
+        self.now_ns: Callable[[], int] = now or self._writer.now_ns
+        """The time on the trace's clock."""
         self._redact = redact
         self._told = told
         self._before_each = before_each
@@ -112,7 +123,11 @@ class Recorder:
         """How many events could not be kept."""
         return self._writer.lost
 
-    def begin(self, method: str, target: str, headers: Iterable[tuple[str, str]], connection: str = "") -> Recording:
+    def count_lost(self, events: int) -> None:
+        """Events were lost before they came here."""
+        self._writer.lost += events
+
+    def begin(self, method: str, target: str, headers: Raw, connection: str = "") -> Recording:
         """An exchange whose request line and headers have come. `target` is path and query as sent.
 
         `connection` names the session where nothing in the request does.
@@ -121,21 +136,18 @@ class Recorder:
             self._before_each()
         if self._pid != os.getpid():  # also after a fork: ids stay unique over all parts
             self._pid = os.getpid()
-            self._prefix = f"{self._pid:x}-{self._writer.now_ns() & 0xFFFFF:x}"
+            self._prefix = f"{self._writer.pid:x}-{self.now_ns() & 0xFFFFF:x}"
         identity = f"{self._prefix}-{next(self._numbers)}"
-        return Recording(self, identity, self._writer.now_ns(), method, target, tuple(headers), connection)
+        return Recording(self, identity, self.now_ns(), method, target, text_headers(headers), connection)
 
-    def close(self) -> None:
-        """Close the file in order."""
+    def close(self, in_order: bool = True) -> None:
+        """Close the file. Not in order: what was recorded was cut off, and the trace says so by having no end."""
         if self._redact is not None:
             for event in self._redact.rest():
                 self._writer.put(event)
-        self._writer.close()
+        self._writer.close(in_order)
 
     # ---- for Recording
-
-    def now_ns(self) -> int:
-        return self._writer.now_ns()
 
     def write(self, event: dict[str, Any]) -> dict[str, Any]:
         """Put an event into the file, as it is returned: with its secrets replaced."""
@@ -175,7 +187,7 @@ class Recording:
     """One exchange while it happens. Every method may be called from any thread, and none of them raises."""
 
     __slots__ = (
-        "_decoder", "_given", "_kept", "_parts", "_recorder", "_size", "_streamed", "_unpack", "at_ns", "ended",
+        "_decoder", "_kept", "_parts", "_recorder", "_size", "_streamed", "_unpack", "at_ns", "ended",
         "headers", "id", "method", "response_headers", "session", "started", "status", "target", "user",
     )  # fmt: skip
 
@@ -194,7 +206,6 @@ class Recording:
         self.ended = False
         self.status: int | None = None
         self.response_headers: Headers = ()
-        self._given = False
         self._parts: list[bytes] = []
         self._size = 0
         self._kept = recorder.limits.kept_bytes
@@ -243,17 +254,20 @@ class Recording:
 
     def said(self, message: str | bytes) -> None:
         """The client sent a message over a websocket."""
+        self.request()
         part = {"text": message} if isinstance(message, str) else {"b64": base64.b64encode(message).decode("ascii")}
         self._recorder.write({"k": "msg", "id": self.id, "t": self._recorder.now_ns(), **part})
 
     # ---- the response
 
-    def respond(self, status: int, headers: Iterable[tuple[str, str]], streamed: bool | None = None) -> None:
+    def respond(self, status: int, headers: Raw, streamed: bool | None = None) -> None:
         """The response has begun. `streamed` says whether parts are written one by one; None leaves it to the type."""
+        if self.ended:
+            return
+        self.request()
         self.status = status
-        self.response_headers = tuple(headers)
-        kind = _value(self.response_headers, "content-type").partition(";")[0].strip().lower()
-        self._streamed = kind in STREAMED if streamed is None else streamed
+        self.response_headers = text_headers(headers)
+        self._streamed = is_streamed(self.response_headers) if streamed is None else streamed
         if self._streamed:
             self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
             packing = _value(self.response_headers, "content-encoding").lower()
@@ -262,10 +276,11 @@ class Recording:
 
     def part(self, data: bytes | str) -> None:
         """A part of the response's body passed."""
+        if self.ended or data == b"":
+            return
+        self.request()
         if isinstance(data, str):
             self._chunk(data)
-            return
-        if not data:
             return
         if self._streamed and self._decoder is not None:
             if self._unpack is not None:
@@ -282,12 +297,21 @@ class Recording:
             self._parts.append(bytes(data))
         self._size += len(data)
 
-    def finish(self, end: str = "ok", error: str = "") -> None:
-        """The response has ended: `ok`, `error`, `cancelled` or `timeout`. Only the first call counts."""
+    def skipped(self, size: int) -> None:
+        """So much of the response's body passed beyond what is kept."""
+        self._size += size
+
+    def finish(self, end: str = "ok", error: str = "", last: bytes = b"") -> None:
+        """The response has ended: `ok`, `error`, `cancelled` or `timeout`. Only the first call counts.
+
+        `last` is a part of its body that came with the end.
+        """
         if self.ended:
             return
-        self.ended = True
         self.request()
+        if last:
+            self.part(last)
+        self.ended = True
         if self._decoder is not None and (rest := self._decoder.decode(b"", True)):
             self._chunk(rest)
         recorder = self._recorder
@@ -308,7 +332,7 @@ class Recording:
 
     # ---- upstream
 
-    def upstream(self, name: str, sent: Any, answered: Any, at_ns: int, end: str = "ok") -> None:
+    def upstream(self, name: str, sent: Message, answered: Message, at_ns: int, end: str = "ok") -> None:
         """A call that was made to serve this request. Times are on the recorder's clock (`now_ns`)."""
         self.request()
         event = {
@@ -317,8 +341,8 @@ class Recording:
             "t": at_ns,
             "dt": self._recorder.now_ns() - at_ns,
             "name": name,
-            "in": sent,
-            "out": answered,
+            "in": {**sent[0], **body_member(sent[1], text_headers(sent[2]))},
+            "out": {**answered[0], **self._recorder.body(answered[1], text_headers(answered[2]))},
         }
         if end != "ok":
             event["end"] = end
@@ -327,10 +351,6 @@ class Recording:
 
     def now_ns(self) -> int:
         return self._recorder.now_ns()
-
-    def body(self, raw: bytes, headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """A body of an upstream call as a member of its event."""
-        return self._recorder.body(raw, tuple(headers))
 
     def _chunk(self, text: str) -> None:
         self._recorder.write({"k": "chunk", "id": self.id, "t": self._recorder.now_ns(), "text": text})
@@ -365,6 +385,20 @@ def body_member(raw: bytes, headers: Iterable[tuple[str, str]]) -> dict[str, Any
     if kind and not kind.startswith(_TEXTUAL) and not kind.endswith(("+xml", "+json")) and "\0" in text:
         return {"b64": base64.b64encode(raw).decode("ascii")}
     return {"text": text}
+
+
+def is_streamed(headers: Headers) -> bool:
+    """Whether parts of a body with these headers are written one by one."""
+    return _value(headers, "content-type").partition(";")[0].strip().lower() in STREAMED
+
+
+def text_headers(headers: Raw) -> Headers:
+    """Headers as text, whatever the server has them as."""
+    return tuple((_text(name), _text(value)) for name, value in headers)
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else bytes(value).decode("latin-1") if not isinstance(value, str) else str(value)
 
 
 def _told_headers(headers: Headers, decoded: bool) -> Iterator[tuple[str, str]]:

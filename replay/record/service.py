@@ -6,21 +6,22 @@ others, and the parts load as one trace.
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..trace.identity import Rules
-from ..trace.live_redaction import LiveRedactor
 from . import upstream
-from .recorder import Recorder
+from .settings import Settings
+from .writer import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from .writer import Limits
+    from .recorder import Note, Recorder
+    from .relay import Relay
 
-_recorders: dict[Path, Recorder] = {}
+_recorders: dict[Path, Recorder | Relay] = {}
 _lock = threading.Lock()
 
 
@@ -33,7 +34,7 @@ def recorder_for(
     redact: Sequence[str] | bool = True,
     upstream_calls: bool = True,
     limits: Limits | None = None,
-) -> Recorder:
+) -> Recorder | Relay:
     """The recorder that writes to `path`.
 
     Args:
@@ -49,14 +50,31 @@ def recorder_for(
     with _lock:
         known = _recorders.get(target)
         if known is None:
-            hidden = None if redact is False else LiveRedactor(() if redact is True else redact)
-            known = _recorders[target] = Recorder(
-                target,
-                rules=Rules(tuple(session), tuple(user)),
-                source=kind,
-                redact=hidden,
-                limits=limits,
-                shared=True,
-                before_each=upstream.observe if upstream_calls else None,  # a library may be loaded later
+            rules = None if redact is False else () if redact is True else tuple(redact)
+            settings = Settings(
+                str(target), kind, tuple(session), tuple(user), rules, limits=limits or Limits(), shared=True
             )
+            # A library may be loaded later, so each exchange looks again.
+            known = _recorders[target] = started(settings, before_each=upstream.observe if upstream_calls else None)
     return known
+
+
+def started(
+    settings: Settings,
+    told: Callable[[Note], None] | None = None,
+    before_each: Callable[[], None] | None = None,
+) -> Recorder | Relay:
+    """A recorder that leaves the work to a process beside this one; where none can be started, it works in this one.
+
+    Raises:
+        OSError: the file cannot be created. SettingsError, RedactionError: a place, a rule or the key.
+    """
+    settings.check()
+    if os.name == "posix":
+        from .relay import Relay
+
+        try:
+            return Relay(settings, told, before_each)
+        except OSError:
+            pass
+    return settings.recorder(told=told, before_each=before_each)

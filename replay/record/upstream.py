@@ -14,17 +14,20 @@ This module imports the standard library alone and its siblings: it lives in the
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from .aiohttp_stream import Seen, forget, watch
-from .recorder import CURRENT, body_member, upstream_name
+from .recorder import CURRENT, upstream_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .recorder import Recording
+    from .recorder import Message, Raw, Recording
+    from .relay import Relayed
 
 _KEPT = 16 << 20
 
@@ -41,11 +44,12 @@ class _Call:
 
     __slots__ = ("at_ns", "data", "done", "name", "recording", "sent", "size", "status", "type")
 
-    def __init__(self, recording: Recording, method: str, url: str, sent: dict[str, Any]) -> None:
+    def __init__(self, recording: Recording | Relayed, method: str, url: str, sent: bytes, headers: Raw = ()) -> None:
         self.recording = recording
         self.at_ns = recording.now_ns()
         self.name = upstream_name(method, url)
-        self.sent = {"method": method, "url": url.partition("?")[0], **sent}
+        told = {"method": method, "url": url.partition("?")[0]}
+        self.sent: Message = (told, sent, _readable(headers) if sent else ())
         self.status: int | None = None
         self.type: list[tuple[str, str]] = []
         self.data = bytearray()
@@ -54,7 +58,7 @@ class _Call:
 
     def answered(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         self.status = status
-        self.type = [(k, v) for k, v in headers if k.lower() in ("content-type", "content-encoding")]
+        self.type = _readable(headers)
 
     def part(self, data: bytes) -> None:
         self.size += len(data)
@@ -66,14 +70,12 @@ class _Call:
             return
         self.done = True
         if self.status is None:
-            self.recording.upstream(self.name, self.sent, {"error": end}, self.at_ns, "error")
+            self.recording.upstream(self.name, self.sent, ({"error": end}, b"", ()), self.at_ns, "error")
             return
         headers = [pair for pair in self.type if not (unpacked and pair[0].lower() == "content-encoding")]
-        answer = self.recording.body(bytes(self.data), headers)
         kind = next((value for key, value in self.type if key.lower() == "content-type"), "")
-        self.recording.upstream(
-            self.name, self.sent, {"status": self.status, "content_type": kind, **answer}, self.at_ns, end
-        )
+        told = {"status": self.status, "content_type": kind}
+        self.recording.upstream(self.name, self.sent, (told, bytes(self.data), headers), self.at_ns, end)
 
 
 def _once(target: Any, name: str, wrap: Callable[[Any], Any]) -> None:
@@ -93,7 +95,7 @@ def _httpx(module: Any) -> None:
             recording = CURRENT.get()
             if recording is None:
                 return await original(self, request)
-            call = _Call(recording, request.method, str(request.url), _httpx_body(request))
+            call = _Call(recording, request.method, str(request.url), *_httpx_body(request))
             try:
                 response = await original(self, request)
             except BaseException as error:
@@ -110,7 +112,7 @@ def _httpx(module: Any) -> None:
             recording = CURRENT.get()
             if recording is None:
                 return original(self, request)
-            call = _Call(recording, request.method, str(request.url), _httpx_body(request))
+            call = _Call(recording, request.method, str(request.url), *_httpx_body(request))
             try:
                 response = original(self, request)
             except BaseException as error:
@@ -126,12 +128,11 @@ def _httpx(module: Any) -> None:
     _once(module.HTTPTransport, "handle_request", synchronous)
 
 
-def _httpx_body(request: Any) -> dict[str, Any]:
+def _httpx_body(request: Any) -> tuple[bytes, Raw]:
     try:
-        raw: bytes = request.content
+        return request.content, request.headers.multi_items()
     except Exception:  # RequestNotRead: a body that is itself a stream passes unseen
-        return {}
-    return body_member(raw, request.headers.multi_items())
+        return b"", ()
 
 
 @functools.cache
@@ -177,8 +178,8 @@ def _requests(module: Any) -> None:
             if recording is None:
                 return original(self, request, *args, **options)
             body = request.body.encode() if isinstance(request.body, str) else request.body
-            sent = body_member(body, list(request.headers.items())) if isinstance(body, bytes) else {}
-            call = _Call(recording, str(request.method), str(request.url), sent)
+            sent = body if isinstance(body, bytes) else b""
+            call = _Call(recording, str(request.method), str(request.url), sent, list(request.headers.items()))
             try:
                 response = original(self, request, *args, **options)
             except BaseException as error:
@@ -220,7 +221,7 @@ def _aiohttp(module: Any) -> None:
             if recording is None:
                 return await original(self, method, url, **options)
             full = str(self._build_url(url)) if hasattr(self, "_build_url") else str(url)
-            call = _Call(recording, method, full, _aiohttp_body(options))
+            call = _Call(recording, method, full, *_aiohttp_body(options))
             try:
                 response = await original(self, method, url, **options)
             except BaseException as error:
@@ -267,15 +268,21 @@ def _on_close(response: Any, closed: Callable[[], None]) -> None:
             return
 
 
-def _aiohttp_body(options: dict[str, Any]) -> dict[str, Any]:
+def _aiohttp_body(options: dict[str, Any]) -> tuple[bytes, Raw]:
     if options.get("json") is not None:
-        return {"json": options["json"]}
+        with contextlib.suppress(TypeError, ValueError):  # the session may have a way of its own to write it
+            return json.dumps(options["json"]).encode(), [("Content-Type", "application/json")]
     data = options.get("data")
     if isinstance(data, (str, bytes, bytearray)):
         raw = data.encode() if isinstance(data, str) else bytes(data)
         headers = options.get("headers") or {}
-        return body_member(raw, [(str(k), str(v)) for k, v in dict(headers).items()])
-    return {}
+        return raw, list(dict(headers).items())
+    return b"", ()
+
+
+def _readable(headers: Raw) -> list[tuple[str, str]]:
+    """What tells how to read a body. The other headers are credentials and noise."""
+    return [(str(k), str(v)) for k, v in headers if str(k).lower() in ("content-type", "content-encoding")]
 
 
 _PATCHES: dict[str, Callable[[Any], None]] = {

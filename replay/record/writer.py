@@ -48,18 +48,40 @@ class Limits:
     kept_bytes: int = 16 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The process whose traffic is written, and its clock, where another process does the writing."""
+
+    pid: int
+    wall0_ns: int
+    mono0_ns: int
+
+    @staticmethod
+    def here() -> Origin:
+        return Origin(os.getpid(), time.time_ns(), time.monotonic_ns())
+
+
 class Writer:
     """Appends events to a trace file, or to this process's part of it.
 
     Args:
         path: the trace. With `shared`, several processes record side by side: each writes `name.part-PID-N.jsonl`.
         header: members of the header line beside version, clock and creation time.
+        origin: whose traffic it is; None: this process's own.
 
     Raises:
         OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any], limits: Limits | None = None, shared: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: dict[str, Any],
+        limits: Limits | None = None,
+        shared: bool = False,
+        origin: Origin | None = None,
+    ) -> None:
+        origin = origin or Origin.here()
         self.path = path
         self.limits = limits or Limits()
         self.lost = 0
@@ -76,9 +98,10 @@ class Writer:
         self._slow = False
         self._size = 0
         self._number = 0
+        self.pid = origin.pid
         self._pid = os.getpid()
-        self._mono0_ns = time.monotonic_ns()
-        self._wall0_ns = time.time_ns()
+        self._mono0_ns = origin.mono0_ns
+        self._wall0_ns = origin.wall0_ns
         self._file = self._next()
         self._descriptor = self._open()
         _WRITERS.add(self)
@@ -113,8 +136,8 @@ class Writer:
             self._dirty = True
             self._ensure_thread()
 
-    def close(self) -> None:
-        """Write what is held back and the `end` event, and flush to the disk. Closing twice does nothing."""
+    def close(self, in_order: bool = True) -> None:
+        """Write what is held back and, `in_order`, the `end` event; flush to the disk. Closing twice does nothing."""
         if self._pid != os.getpid():  # a forked child that recorded nothing has nothing to close
             return
         with self._lock:
@@ -122,8 +145,11 @@ class Writer:
                 return
             self._closed = True
             self._drain()
-            end = {"k": "end", "n": self.events, **({"lost": self.lost} if self.lost else {})}
-            self._append(json.dumps(end).encode() + b"\n", rotate=False)
+            lost = {"lost": self.lost} if self.lost else {}
+            if in_order:
+                self._append(json.dumps({"k": "end", "n": self.events, **lost}).encode() + b"\n", rotate=False)
+            elif lost:
+                self._append(json.dumps({"k": "lost", **lost}).encode() + b"\n", rotate=False)
             os.fsync(self._descriptor)
             os.close(self._descriptor)
         self._wake.set()
@@ -135,8 +161,7 @@ class Writer:
     def _next(self) -> Path:
         if not self._shared and self._number == 0:
             return self.path
-        stem = self.path.name.removesuffix(".jsonl")
-        return self.path.with_name(f"{stem}.part-{self._pid}-{self._number:04d}.jsonl")
+        return part_of(self.path, self.pid, self._number)
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -160,7 +185,7 @@ class Writer:
         """Go on in another part. The thread compresses the one that is closed here."""
         os.close(self._descriptor)
         if self._number == 0 and not self._shared:
-            closed = self.path.with_name(f"{self.path.name.removesuffix('.jsonl')}.part-{self._pid}-0000.jsonl")
+            closed = part_of(self.path, self.pid, 0)
             self._file.rename(closed)
             self._file = closed
         _COMPRESS.append(self._file)
@@ -228,10 +253,16 @@ class Writer:
         self._backlog_bytes = 0
         self._thread = None
         self._wake = threading.Event()
-        self._pid, self._shared, self._number, self.lost, self.events = os.getpid(), True, 0, 0, 0
+        self.pid = self._pid = os.getpid()
+        self._shared, self._number, self.lost, self.events = True, 0, 0, 0
         os.close(self._descriptor)
         self._file = self._next()
         self._descriptor = self._open()
+
+
+def part_of(path: Path, pid: int, number: int) -> Path:
+    """The file of one part of a recording."""
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.part-{pid}-{number:04d}.jsonl")
 
 
 _COMPRESS: deque[Path] = deque()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from .recorder import Recorder, Recording
+    from .relay import Relay, Relayed
 
 
 class RecordMiddleware:
@@ -27,7 +28,9 @@ class RecordMiddleware:
         recorder: instead of `path`, a recorder of your own. options: see `service.recorder_for`.
     """
 
-    def __init__(self, app: Any, path: str = "trace.jsonl", recorder: Recorder | None = None, **options: Any) -> None:
+    def __init__(
+        self, app: Any, path: str = "trace.jsonl", recorder: Recorder | Relay | None = None, **options: Any
+    ) -> None:
         self.app = app
         self.recorder = recorder or recorder_for(path, "wsgi", **options)
 
@@ -65,7 +68,7 @@ class RecordMiddleware:
 class _Input:
     """The body of the request, noted as the application reads it."""
 
-    def __init__(self, stream: Any, recording: Recording, most: int) -> None:
+    def __init__(self, stream: Any, recording: Recording | Relayed, most: int) -> None:
         self._stream = stream
         self._recording = recording
         self._most = most
@@ -104,7 +107,7 @@ class _Input:
 class _Answer:
     """The body of the response, noted as the server takes it. Upstream calls made on the way are still this lane's."""
 
-    def __init__(self, answer: Iterable[bytes], recording: Recording, body: _Input) -> None:
+    def __init__(self, answer: Iterable[bytes], recording: Recording | Relayed, body: _Input) -> None:
         self._answer = answer
         self._parts = iter(answer)
         self._recording = recording

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR, Actor, Handle
 from .detached import DetachedLoop
-from .threads import Abandoned, Baton, Pool, entered, foreign_threads, left
+from .threads import Abandoned, Baton, Controlled, Pool, entered, foreign_threads, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -91,6 +91,9 @@ class ControlledLoop(DetachedLoop):
         self._closed = False
         self.is_closing = False
         self._foreign: deque[Handle] = deque()
+        self._choose: Callable[[list[Actor], Actor | None], Actor] | None = None
+        self._chosen: Actor | None = None  # by a thread before it passed the baton, see `goes_on`
+        self._running: Handle | None = None
         self._task_factory: Any = None
         self._exception_handler: Any = None
 
@@ -99,27 +102,62 @@ class ControlledLoop(DetachedLoop):
     def run_requests(self, choose: Callable[[list[Actor], Actor | None], Actor]) -> None:
         """Run until every pending request is answered, asking `choose(enabled, previous)` before each step."""
         previous: Actor | None = None
+        self._choose = choose
         asyncio.events._set_running_loop(self)
         entered(self)
         try:
-            while self._waiting():
-                enabled = self._enabled()
-                if not enabled:
-                    if self._await_foreign_thread():
-                        continue
-                    self.stopped = self._deadlock()
-                    return
-                if self.steps >= MAX_STEPS:
-                    self.stopped = f"no end after {MAX_STEPS} steps"
-                    return
-                actor = choose(enabled, previous)
-                goes_on = previous is not None and previous.in_flight and previous in enabled
-                self.decisions.append((actor.name, tuple([a.name for a in enabled]), goes_on))
+            while self._in_flight or self._waiting():
+                actor, self._chosen = self._chosen, None
+                if actor is None:
+                    enabled = self._enabled()
+                    if not enabled:
+                        if self._await_foreign_thread():
+                            continue
+                        self.stopped = self._deadlock()
+                        return
+                    if self.steps >= MAX_STEPS:
+                        self.stopped = f"no end after {MAX_STEPS} steps"
+                        return
+                    actor = choose(enabled, previous)
+                    self._note_decision(actor, enabled, previous)
                 self.step(actor)
                 previous = actor
         finally:
+            self._choose = None
             left(self)
             asyncio.events._set_running_loop(None)
+
+    def _note_decision(self, actor: Actor, enabled: list[Actor], previous: Actor | None) -> None:
+        goes_on = previous is not None and previous.in_flight and previous in enabled
+        self.decisions.append((actor.name, tuple([a.name for a in enabled]), goes_on))
+
+    def goes_on(self, thread: Controlled) -> bool:
+        """Make the next choice on the thread that is about to pause, which has made itself ready.
+
+        Most choices let the same lane go on. To pass the baton to the loop's thread and back for those costs more than
+        all the rest of a step; so where nothing else is to be done between the two, it stays.
+
+        Returns:
+            Whether the thread is to go on; else it has to pass the baton, and `_chosen` is who comes next.
+        """
+        before, actor, choose = self._running, thread.actor, self._choose
+        if choose is None or before is None or before.actor is not actor or before.callback != thread.resume:
+            return False
+        nobody = self._nobody
+        others = len(actor.ready) != 1 or nobody.ready or nobody.timers or self._foreign
+        watched = self.before_step is not None or self.after_step is not None
+        if others or watched or self.stopped or self.steps >= MAX_STEPS:
+            return False
+        enabled = self._enabled()
+        chosen = choose(enabled, actor)
+        self._note_decision(chosen, enabled, actor)
+        if chosen is not actor or actor.fault:
+            self._chosen = chosen
+            return False
+        self.steps += 1
+        self._note_places(actor)
+        self._running, thread.handle = actor.ready.popleft(), None
+        return True
 
     def run_alone(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run start-up or shutdown of an application to its end, before or after the requests."""
@@ -151,10 +189,7 @@ class ControlledLoop(DetachedLoop):
         ready = actor.ready
         if actor.fault:
             self._do(actor, actor.fault)
-        if actor.at_upstream:
-            self.upstream.append(len(self.decisions) - 1)
-        if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
-            self.limits.append(len(self.decisions) - 1)
+        self._note_places(actor)
         if not ready:
             if actor.pending and not actor.in_flight:
                 self._start_request(actor)
@@ -164,16 +199,26 @@ class ControlledLoop(DetachedLoop):
             handle = ready.popleft()
             if handle.dead:
                 continue
+            self._running = handle
             self._run(handle)
+            self._running = None
             if self._is_step(handle.callback):
                 break
         while ready and (ready[0].dead or not self._is_step(ready[0].callback)):
             handle = ready.popleft()
             if not handle.dead:
                 self._run(handle)
-        self._drain_nobody()
+        nobody = self._nobody
+        if nobody.ready or nobody.timers:
+            self._drain_nobody()
         if self.after_step is not None:
             self.after_step(actor)
+
+    def _note_places(self, actor: Actor) -> None:
+        if actor.at_upstream:
+            self.upstream.append(len(self.decisions) - 1)
+        if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
+            self.limits.append(len(self.decisions) - 1)
 
     def is_plumbing(self) -> None:
         """Called by a task that only passes on what others do: its steps are none to be chosen."""
@@ -219,7 +264,8 @@ class ControlledLoop(DetachedLoop):
         return any(lane.in_flight or lane.pending for lane in self.lanes.values())
 
     def _enabled(self) -> list[Actor]:
-        self._take_foreign()
+        if self._foreign or self._nobody.ready or self._nobody.timers:
+            self._take_foreign()
         room = self._in_flight < self._max_in_flight
         enabled: list[Actor] = []
         for lane in self.lanes.values():

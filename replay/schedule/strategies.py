@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .schedule import Schedule
 
 
+_IDLE = 1 << 40  # more than there are steps
+
+
 class Strategy(Protocol):
     def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor: ...
 
@@ -101,10 +104,19 @@ class Lockstep:
         self._count = 0
 
     def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:  # noqa: ARG002
-        # Background tasks have priority, because on a plain loop they run in the same turn.
-        actor = min(enabled, key=lambda a: (a.background and not a.ready, self._last.get(a.name, -1)))
+        # Background tasks have priority, because on a plain loop they run in the same turn. Idle ones come last.
+        last, longest_ago = self._last, _IDLE << 1
+        actor = enabled[0]
+        for candidate in enabled:
+            at = last.get(candidate.name, -1)
+            if candidate.background and not candidate.ready:
+                at += _IDLE
+            if at < longest_ago:
+                actor, longest_ago = candidate, at
+                if at < 0:
+                    break
         self._count += 1
-        self._last[actor.name] = self._count
+        last[actor.name] = self._count
         return actor
 
 

@@ -138,7 +138,8 @@ class Controlled:
     def pause(self) -> None:
         """Give the baton back, ready to go on."""
         self.ready(self.loop.actor_here(self.home))
-        self._wait()
+        if not self.loop.goes_on(self):
+            self._wait()
 
     def park(self, lock: CooperativeLock) -> None:
         """Give the baton back until somebody calls `ready`."""
@@ -160,15 +161,8 @@ class Controlled:
             raise Abandoned
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        # Called for every function of every library: first of all what is known of its module. (Each look at `f_code`
-        # would call the worker's audit hook.)
-        module = frame.f_globals.get("__name__")
-        users = known_modules.get(module)
-        if users is None:
-            users = frame.f_code.co_filename in user_files[-1]
-            if module is not None:
-                known_modules[module] = users
-        if not users:
+        # Called for every function of every library: first of all what is known of its module.
+        if not known_modules.get(frame.f_globals.get("__name__"), True) or not is_users(frame):
             return None
         if frame.f_code.co_name == "<module>":
             self._importing += 1  # others would wait for the import, in C, where no baton can be passed
@@ -328,10 +322,21 @@ class Baton:
             worker.end()
 
 
+def is_users(frame: FrameType) -> bool:
+    """Whether it runs code of the user's. Each look at `f_code` would call the worker's audit hook: one a module."""
+    module = frame.f_globals.get("__name__")
+    users = known_modules.get(module)
+    if users is None:
+        users = frame.f_code.co_filename in user_files[-1]
+        if module is not None:
+            known_modules[module] = users
+    return users
+
+
 def users_line(frame: FrameType | None) -> tuple[str, int] | None:
     """File and number of the innermost line of the user's code on the stack."""
     while frame is not None:
-        if frame.f_code.co_filename in user_files[-1]:
+        if is_users(frame):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return None

@@ -7,14 +7,13 @@ together: a service that waits for anything but the LLM overlaps nowhere else.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ..attempts import Attempt, Reached, attempts, variant_attempts
+from ..checking import schedule_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
-from ..schedule.schedule import Schedule
 from ..schedule.search import Search
 from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
@@ -57,6 +56,7 @@ def investigate(target: Target, job: Job) -> Investigation:
         job.concurrency,
         allow=job.allow,
         explainer=from_outside,
+        baseline=job.baseline,
         leftovers=target.keeps_state,
     )
 
@@ -65,7 +65,6 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
     """Search the trace's interleavings within the budget and report everything that crossed."""
     started = _clock()
     target.interrupted = lambda: target.asked() or _clock() - started > job.budget_s * _AFTER_THE_BUDGET
-    job = replace(job, faults=False)
     investigation = investigate(target, job)
     search = Search([lane.name for lane in investigation.lanes])
     reached = Reached()
@@ -92,13 +91,13 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
         run_alone(target, investigation)
         in_time = not investigation.stopped and follow(investigation, _first(investigation))
         # A finding says enough of a service whose variables cannot be seen: another may well be the same bug.
-        if in_time and not investigation.findings and job.concurrency != 1:
+        if in_time and not investigation.news and job.concurrency != 1:
             target.meeting = True
             in_time = follow(investigation, _meetings(investigation))
             target.meeting = False
-        if in_time and not investigation.findings:
+        if in_time and not investigation.news:
             in_time = follow(investigation, attempts(investigation, search, job, reached))
-        if in_time and job.variants and not investigation.findings:
+        if in_time and job.variants and not investigation.news:
             for other in variants_of(investigation):
                 run_alone(target, other)
                 if not follow(other, variant_attempts(other, job, reached)):
@@ -162,8 +161,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)
-        names = tuple(decision.lane for decision in run.decisions)
-        again = target.execute(investigation.lanes, Replayed(Schedule(names), Serial(order)), job.concurrency)
+        again = target.execute(investigation.lanes, Replayed(schedule_of(run), Serial(order)), job.concurrency)
         diverged = strategy.diverged if isinstance(strategy, Replayed) else None
         differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:

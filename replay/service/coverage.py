@@ -46,7 +46,11 @@ def result_of(
         points,
         (*escapes, INSIDE),
     )
-    findings = _told_once(sorted(map(_with_fix, investigation.findings), key=lambda f: f.crossing.needs.switches))
+    findings = _told_once(
+        sorted(
+            map(_with_fix, investigation.findings), key=lambda f: (investigation.is_known(f), f.crossing.needs.switches)
+        )
+    )
     verdict, reason = _verdict(target, investigation, points, escapes, reached, findings)
     remarks = [*investigation.warnings, *target.remarks, *_waits(target)]
     report = Report(
@@ -175,5 +179,7 @@ def _statement(target: Target, points: dict[str, int], search: Search, reached: 
         tried = "some orders of arrival and of LLM answers"
     else:
         tried = "each lane alone, and nothing together"
+    if reached.faults:
+        tried += f", and {reached.faults:,} with a client gone or the LLM failing"
     cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
     return f"{tried}{cut}; {reached.schedules} schedules; {where}; {state}"

@@ -4,6 +4,8 @@ A choice is to send a lane's next request, or to give a lane the answer to a cal
 nothing else is let on until that lane has been answered, asks the LLM again, or is silent for the settle time. So the
 same choices lead to the same states, whatever the service is written in, except where it waits for something else: for
 another lane (a lock, a queue), which is silent only when there are others, or for what nobody here controls.
+
+Faults are done from outside too: the client's connection is closed while its request is under way, or the LLM fails.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from ..schedule.execute import Execution
 from ..state.fresh import Interrupted
 from ..upstream.stand_in import UpstreamRefusedError
 from .client import Connection, Received, on_the_wire
-from .llm import Held, refused
+from .llm import FAILED, Held, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,7 @@ _GRACE_ALONE_S = 0.05
 """After a call or an answer, for calls that the same request makes beside it. A lane alone shows how many there are,
 and later executions wait for as many: one that came late would be taken for another lane's."""
 
+_FAULTS = {"cancel": "the client is gone", "fail": "the LLM fails"}
 _COMPUTING = 0.2
 """The share of the settle time that a service spends on the processor when it is not waiting."""
 
@@ -129,7 +132,10 @@ class Drive:
         self._changed = asyncio.Event()
         self._last: Traffic | None = None
         self._outcomes: dict[str, Outcome] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._faults: list[tuple[int, str]] = []
+        self._faulted: dict[str, str] = {}
+        self._starts: list[int] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, Connection] = {}
         self._unowned: list[Held] = []
         self._open = True
@@ -182,6 +188,15 @@ class Drive:
             self._hold(lane, held)
         self._changed.set()
 
+    def dropped(self, held: Held) -> None:
+        """The service no longer waits for the answer to a call."""
+        for lane in self.lanes:
+            if held in lane.ready:
+                lane.ready.remove(held)
+        if held in self._unowned:
+            self._unowned.remove(held)
+        self._changed.set()
+
     def _hold(self, lane: Traffic, held: Held) -> None:
         told = self._sessions.recorded(held.call.told())
         lane.told.setdefault(lane.request, []).append((held.call.name, told))
@@ -196,12 +211,22 @@ class Drive:
         return [lane for lane in self.lanes if lane.ready or (lane.pending and not lane.in_flight and room)]
 
     async def _let_on(self, lane: Traffic) -> None:
+        fault, lane.fault = lane.fault, ""
+        if fault and lane.ready:
+            self._faults.append((len(self.decisions) - 1, fault))
+            self._faulted[lane.request] = fault
+            self._event("fault", lane, text=_FAULTS[fault])
+            if fault == "cancel":
+                await self._leave(lane)
+                return
         if lane.ready:
             held = lane.ready.popleft()
             self._last = lane
             lane.given += 1
             self._expect(lane)
-            held.give(self._answer(held, lane.request))
+            if fault:
+                lane.due = 0  # it may give up
+            held.give(FAILED if fault else self._answer(held, lane.request))
             # The answer leaves in a later turn; the lane counts as running from now on.
             await asyncio.sleep(0)
             await self._stand([lane])
@@ -216,6 +241,7 @@ class Drive:
             self.stopped = str(error)  # it was there before
             return
         self.overlapped = self.overlapped or any(other.in_flight for other in self.lanes)
+        self._starts.append(len(self.decisions) - 1)
         lane.in_flight = lane.sent = True
         lane.request, lane.session = request.id, request.session
         lane.made = lane.given = 0
@@ -223,11 +249,23 @@ class Drive:
         self._last = lane
         self._event("request", lane, text=request_text(request))
         connection.release()
-        task = asyncio.create_task(self._exchange(lane, request, connection))
-        self._tasks.add(task)
+        self._tasks[request.id] = asyncio.create_task(self._exchange(lane, request, connection))
         if self._meeting and any(not other.sent for other in self.lanes) and self._enabled(None):
             return
         await self._stand(self.lanes if self._meeting else [lane])
+        await self._others_go_on()
+
+    async def _leave(self, lane: Traffic) -> None:
+        """Close the client's connection, as one that is closed or times out. What the service goes on to do is seen."""
+        task = self._tasks[lane.request]
+        task.cancel()
+        await asyncio.wait([task])
+        gone = Outcome(lane.request, lane.name, lane.session, None, (), None, finished=False, fault="cancel")
+        self._outcomes[lane.request] = gone
+        lane.due = 0
+        # A service that notices gives up its call to the LLM; one that does not is answered when it is its turn.
+        while lane.ready and await self._something(self._limits.settle_s):
+            pass
         await self._others_go_on()
 
     def _expect(self, lane: Traffic) -> None:
@@ -258,6 +296,9 @@ class Drive:
             received = await asyncio.wait_for(connection.answer(part), self._limits.answer_s)
             self._sessions.received(request, received)
             self._note(lane, request, received)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         except TimeoutError:
             connection.close()
             self.stopped = self.stopped or f"no answer to {request.id} within {self._limits.answer_s:g} s"
@@ -279,6 +320,7 @@ class Drive:
             body,
             tuple(back(part) for part in received.parts),
             error,
+            fault=self._faulted.get(request.id, ""),
         )
         kind = "response" if error is None else "error"
         self._event(kind, lane, text=error or body_text(body), status=received.status)
@@ -389,9 +431,9 @@ class Drive:
                 held.give(self._answer(held, lane.request))
         for connection in self._waiting.values():
             connection.close()
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+        for result in await asyncio.gather(*self._tasks.values(), return_exceptions=True):
             if isinstance(result, Exception) and not self.stopped:
                 raise result
 
@@ -410,6 +452,9 @@ class Drive:
             self.overlapped,
             self.stopped,
             (),
+            faults=tuple(self._faults),
+            starts=tuple(self._starts),
+            upstream=tuple(step for step in range(len(self.decisions)) if step not in set(self._starts)),
         )
 
     def _event(self, kind: str, lane: Traffic, text: str = "", code: str | None = None, status: Any = None) -> None:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.web_request import BaseRequest
 
+_BODY = {
+    "type": "error",
+    "error": {"type": "api_error", "message": "crosslane: made to fail"},
+}
+# The SDKs of OpenAI and Anthropic would try again, after a while that nobody here controls.
+FAILED = Answer(500, (("content-type", "application/json"), ("x-should-retry", "false")), (json.dumps(_BODY).encode(),))
+"""What a call gets that is made to fail."""
 _HOSTS = (("/messages", "api.anthropic.com"), ("/complete", "api.anthropic.com"))
 
 
@@ -38,18 +45,21 @@ class Held:
 class StubLlm:
     """Listens on loopback; `on_call` is told of each call, and gives its answer when it is time.
 
+    `on_drop` is told of a call whose answer the service does not wait for any longer.
+
     `start` raises CrosslaneError where the port is taken.
     """
 
-    def __init__(self, port: int, on_call: Callable[[Held], None]) -> None:
+    def __init__(self, port: int, on_call: Callable[[Held], None], on_drop: Callable[[Held], None]) -> None:
         self.port = port
         self.on_call = on_call
+        self.on_drop = on_drop
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
         from aiohttp import web
 
-        server = web.Server(self._serve, access_log=None)
+        server = web.Server(self._serve, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         try:
@@ -71,7 +81,11 @@ class StubLlm:
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         held = Held(Call(request.method, canonical(request.raw_path), headers, body))
         self.on_call(held)
-        answer = await held.answer
+        try:
+            answer = await held.answer
+        except asyncio.CancelledError:
+            self.on_drop(held)
+            raise
         if len(answer.parts) == 1:
             return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.parts[0])
         response = web.StreamResponse(status=answer.status, headers=dict(answer.headers))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..detect.verbatim import Candidate
+    from ..explain.places import Place
     from ..run import Run
     from ..schedule.execute import Execution
     from ..schedule.schedule import Schedule
@@ -36,6 +37,13 @@ FIXES = {
         "look for what the service keeps across a call to the LLM in something that all requests share, and pass it "
         "as an argument or a local instead"
     ),
+    "cancellation": (
+        "look for what a request leaves half done when its client is gone: a pooled connection, a lock, an entry that "
+        "is taken back only at the end; give it back in a finally"
+    ),
+    "exception": (
+        "look for what a request leaves half done when its call to the LLM fails: undo it in a finally, or discard it"
+    ),
 }
 
 
@@ -47,6 +55,7 @@ def from_outside(
     candidate: Candidate,
     crosses: Callable[[Execution], bool],  # noqa: ARG001 - as `explain` has it
     healed: Callable[[Execution], bool],  # noqa: ARG001
+    suspects: Sequence[Place] = (),  # noqa: ARG001
 ) -> Explanation:
     """Execute the schedule once more for its timeline, and find the sink in it."""
     run = target.observed(lanes, Replayed(schedule, Serial([lane.name for lane in lanes])), max_in_flight)

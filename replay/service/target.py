@@ -57,7 +57,7 @@ class Target:
     upstream_calls: tuple[str, ...] = ()
     upstream_allow: tuple[str, ...] = ()
     executions: int = 0
-    cancels: bool = False
+    cancels: bool = True
     meeting: bool = False
     paused: dict[str, None] = field(default_factory=dict[str, None])
     waited: dict[str, None] = field(default_factory=dict[str, None])
@@ -66,6 +66,7 @@ class Target:
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     refusals: dict[str, None] = field(default_factory=dict[str, None])
     fresh: Any = field(default_factory=lambda: SimpleNamespace(forking=True))
+    handler: Any = field(default_factory=lambda: SimpleNamespace(kind="http"))
     recorded: Recorded = field(default_factory=lambda: Recorded({}, ()))
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _llm: StubLlm = field(init=False)
@@ -113,7 +114,7 @@ class Target:
         Raises:
             CrosslaneError: the stub's port is taken.
         """
-        self._llm = StubLlm(self.options.llm_port, self._called)
+        self._llm = StubLlm(self.options.llm_port, self._called, self._dropped)
         self._loop.run_until_complete(self._llm.start())
         if self.options.launch is not None:
             self._launched = Launched(
@@ -203,3 +204,7 @@ class Target:
             return
         self.unnamed += 1
         held.give(refused("no request is under way"))
+
+    def _dropped(self, held: Held) -> None:
+        if self._drive is not None:
+            self._drive.dropped(held)

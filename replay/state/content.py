@@ -12,6 +12,7 @@ import os
 import threading
 import types
 from collections import OrderedDict, deque
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def read(form: str, target: Any) -> Any:
         case "frozenlist":
             return tuple(target)
         case _:  # cache
-            return target.cache_info().currsize
+            info = target.cache_info()
+            # Of one that is full, another member does not change the size.
+            return info.currsize + (info.misses if info.currsize == info.maxsize else 0)
 
 
 def write(form: str, target: Any, content: Any) -> None:
@@ -135,7 +138,7 @@ def write(form: str, target: Any, content: Any) -> None:
             if not target.frozen and not same(tuple(target), content):
                 target[:] = content
         case _:  # cache
-            if target.cache_info().currsize:
+            if target.cache_info().misses:
                 target.cache_clear()
 
 
@@ -181,7 +184,8 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return len(one) == len(other) and all(other.get(k, _MISSING) is v for k, v in one.items())
+        # In the same order too: what was taken out and put back stands last.
+        return len(one) == len(other) and all(map(is_, one, other)) and all(map(is_, one.values(), other.values()))
     if isinstance(one, tuple) and one and all(type(pair) is tuple for pair in one):
         return len(one) == len(other) and all(a is b or _same_pair(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, (list, tuple, deque)):
@@ -260,12 +264,18 @@ def _attributes(target: Any) -> dict[str, Any] | None:
 
 
 def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:
+    if same(namespace, content):
+        return
     for key, value in content.items():
         if namespace.get(key, _MISSING) is not value:
             namespace[key] = value
     if len(namespace) != len(content):
         for key in [k for k in namespace if k not in content]:
             del namespace[key]
+    if not all(map(is_, namespace, content)):  # taken out and put back, which has moved it to the end
+        for key, value in content.items():
+            del namespace[key]
+            namespace[key] = value
 
 
 def _assign_class(cls: type, content: dict[str, Any]) -> None:

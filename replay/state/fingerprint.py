@@ -13,6 +13,10 @@ What cannot be looked into completely makes the moment irreducible, never equal 
 
 from __future__ import annotations
 
+import locale
+import os
+import socket
+import sys
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from ..schedule.actors import Actor
     from ..schedule.loop import ControlledLoop
     from .graph import StateGraph
+
+
+_BY_NAME = frozenset({"namespace", "class", "attributes"})
 
 
 class Fingerprints:
@@ -51,6 +58,7 @@ class Fingerprints:
         self._replies = replies
         self._beside = beside
         self._static = Static(graph)
+        self._sets = [n for n, node in enumerate(graph.nodes) if node.form == "set" and not node.package]
         self.why = self._static.opaque or address_dependent(graph.known(), graph.files)
 
     def of(self, enabled: list[Actor]) -> bytes:
@@ -66,7 +74,7 @@ class Fingerprints:
         if self.why:
             raise IrreducibleError(self.why)
         loop = enabled[0].loop
-        self.check(loop)
+        self._still(loop)
         self._static.check()
         try:
             parts = self._parts(loop)
@@ -78,12 +86,13 @@ class Fingerprints:
 
     def _parts(self, loop: ControlledLoop) -> list[Any]:
         picture = Picture(self._static, loop, self.timeless, self._replies())
-        for index in (*self._graph.changed(), *self._graph.fickle):
+        # The order of a set is that of its table, which differs where its members are the same.
+        for index in dict.fromkeys((*self._graph.changed(), *self._graph.fickle, *self._sets)):
             node = self._graph.nodes[index]
             if node.form in ("cache", "file"):
                 raise IrreducibleError(f"{node.name} is a {node.kind} and has changed")
             picture.mark("node", index)
-            self._content(picture, node.form, node.target)
+            self._content(picture, index, node.form, node.target)
         for actor in loop.lanes.values():
             picture.actor(actor)
         for actor in sorted(loop.background, key=lambda actor: actor.name):
@@ -92,16 +101,20 @@ class Fingerprints:
         for lane, reply in sorted(((lane, reply) for _, lane, reply in self._replies()), key=lambda pair: pair[0]):
             picture.mark("reply", lane)
             picture.add(reply)
-        for thing in self._beside():
+        for thing in (*self._beside(), *_of_the_process()):
             picture.add(thing)
         return picture.parts
 
     def check(self, loop: ControlledLoop) -> None:
-        """Whether what is said in the class still holds.
+        """Whether what is said in the class still holds at the end of an execution.
 
         Raises:
             IrreducibleError: it does not.
         """
+        self._still(loop)
+        self._static.check_names()
+
+    def _still(self, loop: ControlledLoop) -> None:
         if self.timeless and loop.time_matters:
             self.timeless = False
             raise TimeMattersError("a clock was read")
@@ -112,8 +125,8 @@ class Fingerprints:
         if loop.network.used:
             raise IrreducibleError("there are connections")
 
-    def _content(self, picture: Picture, form: str, target: Any) -> None:
-        """What a changed thing holds now. Members that are as they were at import are among what `picture` knows."""
+    def _content(self, picture: Picture, index: int, form: str, target: Any) -> None:
+        """What a changed thing holds now."""
         if form == "set":
             picture.members_of_set(target)
             return
@@ -122,10 +135,15 @@ class Fingerprints:
             return
         read = content.read(form, target)
         if isinstance(read, dict):
+            # Members that are as they were at import are told by their key. Of Python's own nothing else is known.
+            first: dict[Any, Any] = (self._graph.first(index) or {}) if form in _BY_NAME else {}
             picture.mark("names", len(read))
             for key, value in read.items():
                 picture.add(key)
-                picture.add(value)
+                if first.get(key, picture) is value:
+                    picture.mark("first", True)
+                else:
+                    picture.add(value)
         elif isinstance(read, (list, tuple)) or type(read).__name__ == "deque":
             picture.mark("items", len(read))
             picture.mark("most", getattr(target, "maxlen", None) if form == "deque" else None)
@@ -133,6 +151,13 @@ class Fingerprints:
                 picture.add(value)
         else:
             picture.add(read)
+
+
+def _of_the_process() -> tuple[Any, ...]:
+    """What a program can set for the whole process, and ask for later, in no object."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return os.getcwd(), mask, locale.setlocale(locale.LC_ALL), socket.getdefaulttimeout(), sys.getrecursionlimit()
 
 
 class TimeMattersError(IrreducibleError):

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
 from . import content
+from .python_names import containers_in, named_classes, named_modules, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -148,6 +149,7 @@ class StateGraph:
         self._namespace(builtins)
         self._add("os.environ", "environment variable", "environ", os.environ, "", "")
         self._walk()
+        self._of_python()
         self._users = False
         for name, module in modules if libraries else ():
             top = name.partition(".")[0]
@@ -166,6 +168,25 @@ class StateGraph:
         # Python's own names, like libraries', are many, and seldom change.
         python = [n for n, node in enumerate(self.nodes) if node.form == "environ" or node.target is builtins]
         self._kept = [i for i in self._compared if not self.nodes[i].package and i not in python]
+
+    def _of_python(self) -> None:
+        """What the program can name of Python itself."""
+        functions = [thing for thing in self._seen.values() if type(thing) is types.FunctionType]
+        codes = (function.__code__ for function in functions)
+        names = names_in(code for code in codes if code.co_filename in self.files)
+        held = [value for module in self._user_modules.values() for value in vars(module).values()]
+        modules = named_modules(names, held)
+        for name, module in modules.items():
+            if module is builtins:
+                continue
+            self._namespace(module)
+            for key, form, value in containers_in(module):
+                if id(value) not in self._seen:
+                    self._seen[id(value)] = value
+                    self._add(f"{name}.{key}", "module global", form, value, "", "")
+        for cls in named_classes(names, held, modules.values()):
+            self._seen[id(cls)] = cls
+            self._add(f"{cls.__module__}.{cls.__qualname__}", "class attribute", "class", cls, cls.__qualname__, "")
 
     def _walk(self) -> None:
         library = self._library

@@ -15,6 +15,7 @@ import decimal
 import dis
 import enum
 import functools
+import gc
 import logging
 import re
 import sys
@@ -22,11 +23,13 @@ import threading
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.reduction import IrreducibleError
 from . import content
 from .graph import INERT_LIBRARIES, INERT_MODULES
+from .python_names import python_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +53,7 @@ _KNOWN_BY_PLACE = (
 _HANDLERS = (logging.StreamHandler, logging.NullHandler, type(logging.lastResort))
 _WEAK_CONTAINERS = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _ADDRESSES = frozenset({"id", "hash"})
-_INTROSPECTION = frozenset({"get_objects", "get_referrers", "getrefcount", "getweakrefs"})
+_INTROSPECTION = frozenset({"gc", "get_objects", "get_referrers", "getrefcount", "getweakrefs"})
 _IMMUTABLE: frozenset[Any] = frozenset(
     {
         *(types.CodeType, types.GenericAlias, types.UnionType, re.Pattern),
@@ -110,13 +113,10 @@ class Static:
             what = self._classify(thing, covered.get(id(thing), ""))
             if what and not self.opaque:
                 self.opaque = what
-        # Python's own modules are not walked. A name that is put into one is seen all the same.
-        self._modules = [
-            vars(module)
-            for name, module in dict[str, Any](sys.modules).items()
-            if isinstance(module, types.ModuleType) and name.partition(".")[0] in sys.stdlib_module_names
-        ]
-        self._names_in_modules = [len(names) for names in self._modules]
+        # Python's own modules are not walked, but for those that the program names; see `python_names`.
+        nodes = {id(node.target) for node in graph.nodes if node.form == "namespace"}
+        self._modules = [vars(module) for module in python_modules().values() if id(module) not in nodes]
+        self._names_in_modules = [list(names.values()) for names in self._modules]
 
     def number(self, thing: Any) -> int:
         """The number of something that is kept from now on, and so stays the same for all executions."""
@@ -173,8 +173,19 @@ class Static:
         for look, thing, first in self._watched:
             if look(thing) != first:
                 raise IrreducibleError(f"a {type(thing).__name__} changed")
-        if [len(names) for names in self._modules] != self._names_in_modules:
+        if any(len(now) != len(first) for now, first in zip(self._modules, self._names_in_modules, strict=True)):
             raise IrreducibleError("a name was put into a module of Python")
+
+    def check_names(self) -> None:
+        """The same of all names in Python's modules. It takes longer: for the ends of executions, which leave such
+        names as they are.
+
+        Raises:
+            IrreducibleError: one of them was set.
+        """
+        for now, first in zip(self._modules, self._names_in_modules, strict=True):
+            if len(now) != len(first) or not all(map(is_, now.values(), first)):
+                raise IrreducibleError(f"a name was set in {now.get('__name__')}, a module of Python")
 
     def _watch(self, look: Callable[[Any], Any], thing: Any) -> str:
         self._watched.append((look, thing, look(thing)))
@@ -235,11 +246,13 @@ def _alive(reference: weakref.ref[Any]) -> bool:
 
 def address_dependent(things: Iterable[Any], files: UserFiles) -> str:
     """Which function of the program asks where in memory its objects are, in words; "" where none does."""
-    codes = [thing.__code__ for thing in things if isinstance(thing, types.FunctionType)]
-    codes = [code for code in codes if code.co_filename in files]
-    for code in codes:
-        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-        if _INTROSPECTION.intersection(code.co_names):
+    functions = [thing for thing in things if isinstance(thing, types.FunctionType)]
+    codes = [(thing.__code__, thing.__globals__) for thing in functions if thing.__code__.co_filename in files]
+    for code, names in codes:
+        codes += [(constant, names) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        # What waits to be collected is reached by nothing.
+        collecting = any(names.get(name) is gc.collect for name in code.co_names)
+        if collecting or _INTROSPECTION.intersection(code.co_names):
             return f"{code.co_name} looks into the interpreter"
         if _ADDRESSES.intersection(code.co_names):
             for step in dis.get_instructions(code):

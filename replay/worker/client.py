@@ -41,10 +41,13 @@ _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory."""
+    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory.
+
+    `path` are folders that modules are looked for in beside those of the interpreter, before them."""
 
     python: str | None = None
     cwd: Path = field(default_factory=Path.cwd)
+    path: tuple[str, ...] = ()
 
 
 class Worker:
@@ -58,6 +61,7 @@ class Worker:
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
         self._ready = False
+        self._lessons: dict[tuple[object, ...], tuple[tuple[str, ...], bool]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,14 +94,21 @@ class Worker:
         self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
     ) -> dict[str, Any]:
         self._cancelled = False
+        lesson = _program(job)
+        keep, fork = self._lessons.get(lesson, (job.keep, job.fork))
+        job = replace(job, keep=keep, fork=fork)
         for _ in range(_RESTARTS):
             try:
                 return await self._run(job, on_progress, others)
             except StateEscaped as error:
+                # Also for the jobs to come, which would else start with the same lesson.
                 if not error.where:
                     break
                 job = replace(job, keep=(*job.keep, *error.where.splitlines()))
-        return await self._run(replace(job, fork=True), on_progress, others)
+                self._lessons[lesson] = (job.keep, job.fork)
+        job = replace(job, fork=True)
+        self._lessons[lesson] = (job.keep, job.fork)
+        return await self._run(job, on_progress, others)
 
     async def _run(
         self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
@@ -162,6 +173,9 @@ class Worker:
             return self._process
         python = self._options.python or sys.executable
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        if self._options.path:
+            before = (os.environ.get("PYTHONPATH") or "").split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join((*self._options.path, *filter(None, before)))
         if not self._options.cwd.is_dir():
             raise WorkerError("no such directory", str(self._options.cwd), "give --cwd a directory that exists")
         try:

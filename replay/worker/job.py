@@ -33,6 +33,7 @@ class Job:
         most_executions: the same in executions.
         switches: the preemption bound of the search.
         schedule: to be followed exactly (replay only).
+        then: a schedule to come near to once the first one is over; without it, lanes go on one after another.
         best_effort: a schedule that no longer fits is followed as far as it goes, instead of being refused.
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
@@ -44,7 +45,9 @@ class Job:
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
         keep: names of state inside libraries that is to be put back from the first execution on.
+        baseline: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
+        environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
@@ -62,6 +65,7 @@ class Job:
     switches: int = DEFAULT_SWITCHES
     most_executions: int = NO_LIMIT
     schedule: Schedule | None = None
+    then: Schedule | None = None
     best_effort: bool = False
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0
@@ -74,6 +78,8 @@ class Job:
     variants: bool = True
     keep: tuple[str, ...] = ()
     fork: bool = False
+    environment: bool = True
+    baseline: tuple[str, ...] = ()
     shards: int = 1
     shard: int = 0
     alone_s: float = 1.0

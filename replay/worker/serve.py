@@ -127,7 +127,9 @@ def main() -> None:
                 case "share":
                     result = checking.share(program, job, channel.progress, heard).to_json()
                 case "replay":
-                    result = {**checking.replay(program, job, channel.progress).to_json(), "environment": environment()}
+                    result = checking.replay(program, job, channel.progress).to_json()
+                    if job.environment:
+                        result["environment"] = environment()
             channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
@@ -260,20 +262,23 @@ def _loop() -> Any:
 def _job(data: dict[str, Any]) -> Job:
     recorded = data["upstream"] in ("", "recorded")
     exchanges = tuple(_exchange(exchange, recorded) for exchange in data["exchanges"])
-    schedule = None if data["schedule"] is None else _schedule(data["schedule"])
     fields: dict[str, Any] = {
         **data,
         "exchanges": exchanges,
-        "schedule": schedule,
+        "schedule": _schedule(data["schedule"]),
+        "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
+        "baseline": tuple(data["baseline"]),
         "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }
     return Job(**fields)
 
 
-def _schedule(data: dict[str, Any]) -> Schedule:
+def _schedule(data: dict[str, Any] | None) -> Schedule | None:
+    if data is None:
+        return None
     faults = tuple((step, action) for step, action in data["faults"])
     enabled = tuple(tuple(lanes) for lanes in data["enabled"])
     return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))

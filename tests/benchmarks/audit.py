@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -19,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from crosslane.replay.detect.audit import audit
-from crosslane.replay.detect.owners import MOST_VALUES, Owners
+from crosslane.replay.detect.owners import MOST_VALUES, Owners, Requests
 from crosslane.replay.detect.telling import values_sent
-from crosslane.replay.trace.model import Request
+from crosslane.replay.trace.model import Exchange
 from crosslane.replay.trace.store import stream
 
 WORDS = [
@@ -68,19 +69,25 @@ def hash_of(user: str) -> str:
 
 
 def patterns(path: Path) -> list[str]:
-    owners = Owners(MOST_VALUES)
-    for number, item in enumerate(stream(path, [])):
-        if isinstance(item, Request):
-            owners.send(values_sent(item, ()), abs(hash(item.user)) % 2**31, number, item.at_ns)
+    requests = Requests()
+    owners = Owners(requests, MOST_VALUES)
+    for item in stream(path, []):
+        if isinstance(item, Exchange):
+            number = requests.add(item, item.request.user or "")
+            owners.send(values_sent(item.request, ()), requests.lane_of[number], number, item.request.at_ns)
     return [text for text, owned in owners.sent.items() if owned.lane >= 0]
 
 
 def grep(trace: Path, folder: Path) -> tuple[float, int]:
     values = patterns(trace)
     (folder / "patterns").write_text("\n".join(values) + "\n")
+    arguments = ["grep", "-F", "-i", "-o", "-f", str(folder / "patterns"), str(trace)]
     start = time.perf_counter()
-    arguments = ["grep", "-F", "-i", "-c", "-f", str(folder / "patterns"), str(trace)]
-    subprocess.run(arguments, check=False, stdout=subprocess.DEVNULL, env={"LC_ALL": "C"})
+    # Into a pipe: where its output goes to /dev/null, grep ends at the first match.
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}) as process:
+        assert process.stdout is not None
+        while process.stdout.read(1 << 20):
+            pass
     return time.perf_counter() - start, len(values)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crosslane.replay.detect import audit as auditing
 from crosslane.replay.detect.audit import Audit, audit
+from crosslane.replay.detect.ledger import Entry, Ledger
 from crosslane.replay.errors import TraceError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,14 +260,104 @@ def test_the_boundary_decides_whose_a_value_is(tmp_path: Path) -> None:
     assert ("email", "one", "two", "body") in seen(of(tmp_path, *events, boundary="session"))
 
 
-def test_too_many_values_are_said_and_the_most_telling_stay(tmp_path: Path) -> None:
-    many = [sent(f"r{n}", "zoe", n, f"order ORD-{n:06d}-X") for n in range(50)]
-    result = of(
-        tmp_path, *many, sent("a", "zoe", 60, f"use {SECRET}"), sent("b", "tim", 70, "hi"), answered("b", 80, SECRET),
-        most_values=20,
-    )  # fmt: skip
+def crowded(user: str, at: int, n: int) -> list[dict[str, Any]]:
+    """A request with an order and a phrase of its own, answered."""
+    words = " ".join(
+        f"{word}{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10]}" for word in ("some", "long", "words", "they", "said")
+    )
+    return [
+        sent(f"{user}{n}", user, at, f"{words}. Order ORD-{n:06d}-X"),
+        answered(f"{user}{n}", at + 1, {"order": f"ORD-{n:06d}-X"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind"),
+    [
+        ("where is ORD-000003-X", "id"),
+        ("ORD-000059-X is on its way", "id"),
+        ("somedk longdk wordsdk theydk saiddk", "phrase"),
+        (SECRET, "secret"),
+    ],
+)
+def test_values_that_have_no_room_as_text_are_found_all_the_same(tmp_path: Path, shown: str, kind: str) -> None:
+    events = [event for n in range(60) for event in crowded("zoe", 10 * n, n)]
+    late = [sent("s", "zoe", 700, f"use {SECRET}"), sent("b", "tim", 710, "hi"), answered("b", 720, shown)]
+    result = of(tmp_path, *events, *late, most_values=10)
+    assert {(f.value_kind, f.sink.lane) for f in result.findings} == {(kind, "tim")}
+    assert result.kept_by_hash > 50
+    assert not result.capped
+
+
+def test_an_answer_that_ends_before_the_owners_request_does_is_found_without_room_too(tmp_path: Path) -> None:
+    events = [event for n in range(60) for event in crowded("zoe", 10 * n, n)]
+    overlapping = [
+        sent("a", "zoe", 700, "order ORD-999999-X"),
+        sent("b", "tim", 701, "hi"),
+        answered("b", 702, "ORD-999999-X"),
+        *[event for n in range(60, 90) for event in crowded("zoe", 703 + n, n)],
+        answered("a", 900, "fine"),
+    ]
+    assert {f.sink.lane for f in of(tmp_path, *events, *overlapping, most_values=10).findings} == {"tim"}
+
+
+def test_what_two_lanes_sent_is_nobodys_without_room_too(tmp_path: Path) -> None:
+    events = [event for n in range(60) for user in ("zoe", "ann") for event in crowded(user, 10 * n, n)]
+    events += [sent("b", "tim", 710, "hi"), answered("b", 720, "somedk longdk wordsdk theydk saiddk")]
+    assert seen(of(tmp_path, *events, most_values=10)) == set()
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.integers(0, 12), st.booleans()), max_size=40))
+def test_with_little_room_the_same_is_found_as_with_much(turns: list[tuple[str, int, int, bool]]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    events: list[dict[str, Any]] = []
+    for n, (user, asked, told, fetched) in enumerate(turns):
+        events.append(
+            sent(f"r{n}", user, 10 * n, f"order ORD-{asked:06d}-X, {'please ' * (asked % 2)}look at it again for me")
+        )
+        if fetched:
+            events.append(
+                {
+                    "k": "up",
+                    "parent": f"r{n}",
+                    "t": (10 * n + 1) * MS,
+                    "name": "db",
+                    "in": "q",
+                    "out": f"ORD-{told:06d}-X",
+                }
+            )
+        events.append(answered(f"r{n}", 10 * n + 15, f"it is ORD-{told:06d}-X"))
+    if not events:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        much, little = of(Path(folder), *events), of(Path(folder), *events, most_values=2)
+    assert little.findings == much.findings or little.capped
+
+
+def test_a_value_for_which_there_is_no_room_at_all_leaves_no_clean_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosslane.replay.detect.owners.Ledger", lambda most: Ledger(5))
+    result = of(tmp_path, *(event for n in range(60) for event in crowded("zoe", 10 * n, n)), most_values=10)
     assert result.capped
-    assert ("secret", "zoe", "tim", "body") in seen(result)
+    assert (result.findings, result.exit_code) == ([], 3)
+
+
+@given(st.dictionaries(st.text(max_size=6), st.integers(-1, 2**40), max_size=300))
+def test_a_ledger_knows_what_a_dictionary_does(values: dict[str, int]) -> None:
+    ledger = Ledger(200)
+    kept: dict[str, int] = {}
+    for text, request in values.items():
+        if ledger.put(text, Entry(request, 3, request)):
+            kept[text] = request
+    assert len(ledger) == len(kept) == min(200, len(values))
+    for text in values:
+        entry = ledger.get(text)
+        assert (None if entry is None else (entry.request, entry.mark, entry.since_ns)) == (
+            (kept[text], 3, kept[text]) if text in kept else None
+        )
 
 
 def test_an_interrupt_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

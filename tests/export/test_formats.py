@@ -90,7 +90,9 @@ def test_results_stand_at_the_read_line_from_the_root_of_the_repository(tmp_path
     assert place["artifactLocation"] == {"uri": "service/my%20app/a.py", "uriBaseId": "SRCROOT"}
     assert place["region"] == {"startLine": 12}
     assert result["ruleId"] == "crosslane/contaminated"
-    assert result["partialFingerprints"] == {"crosslaneFinding/v1": "abc123"}
+    assert result["partialFingerprints"]["crosslaneFinding/v1"] == "abc123"
+    moved = json.loads(sarif_report(report(crossing(at="my app/a.py:99")), str(tmp_path)))["runs"][0]["results"][0]
+    assert moved["partialFingerprints"] == result["partialFingerprints"], "lines that move change no fingerprint"
     said = [step["location"]["message"]["text"] for step in result["codeFlows"][0]["threadFlows"][0]["locations"]]
     assert said == ["alice writes app.x", "bob reads app.x"]
 

@@ -64,6 +64,13 @@ def sarif_shape(text: str, source: ExportSource) -> object:
     return sorted(well_formed(json.loads(text))["results"][0])
 
 
+def text_shape(text: str, source: ExportSource) -> object:
+    """One line a moment and one a fact, whatever is in them."""
+    lines = text.encode("utf-8").decode("utf-8").split("\n")
+    assert all(line.isprintable() for line in lines)
+    return [line[:3] if line.startswith("  ") else "" for line in lines]
+
+
 def trace_shape(text: str, source: ExportSource) -> object:
     assert text.isascii()
     events = [json.loads(line) for line in text.splitlines()]
@@ -77,6 +84,7 @@ SHAPES: dict[str, Callable[[str, ExportSource], object]] = {
     "html": html_shape,
     "svg": xml_shape,
     "mermaid": mermaid_shape,
+    "text": text_shape,
     "sarif": sarif_shape,
     "junit": xml_shape,
     "trace": trace_shape,

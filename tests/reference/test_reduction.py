@@ -490,6 +490,82 @@ TRAPS = {
             await asyncio.sleep(0)
             return os.environ["CROSSLANE_TEST_USER"]
         """,
+    "a name put into one of Python's modules": """
+        import sys
+        async def handle(user, message):
+            sys.crosslane_test_user = message
+            await asyncio.sleep(0)
+            answer = getattr(sys, "crosslane_test_user", None)
+            if hasattr(sys, "crosslane_test_user"):
+                del sys.crosslane_test_user
+            return answer
+        """,
+    "a function of Python's that is replaced": """
+        async def handle(user, message):
+            import json
+            before = json.dumps
+            json.dumps = lambda value: [message, value]
+            await asyncio.sleep(0)
+            answer = json.dumps(user)
+            json.dumps = before
+            return answer
+        """,
+    "an attribute of one of Python's classes": """
+        from json import JSONEncoder
+        async def handle(user, message):
+            JSONEncoder.item_separator = message
+            await asyncio.sleep(0)
+            return JSONEncoder.item_separator
+        """,
+    "a list that Python's modules offer": """
+        import sys
+        async def handle(user, message):
+            sys.argv.append(message)
+            await asyncio.sleep(0)
+            return sys.argv.pop()
+        """,
+    "where the process stands": """
+        import os
+        async def handle(user, message):
+            os.chdir("/" if user == "alice" else "/usr")
+            await asyncio.sleep(0)
+            return os.getcwd()
+        """,
+    "the order of a dict whose members stay the same": """
+        table = {"x": 1, "y": 2, "z": 3}
+        async def handle(user, message):
+            key = "x" if user == "alice" else "y"
+            table[key] = table.pop(key)
+            await asyncio.sleep(0)
+            return list(table)
+        """,
+    "the order of attributes that stay the same": """
+        class Agent: pass
+        agent = Agent()
+        agent.x, agent.y, agent.z = 1, 2, 3
+        async def handle(user, message):
+            mine = vars(agent)
+            key = "x" if user == "alice" else "y"
+            mine[key] = mine.pop(key)
+            await asyncio.sleep(0)
+            return list(mine)
+        """,
+    "the order in a set whose members stay the same": """
+        members = {1, 9, 17}
+        async def handle(user, message):
+            number = 1 if user == "alice" else 9
+            members.discard(number)
+            members.add(number)
+            await asyncio.sleep(0)
+            return list(members)
+        """,
+    "how far a deque is turned": """
+        held = deque("abc")
+        async def handle(user, message):
+            held.rotate(1 if user == "alice" else 2)
+            await asyncio.sleep(0)
+            return held[0]
+        """.replace("deque(", "__import__('collections').deque("),
     "slots and properties": """
         class Agent:
             __slots__ = ("_user",)
@@ -591,15 +667,56 @@ OPAQUE = {
             await asyncio.sleep(0)
             return len(held)
         """,
-    "a name put into one of Python's modules": """
-        import sys
+    "a name put into one of Python's modules behind its back": """
+        import inspect
         async def handle(user, message):
-            sys.crosslane_test_user = message
+            module = vars(inspect)["tokenize"]
+            vars(module)["crosslane_test_user"] = message
             await asyncio.sleep(0)
-            answer = getattr(sys, "crosslane_test_user", None)
-            if hasattr(sys, "crosslane_test_user"):
-                del sys.crosslane_test_user
-            return answer
+            return vars(module).pop("crosslane_test_user", None)
+        """,
+    "a name set in one of Python's modules behind its back": """
+        import inspect
+        async def handle(user, message):
+            module = vars(inspect)["tokenize"]
+            module.__author__ = message
+            await asyncio.sleep(0)
+            return module.__author__
+        """,
+    "what the collector is asked for": """
+        import gc
+        seen = []
+        class Agent:
+            def __del__(self):
+                seen.append(1)
+        async def handle(user, message):
+            mine = Agent()
+            mine.itself = mine
+            mine = None
+            await asyncio.sleep(0)
+            if user == "bobby":
+                gc.collect()
+            await asyncio.sleep(0)
+            return len(seen)
+        """,
+    "the state of a hash": """
+        import hashlib
+        held = {}
+        async def handle(user, message):
+            mine = held.setdefault("hash", None) or held.update(hash=hashlib.sha256()) or held["hash"]
+            mine.update(message.encode())
+            await asyncio.sleep(0)
+            return mine.hexdigest()
+        """,
+    "how often a cache that keeps nothing was asked": """
+        import functools
+        @functools.lru_cache(0)
+        def asked(user):
+            return user
+        async def handle(user, message):
+            asked(user)
+            await asyncio.sleep(0)
+            return asked.cache_info().misses
         """,
     "a thread": """
         import threading

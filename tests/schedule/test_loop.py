@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from crosslane.replay.schedule import threads
+from crosslane.replay.schedule.actors import Actor
 from crosslane.replay.schedule.loop import ControlledLoop
-from crosslane.replay.schedule.strategies import Lockstep, Serial, Strategy
+from crosslane.replay.schedule.strategies import Lockstep, RandomWalk, Serial, Strategy
 
 Body = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -242,6 +246,59 @@ def test_a_thread_job_runs_in_a_real_thread_as_a_step_of_its_lane() -> None:
     loop = run(body)
     assert [name for name, _, _ in loop.decisions] == ["a"] * 5 + ["b"] * 5
     assert loop.escapes == []
+
+
+@pytest.fixture
+def lines_here() -> Iterator[None]:
+    """The lines of this file are the user's, at which threads are suspended."""
+    threads.user_files.append({__file__})
+    threads.known_modules.clear()
+    yield
+    threads.user_files.pop()
+    threads.known_modules.clear()
+
+
+def three_lines(name: str, seen: list[str]) -> None:
+    seen.append(f"{name}1")
+    seen.append(f"{name}2")
+    seen.append(f"{name}3")
+
+
+@pytest.mark.usefixtures("lines_here")
+@pytest.mark.parametrize(
+    "strategy", [lambda: Serial("ab"), Lockstep, *(partial(RandomWalk, seed) for seed in range(6))]
+)
+def test_a_thread_that_chooses_itself_decides_as_the_loop_would(strategy: Callable[[], Strategy]) -> None:
+    def decided(watched: bool) -> tuple[list[str], list[tuple[str, tuple[str, ...], bool]], int, int]:
+        seen: list[str] = []
+        loop = ControlledLoop("ab")
+        passed = 0
+
+        async def request(name: str) -> None:
+            await loop.in_thread(partial(three_lines, name, seen))
+            loop.request_done(loop.lanes[name])
+
+        def step(actor: Actor) -> None:
+            nonlocal passed
+            passed += 1
+            ControlledLoop.step(loop, actor)
+
+        loop.step = step
+        for name in "ab":
+            loop.lanes[name].pending.append(partial(request, name))
+        if watched:  # then each step is the loop's own
+            loop.after_step = lambda actor: None
+        loop.run_requests(strategy())
+        loop.close()
+        return seen, loop.decisions, loop.steps, passed
+
+    *alone, passed = decided(watched=False)
+    *watched, all_of_them = decided(watched=True)
+    assert alone == watched
+    assert len(alone[1]) == alone[2] == all_of_them
+    switches = sum(one[0] != other[0] for one, other in pairwise(alone[1]))
+    # The first slice of each request belongs to its task, as the last one does.
+    assert passed <= switches + 3
 
 
 def test_the_network_is_refused_and_noted() -> None:

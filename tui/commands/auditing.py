@@ -139,7 +139,8 @@ def _ago(ns: int) -> str:
 
 
 def _summary(result: Audit) -> str:
-    capped = "; too many values for memory, the least telling were left out" if result.capped else ""
+    capped = f"; {result.kept_by_hash:,} of them as whole words only, for want of memory" if result.kept_by_hash else ""
+    capped += "; some values were left out, for want of memory" if result.capped else ""
     searched = f"{result.requests:,} requests, {result.lanes:,} lanes, {result.values:,} values searched{capped}"
     if result.stopped:
         return f"stopped {result.stopped}: {len(result.findings)} found so far; {searched}"

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ...replay.baseline import load_baseline, renewed, with_known
+from ...replay.budget import DEFAULT_BUDGET, budget_of
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from . import options, printing, run, service_run
 
 
 def check(
-    trace: options.TraceArgument,
-    handler: options.HandlerArgument,
+    trace: options.TraceArgument = None,
+    handler: options.HandlerArgument = None,
     concurrency: options.ConcurrencyOption = None,
     budget: Annotated[
-        str, typer.Option(help="How long the search may take: 30s, 500ms, 2m, or 5000x executions.")
-    ] = "30s",
+        str | None,
+        typer.Option(help="How long the search may take: 30s (the default), 500ms, 2m, or 5000x executions."),
+    ] = None,
     switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
     faults: Annotated[bool, typer.Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
     variants: Annotated[bool, typer.Option(help="Also try requests again, and users who ask the same.")] = True,
     format: Annotated[  # noqa: A002
         Literal["text", "json", "sarif", "junit"], typer.Option(help="text, json, sarif or junit.")
     ] = "text",
+    baseline: Annotated[
+        Path | None, typer.Option(help="Findings that are known and do not fail; default: the project's setting.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(help="Write what was found into this file, as known from now on.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="With --write-baseline: why the new entries are known.")] = "",
     jobs: Annotated[
         int, typer.Option(min=0, help="Processes that search, each with the program in it; 0 is one a core.")
     ] = 0,
@@ -39,20 +51,22 @@ def check(
     llm_port: service_run.LlmPortOption = 0,
     launch: service_run.LaunchOption = None,
     fresh: service_run.FreshOption = "restart",
-    identity: service_run.IdentityOption = "recorded",
+    identity: service_run.IdentityOption = None,
     settle: service_run.SettleOption = 0.25,
     allow_remote: service_run.RemoteOption = False,
 ) -> None:
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
-    loaded = run.load_trace(trace)
-    worker = options.worker_options(python, cwd)
-    settings = options.settings(worker, config, boundary, upstream_call, upstream, upstream_allow)
-    seconds, executions = options.budget_of(budget)
+    asked = options.asked(trace, handler, python, cwd, config, boundary, upstream_call, upstream, upstream_allow)
+    settings, worker = asked.settings, asked.worker
+    loaded = run.load_trace(asked.trace)
+    seconds, executions = budget_of(budget or settings.budget or DEFAULT_BUDGET)
+    file = baseline or settings.baseline
+    known = load_baseline(file, must_exist=file != write_baseline) if file is not None else None
     job = Job(
         "check",
-        str(trace),
+        str(asked.trace),
         run.replayable(loaded),
-        handler,
+        asked.handler,
         kind,
         settings.boundary or "user",
         concurrency,
@@ -66,9 +80,18 @@ def check(
         allow=settings.allow,
         faults=faults,
         variants=variants,
+        baseline=known.fingerprints if known is not None else (),
     )
-    service = service_run.options(worker.cwd, llm_port, launch, fresh, identity, settle, allow_remote)
+    service = service_run.options(
+        worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote
+    )
     result = run.run_job(job, worker, service, jobs)
+    if write_baseline is not None:
+        known = load_baseline(write_baseline, must_exist=False)
+        printing.write(write_baseline, renewed(result.report, known, reason))
+        known = load_baseline(write_baseline)
+    if known is not None:
+        result = replace(result, report=with_known(result.report, known))
     kept = run.keep(result, job, worker.cwd)
     match format:
         case "json":
@@ -82,5 +105,5 @@ def check(
 
             printing.print_utf8(junit_report(result.report))
         case "text":
-            printing.print_text(result, kept and not service_run.is_service(handler))
+            printing.print_text(result, kept and not service_run.is_service(asked.handler))
     raise typer.Exit(result.report.exit_code)

@@ -21,7 +21,7 @@ def export(
         str | None,
         typer.Option(
             "--as",
-            help="script, pytest, html, svg, mermaid, sarif, junit or trace; default: what the file's name ends in.",
+            help="script, pytest, html, svg, mermaid, text, sarif, junit or trace; default: by the ending.",
         ),
     ] = None,
 ) -> None:

@@ -66,7 +66,8 @@ class LiveLanes:
             lane.failed += note.end != "ok" or (note.status or 0) >= 500
             lane.last = f"{note.status or '—'} {note.title}" + (f" ({note.end})" if note.end != "ok" else "")
             if not self._console.is_terminal:
-                self._console.print(Text(safe(f"{name}: {lane.last}", 200)), soft_wrap=True)
+                # For a log: rendering each line would take longer than all of its recording.
+                self._console.file.write(safe(f"{name}: {lane.last}", 200) + "\n")
 
     @contextlib.contextmanager
     def shown(self) -> Generator[None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...replay.settings import Settings
+from ...replay.settings import Settings, load_settings
 from . import options, run, service_run
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def open_(
 ) -> None:
     """Open the interface on a trace and a handler; without them, a start screen."""
     worker = options.worker_options(python, cwd)
-    settings = options.settings(worker, config, boundary, upstream_call, upstream, upstream_allow)
+    settings = load_settings(worker.cwd, config).overridden(boundary, upstream_call, upstream, upstream_allow)
     _open_app(trace, handler, worker, kind, settings, concurrency, llm_port, launch)
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...replay.errors import CrosslaneError
+from ...replay.asking import handler_or_set, trace_or_set
 from ...replay.settings import Settings, load_settings
-from ...replay.worker.job import NO_LIMIT, NO_LIMIT_S
 
 if TYPE_CHECKING:
     from ...replay.worker.client import WorkerOptions
 
-TraceArgument = Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)]
+TraceArgument = Annotated[
+    Path | None, typer.Argument(help="A trace file (JSON lines); default: the project's setting.", show_default=False)
+]
 HandlerArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
-        help="file.py:attribute, package.module:attribute, …:factory() or http://127.0.0.1:8000", show_default=False
+        help="file.py:attribute, package.module:attribute, …:factory() or http://127.0.0.1:8000; default: the "
+        "project's setting.",
+        show_default=False,
     ),
 ]
 PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
@@ -55,30 +58,37 @@ def worker_options(python: str | None, cwd: Path | None) -> WorkerOptions:
     return WorkerOptions(python, (cwd or Path.cwd()).absolute())
 
 
-def settings(
-    options: WorkerOptions,
-    file: Path | None,
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command is about: what was named, and what is set for the project where it was not."""
+
+    trace: Path
+    handler: str
+    worker: WorkerOptions
+    settings: Settings
+
+
+def asked(
+    trace: Path | None,
+    handler: str | None,
+    python: str | None,
+    cwd: Path | None,
+    config: Path | None,
     boundary: str | None,
-    upstream_calls: list[str] | None,
+    upstream_call: list[str] | None,
     upstream: str | None,
     upstream_allow: list[str] | None,
-) -> Settings:
-    """The project's settings, with what the command line says in their place."""
-    found = load_settings(options.cwd, file)
-    return Settings(
-        boundary or found.boundary,
-        tuple(upstream_calls) if upstream_calls else found.upstream_calls,
-        found.allow,
-        upstream or found.upstream,
-        tuple(upstream_allow) if upstream_allow else found.upstream_allow,
-    )
+) -> Asked:
+    """Settle what a command is about. One argument alone is the trace, unless only a handler can be meant.
 
-
-def budget_of(text: str) -> tuple[float, int]:
-    """Seconds and executions; what is not given has no limit."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|x|)", text.strip())
-    if match is None:
-        raise CrosslaneError(f"cannot read the budget {text!r}", remedy="write it like 30s, 500ms, 2m or 5000x")
-    if match[2] == "x":
-        return NO_LIMIT_S, int(float(match[1]))
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}[match[2]], NO_LIMIT
+    Raises:
+        CrosslaneError: a trace or a handler is neither named nor set, or the settings cannot be read.
+    """
+    worker = worker_options(python, cwd)
+    settings = load_settings(worker.cwd, config).overridden(boundary, upstream_call, upstream, upstream_allow)
+    if handler is None and trace is not None and ":" in str(trace) and not trace.exists():
+        trace, handler = None, str(trace)
+    if handler is None and cwd is None and settings.folder is not None:
+        worker = replace(worker, cwd=settings.folder)
+    file = trace_or_set(trace, settings)
+    return Asked(Path(str(file)), handler_or_set(handler, settings), worker, settings)

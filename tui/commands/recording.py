@@ -19,6 +19,7 @@ from .live_lanes import LiveLanes
 
 if TYPE_CHECKING:
     from ...replay.record.recorder import Recorder
+    from ...replay.record.relay import Relay
 
 _EVERYWHERE = ("0.0.0.0", "::", "")
 
@@ -43,27 +44,29 @@ def record(
     part_mb: Annotated[int, typer.Option(help="Begin another file after so many MB; closed ones are compressed.")] = 64,
 ) -> None:
     """Record what passes between clients and a service, streams and websockets included. Ctrl-c ends it in order."""
-    from ...replay.record.recorder import Recorder
+    from ...replay.record.service import started
+    from ...replay.record.settings import Settings
     from ...replay.record.writer import Limits
     from ...replay.trace.identity import Rules
-    from ...replay.trace.live_redaction import LiveRedactor
 
-    rules = Rules(tuple(session or ()), tuple(user or ()))
+    Rules(tuple(session or ()), tuple(user or ()))
     if redact and no_redact:
         raise CrosslaneError("--redact and --no-redact exclude each other", remedy="give one of them")
-    redactor = None if no_redact else LiveRedactor(redact or ())
     if not append and _is_there(output):
         raise CrosslaneError("is there already", str(output), "give another -o, or --append")
     console = Console(stderr=True)
     lanes = LiveLanes(console)
     try:
-        recorder = Recorder(
-            output,
-            rules=rules,
-            source="proxy",
-            redact=redactor,
-            header={"to": to},
-            limits=Limits(part_bytes=max(1, part_mb) << 20),
+        recorder = started(
+            Settings(
+                str(output),
+                source="proxy",
+                session=tuple(session or ()),
+                user=tuple(user or ()),
+                redact=None if no_redact else tuple(redact or ()),
+                header={"to": to},
+                limits=Limits(part_bytes=max(1, part_mb) << 20),
+            ),
             told=lanes.told,
         )
     except OSError as error:
@@ -78,7 +81,7 @@ def record(
     _summary(console, recorder, lanes, output)
 
 
-async def _serve(to: str, recorder: Recorder, host: str, port: int, lanes: LiveLanes, console: Console) -> None:
+async def _serve(to: str, recorder: Recorder | Relay, host: str, port: int, lanes: LiveLanes, console: Console) -> None:
     from ...replay.record.proxy import Proxy
 
     done = asyncio.Event()
@@ -113,7 +116,7 @@ def _is_there(output: Path) -> bool:
         return output.is_dir()
 
 
-def _summary(console: Console, recorder: Recorder, lanes: LiveLanes, output: Path) -> None:
+def _summary(console: Console, recorder: Recorder | Relay, lanes: LiveLanes, output: Path) -> None:
     if not recorder.exchanges:
         console.print(Text("nothing was recorded: no request came", "yellow"))
         return

@@ -17,8 +17,8 @@ from . import options, printing, run, service_run
 
 
 def replay(
-    trace: options.TraceArgument,
-    handler: options.HandlerArgument,
+    trace: options.TraceArgument = None,
+    handler: options.HandlerArgument = None,
     concurrency: options.ConcurrencyOption = None,
     schedule: Annotated[Path | None, typer.Option(help="Follow the schedule in this file exactly.")] = None,
     seed: Annotated[int | None, typer.Option(help="Choose at random, repeatably.")] = None,
@@ -40,7 +40,7 @@ def replay(
     llm_port: service_run.LlmPortOption = 0,
     launch: service_run.LaunchOption = None,
     fresh: service_run.FreshOption = "restart",
-    identity: service_run.IdentityOption = "recorded",
+    identity: service_run.IdentityOption = None,
     settle: service_run.SettleOption = 0.25,
     allow_remote: service_run.RemoteOption = False,
     together: service_run.TogetherOption = False,
@@ -48,17 +48,17 @@ def replay(
     """Execute a trace once and print the lanes side by side. Lockstep, unless told otherwise."""
     if sum((schedule is not None, seed is not None, serial)) > 1:
         raise CrosslaneError("--schedule, --seed and --serial exclude each other", remedy="give one of them")
-    loaded = run.load_trace(trace)
-    worker = options.worker_options(python, cwd)
-    settings = options.settings(worker, config, boundary, upstream_call, upstream, upstream_allow)
+    asked = options.asked(trace, handler, python, cwd, config, boundary, upstream_call, upstream, upstream_allow)
+    settings, worker = asked.settings, asked.worker
+    loaded = run.load_trace(asked.trace)
     followed = None if schedule is None else read_schedule(schedule)
     if followed is not None and best_effort:
         followed = Schedule(followed.names, followed.faults)
     job = Job(
         "replay",
-        str(trace),
+        str(asked.trace),
         run.replayable(loaded),
-        handler,
+        asked.handler,
         kind,
         settings.boundary or "user",
         concurrency,
@@ -72,17 +72,25 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
     )
-    service = service_run.options(worker.cwd, llm_port, launch, fresh, identity, settle, allow_remote, together)
+    service = service_run.options(
+        worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote, together
+    )
     result = run.run_job(job, worker, service)
     if save_schedule is not None:
         decisions = schedule_to_json(result.run.decisions)
-        kept = {"version": 1, **result.environment, "handler": handler, "trace": str(trace), "decisions": decisions}
+        kept = {
+            "version": 1,
+            **result.environment,
+            "handler": asked.handler,
+            "trace": str(asked.trace),
+            "decisions": decisions,
+        }
         printing.write(save_schedule, json.dumps(kept, indent=1) + "\n")
     kept = run.keep(result, job, worker.cwd)
     if format == "json":
         printing.print_json({**result.report.to_json(), "run": result.run.to_json()})
     else:
-        printing.print_text(result, kept and not service_run.is_service(handler))
+        printing.print_text(result, kept and not service_run.is_service(asked.handler))
     raise typer.Exit(EXIT_CODES[result.report.verdict])
 
 

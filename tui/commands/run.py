@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from ...replay.errors import CrosslaneError
+from ...replay import asking
 from ..folders import findings_folder
 from ..safe_text import safe
 from . import service_run
@@ -39,17 +39,9 @@ def load_trace(path: Path) -> Trace:
 
 def replayable(trace: Trace) -> tuple[Exchange, ...]:
     """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed."""
-    kept = tuple(exchange for exchange in trace.exchanges if exchange.request.grade == "replayable")
-    left = len(trace.exchanges) - len(kept)
-    if not kept:
-        raise CrosslaneError(
-            "holds no request that can be replayed: the content of all of them was not recorded",
-            trace.path,
-            "record it with bodies, or look at it with crosslane audit",
-        )
-    if left:
-        text = f"{left} of {len(trace.exchanges)} requests are left out: their content was not recorded"
-        Console(stderr=True).print(Text(text, "yellow"), soft_wrap=True)
+    kept = asking.replayable(trace)
+    if remark := asking.left_out(trace, kept):
+        Console(stderr=True).print(Text(remark, "yellow"), soft_wrap=True)
     return kept
 
 

@@ -30,8 +30,10 @@ FreshOption = Annotated[
     Literal["restart", "keep"], typer.Option(help="With --launch: start it again for each execution, or only once.")
 ]
 IdentityOption = Annotated[
-    Literal["recorded", "fresh"],
-    typer.Option(help="For a URL: send recorded sessions and tokens, or new ones of the same shape each time."),
+    Literal["recorded", "fresh"] | None,
+    typer.Option(
+        help="For a URL: send recorded (the default) sessions and tokens, or fresh ones of the same shape each time."
+    ),
 ]
 SettleOption = Annotated[
     float, typer.Option(min=0.01, help="For a URL: seconds without a sign after which the service stands still.")
@@ -49,7 +51,7 @@ def options(
     llm_port: int,
     launch: str | None,
     fresh: str,
-    identity: str,
+    identity: str | None,
     settle: float,
     allow_remote: bool,
     together: bool = False,
@@ -59,7 +61,7 @@ def options(
         llm_port,
         launch,
         fresh == "keep",
-        identity,
+        identity or "recorded",
         settle_s=settle,
         allow_remote=allow_remote,
         together=together,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
 from textual import work
@@ -17,20 +18,26 @@ from ...replay.schedule.schedule import of_json as schedule_of
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
+from ..tried import Tried, TriedRuns
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
 from ..widgets.source import SourcePanel
 from ..words import facts, headline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import App, ComposeResult
     from textual.events import Resize
 
     from ...replay.report import Finding, Result
     from ...replay.run import Run
     from ...replay.worker.job import Job, Progress
+    from ..breakpoints import Breakpoint
+    from ..tried import Group
 
 NARROW = 110
+T = TypeVar("T")
 
 
 class MainScreen(Screen[None]):
@@ -46,6 +53,13 @@ class MainScreen(Screen[None]):
         Binding("enter", "open", "Open"),
         Binding("i", "inspect", "Inspect", show=False),
         Binding("r", "replay", "Replay"),
+        Binding("c", "choose", "Choose lane"),
+        Binding("b", "breakpoints", "Break"),
+        Binding("f", "continue(1)", "Continue", show=False),
+        Binding("F", "continue(-1)", "Continue back", show=False),
+        Binding("t", "tried", "Interleavings"),
+        Binding("d", "compare", "Compare with the run before", show=False),
+        Binding("u", "before", "Run before", show=False),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy", show=False),
         Binding("x", "cancel", "Cancel", show=False),
@@ -67,6 +81,10 @@ class MainScreen(Screen[None]):
         self._busy = False
         self._progress = ""
         self._schedule = "recorded"
+        self.tried = TriedRuns(session)
+        self.shown: Tried | None = None
+        self.shown_before: Tried | None = None
+        self.breakpoints: tuple[Breakpoint, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -99,24 +117,25 @@ class MainScreen(Screen[None]):
 
     # ---- jobs
 
-    def start(self, job: Job) -> None:
-        """Run a job in the worker; the interface goes on meanwhile."""
+    def start(self, job: Job, of: tuple[Group, str] | None = None) -> None:
+        """Run a job in the worker; the interface goes on meanwhile. `of` says what an interleaving belongs to and
+        where it comes from."""
         if self._busy:
             self.notify("a replay is under way; x cancels it")
             return
         self._busy, self.settled = True, False
         self.query_one(FindingPanel).border_title = "starting"
-        self._work(job)
+        self._work(job, of)
 
     @work(exit_on_error=False)
-    async def _work(self, job: Job) -> None:
+    async def _work(self, job: Job, of: tuple[Group, str] | None) -> None:
         try:
             result = await self._runner.run(job, self._on_progress)
         except CrosslaneError as error:
             self.query_one(FindingPanel).error(str(error))
             self.set_class(True, "-drawer")
         else:
-            self._on_result(result, job)
+            self._on_result(result, job, of)
         finally:
             self._busy, self._progress, self.settled = False, "", True
             self._title()
@@ -128,24 +147,50 @@ class MainScreen(Screen[None]):
             if self._finding is None:
                 self.query_one(FindingPanel).progress(progress)
 
-    def _on_result(self, result: Result, job: Job) -> None:
+    def _on_result(self, result: Result, job: Job, of: tuple[Group, str] | None) -> None:
+        if of is not None:
+            self.show_tried(self.tried.add(of[0], result, of[1], job.concurrency))
+            return
         self.result = result
         if job.action == "replay":
             self._schedule = "the finding's" if job.schedule is not None else job.order
             if job.order == "random" and job.schedule is None:
                 self._schedule += f" {job.seed}"
+            self._now_shown(self.tried.add(self.tried.main(), result, self._schedule, job.concurrency))
             self._select(result.findings[0] if result.findings else None, result.run)
         elif result.findings:
             self._schedule = "of the finding"
+            self.tried.add_search(result, job.concurrency)
             self._select(result.findings[0], result.findings[0].run)
         else:
             self._schedule = "lockstep"
+            self._now_shown(self.tried.add_search(result, job.concurrency))
             self._select(None, result.run)
 
     # ---- what is shown
 
+    def show_tried(self, tried: Tried) -> None:
+        """Show an interleaving that was executed, with what came of it."""
+        assert tried.run is not None
+        self._schedule = safe(tried.name or tried.origin)
+        self._now_shown(tried)
+        panel = self.query_one(FindingPanel)
+        if tried.finding is not None:
+            panel.finding(tried.finding.crossing, 1, 1)
+        elif tried.report is not None:
+            panel.verdict(tried.report)
+        panel.border_title = tried.title
+        self.query_one(LanesView).border_title = f"lanes  {tried.title}"
+        self._show(tried.run, tried.finding)
+
+    def _now_shown(self, tried: Tried) -> None:
+        if tried is not self.shown:
+            self.shown, self.shown_before = tried, self.shown
+
     def _select(self, finding: Finding | None, run: Run) -> None:
         panel = self.query_one(FindingPanel)
+        if finding is not None and run is finding.run:
+            self._now_shown(self.tried.of(finding))
         if self.result is not None and finding is not None:
             findings = self.result.findings
             panel.finding(finding.crossing, findings.index(finding) + 1, len(findings))
@@ -196,6 +241,10 @@ class MainScreen(Screen[None]):
         self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     # ---- keys
+
+    def open(self, screen: Screen[T], answered: Callable[[T | None], None] | None = None) -> None:
+        """Push a screen; `answered` hears what it answers."""
+        self._app.push_screen(screen, answered)
 
     @property
     def _app(self) -> App[None]:
@@ -253,6 +302,59 @@ class MainScreen(Screen[None]):
                 self.start(self.session.job("replay", order=order, seed=seed, concurrency=concurrency))
 
         self._app.push_screen(ReplayDialog(self._finding is not None, self.session.concurrency), answered)
+
+    def action_choose(self) -> None:
+        from .stepping import choose
+
+        row = self.query_one(LanesView).cursor
+        if self._grid is not None and 0 <= row < len(self._grid.events):
+            choose(self, self._grid.events[row].step - 1)
+
+    def action_breakpoints(self) -> None:
+        from .breakpoints import BreakpointsScreen, suggestion
+
+        def answered(breakpoints: tuple[Breakpoint, ...] | None) -> None:
+            self.breakpoints = breakpoints or ()
+            count = len(self.breakpoints)
+            said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
+            self.query_one(LanesView).border_subtitle = said
+
+        row = self.query_one(LanesView).cursor
+        if self._run is not None and self._grid is not None:
+            event = self._grid.events[row] if 0 <= row < len(self._grid.events) else None
+            self.open(BreakpointsScreen(self.breakpoints, self._run, suggestion(event)), answered)
+
+    def action_continue(self, by: int) -> None:
+        """To the next row that a breakpoint hits."""
+        from .breakpoints import next_hit
+
+        if self._run is None or not self.breakpoints:
+            self.notify("no breakpoint is set; b sets one")
+            return
+        lanes = self.query_one(LanesView)
+        row = next_hit(self.breakpoints, self._run, lanes.cursor, by)
+        if row is None:
+            self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
+        else:
+            lanes.cursor = row
+
+    def action_tried(self) -> None:
+        from .interleavings import InterleavingsScreen
+        from .stepping import show
+
+        self.open(InterleavingsScreen(self.tried, self.shown), partial(show, self))
+
+    def action_compare(self) -> None:
+        from .stepping import compare
+
+        compare(self)
+
+    def action_before(self) -> None:
+        """Back to the run that was in the lanes before this one."""
+        if self.shown_before is None:
+            self.notify("there is no run before this one")
+        else:
+            self.show_tried(self.shown_before)
 
     def action_export(self) -> None:
         from .dialogs import ExportDialog

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ...replay.detect.audit import Audit
     from ...replay.record.recorder import Note, Recorder
+    from ...replay.record.relay import Relay
     from ...replay.trace.model import Trace
 
 _NARROW = 110
@@ -193,14 +194,13 @@ class RecordingScreen(TrafficScreen):
     @work(exit_on_error=False)
     async def _serve(self) -> None:
         from ...replay.record.proxy import Proxy
-        from ...replay.record.recorder import Recorder
-        from ...replay.trace.live_redaction import LiveRedactor
+        from ...replay.record.service import started
+        from ...replay.record.settings import Settings
 
-        recorder: Recorder | None = None
+        recorder: Recorder | Relay | None = None
         try:
-            recorder = Recorder(
-                self.path, source="proxy", redact=LiveRedactor(), header={"to": self.to}, told=self._told
-            )
+            settings = Settings(str(self.path), source="proxy", header={"to": self.to})
+            recorder = started(settings, told=self._told)
             async with Proxy(self.to, recorder, port=self.port) as proxy:
                 self.port = proxy.port
                 self._title()
@@ -213,7 +213,7 @@ class RecordingScreen(TrafficScreen):
         finally:
             self._end(recorder)
 
-    def _end(self, recorder: Recorder | None) -> None:
+    def _end(self, recorder: Recorder | Relay | None) -> None:
         if recorder is not None:
             recorder.close()
             if not recorder.exchanges:

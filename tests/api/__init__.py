@@ -1,0 +1,1 @@
+"""The calls from Python, and what stands between them and a job."""

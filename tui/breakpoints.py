@@ -1,0 +1,144 @@
+"""Breakpoints over a recorded run: where the cursor stops when it is told to continue. No code is ever evaluated.
+
+A breakpoint is written as one line:
+
+    app.py:14              a line of the source
+    await                  every await; `await bob` those of a lane, `await bob 2` its second
+    request r7             a request by its id; `request bob 2` a lane's second
+    context == "hello"     a shared variable, or a field of the row, has this value; `!=` another
+    context ~ Ferrante     its text contains this
+    ~ Ferrante             anything in the row does
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..replay.run import Event, Run
+
+FIELDS = ("lane", "session", "request", "kind", "at", "code", "status", "text")
+_COMPARISON = re.compile(r"^(?P<name>[^\s=!~]*)\s*(?P<how>==|!=|~)\s*(?P<value>.+)$", re.DOTALL)
+_LINE = re.compile(r"^(?P<file>\S.*):(?P<line>\d+)$")
+
+
+class NotABreakpoint(ValueError):  # noqa: N818 - said to the user as it stands
+    """The message says what would be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """`text` is how it was written. `name` is a file, a lane, a request or a variable, by `kind`; `value` what it is
+    compared with by `how`; `number` the line, or which one of a lane's (0: every one)."""
+
+    text: str
+    kind: Literal["line", "await", "request", "value"]
+    name: str
+    number: int = 0
+    how: str = ""
+    value: str = ""
+
+
+def parse(text: str) -> Breakpoint:
+    """The breakpoint that a line says.
+
+    Raises:
+        NotABreakpoint: it says none.
+    """
+    text = text.strip()
+    words = text.split()
+    if not words:
+        raise NotABreakpoint("write app.py:14, await bob 2, request r7, name == value, or ~ text")
+    if words[0] in ("await", "request") and not _COMPARISON.match(text):
+        return _counted(text, words)
+    compared = _COMPARISON.match(text)
+    if compared is not None:
+        name, how, value = compared["name"], compared["how"], compared["value"].strip()
+        if not name and how != "~":
+            raise NotABreakpoint(f"a name has to stand before {how}: context {how} {value[:40]}")
+        return Breakpoint(text, "value", name, how=how, value=value)
+    line = _LINE.match(text)
+    if line is not None:
+        return Breakpoint(text, "line", line["file"], int(line["line"]))
+    raise NotABreakpoint(f"{text[:60]} is no breakpoint: app.py:14, await bob 2, request r7, name == value, or ~ text")
+
+
+def _counted(text: str, words: list[str]) -> Breakpoint:
+    kind: Literal["await", "request"] = "await" if words[0] == "await" else "request"
+    rest = words[1:]
+    number = 0
+    if len(rest) > 1 and rest[-1].isdecimal():
+        number = int(rest.pop())
+        if number == 0:
+            raise NotABreakpoint(f"the first one is 1: {kind} {' '.join(rest)} 1")
+    return Breakpoint(text, kind, " ".join(rest), number)
+
+
+def rows(breakpoints: Sequence[Breakpoint], run: Run) -> list[int]:
+    """The rows of a run at which one of the breakpoints hits, in order; a row is an index into its events."""
+    found: set[int] = set()
+    for breakpoint_ in breakpoints:
+        found.update(_rows(breakpoint_, run))
+    return sorted(found)
+
+
+def _rows(breakpoint_: Breakpoint, run: Run) -> Iterator[int]:
+    match breakpoint_.kind:
+        case "line":
+            end = f"{breakpoint_.name}:{breakpoint_.number}"
+            for row, event in enumerate(run.events):
+                if event.at is not None and (event.at == end or event.at.endswith(f"/{end}")):
+                    yield row
+        case "value":
+            for row, event in enumerate(run.events):
+                if _compares(breakpoint_, event):
+                    yield row
+        case kind:
+            wanted = ("await", "blocked") if kind == "await" else ("request",)
+            counts: dict[str, int] = {}
+            for row, event in enumerate(run.events):
+                if event.kind in wanted:
+                    counts[event.lane] = counts.get(event.lane, 0) + 1
+                    whose = breakpoint_.name in ("", event.lane) or (
+                        kind == "request" and breakpoint_.name == event.request
+                    )
+                    if whose and breakpoint_.number in (0, counts[event.lane]):
+                        yield row
+
+
+def _compares(breakpoint_: Breakpoint, event: Event) -> bool:
+    if breakpoint_.how == "~":
+        wanted = breakpoint_.value.casefold()
+        return any(wanted in text.casefold() for text in _values(breakpoint_.name, event))
+    equal = [_equal(text, breakpoint_.value) for text in _values(breakpoint_.name, event)]
+    return any(equal) if breakpoint_.how == "==" else bool(equal) and not any(equal)
+
+
+def _values(name: str, event: Event) -> Iterator[str]:
+    """What the row has under a name: a field of its own, or the carrier by its name or the end of it."""
+    if not name:
+        yield from (text for text in (event.text, event.carrier, event.code, event.at) if text)
+    elif name in FIELDS:
+        value = getattr(event, name)
+        if value is not None:
+            yield str(value)
+    elif event.carrier is not None and (event.carrier == name or event.carrier.endswith(f".{name}")):
+        yield event.text
+
+
+def _equal(text: str, value: str) -> bool:
+    """As texts, or as the JSON that they say: `"a"` is a, and `1.0` is 1."""
+    return text == value or _meaning(text) == _meaning(value)
+
+
+def _meaning(text: str) -> object:
+    """What a JSON text means; the words of JSON are texts like any other."""
+    try:
+        return text if text in ("true", "false", "null") else json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,121 @@
+"""`crosslane init`: settings for a project, after a look at its source. Nothing of the project is run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ...replay.budget import DEFAULT_BUDGET
+from ...replay.errors import CrosslaneError, HandlerError
+from ...replay.handler.discover import Candidate, candidates_in
+from ...replay.service.options import is_service
+from ...replay.settings_file import settings_place, with_settings
+from ..safe_text import safe
+from . import printing
+
+_MOST_TRACES = 200
+
+
+def init(
+    handler: Annotated[
+        str | None, typer.Option(help="The handler, where several could be meant or none is found.")
+    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="The trace to check with.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace settings that are there.")] = False,
+    print_: Annotated[bool, typer.Option("--print", help="Print what would be written, and write nothing.")] = False,
+) -> None:
+    """Set the project up: find its application, and write pyproject.toml or crosslane.toml."""
+    folder = Path.cwd()
+    asking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    chosen = _named(handler, folder) if handler is not None else _chosen(candidates_in(folder), asking)
+    trace = trace or _only_trace(folder)
+    if trace is not None and not trace.is_file():
+        raise CrosslaneError("no such file", str(trace), "record one with crosslane record, or import one")
+    values = {"handler": chosen.spec, "boundary": "user", "budget": DEFAULT_BUDGET}
+    if trace is not None:
+        values["trace"] = _relative(trace, folder)
+    file = settings_place(folder)
+    before = _read(file)
+    after = with_settings(file, before, values, force)
+    if print_:
+        printing.print_utf8(after)
+        return
+    console = Console(stderr=True, highlight=False)
+    console.print(Text(f"handler {safe(chosen.spec)}: {safe(chosen.what)}, {safe(chosen.at)}"), soft_wrap=True)
+    if asking and not typer.confirm(f"Write {file.name}?", default=True, err=True):
+        raise typer.Exit(2)
+    printing.write(file, after)
+    then = (
+        "run: crosslane check"
+        if trace is not None
+        else "record a trace with crosslane record, import one, or write one; then: crosslane check TRACE"
+    )
+    console.print(Text(f"wrote {safe(str(file))}; {then}"), soft_wrap=True)
+
+
+def _named(handler: str, folder: Path) -> Candidate:
+    from ...replay.handler.load import locate
+
+    if is_service(handler):
+        return Candidate(handler, "running service", "as given")
+    locate(handler, str(folder))
+    return Candidate(handler, "as given", "--handler")
+
+
+def _chosen(found: list[Candidate], asking: bool) -> Candidate:
+    if not found:
+        raise HandlerError(
+            "no FastAPI, Starlette, aiohttp, Flask or Django application is found here, and no function that takes a "
+            "user and a message",
+            remedy="name the handler with --handler file.py:attribute",
+        )
+    if len(found) == 1:
+        return found[0]
+    if not asking:
+        listed = ", ".join(f"{candidate.spec} ({candidate.what})" for candidate in found[:12])
+        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        raise HandlerError(f"several could be the handler: {listed}{more}", remedy="choose one with --handler")
+    console = Console(stderr=True, highlight=False)
+    for number, candidate in enumerate(found, 1):
+        console.print(Text(f"{number:>3}  {safe(candidate.spec)}  {safe(candidate.what)}"), soft_wrap=True)
+    answer: int = typer.prompt("Which one is the handler?", default=1, type=int, err=True)
+    if not 1 <= answer <= len(found):
+        raise HandlerError(f"there is no number {answer}", remedy=f"choose 1 to {len(found)}")
+    return found[answer - 1]
+
+
+def _only_trace(folder: Path) -> Path | None:
+    """The trace of the project, if there is exactly one: in its folder, or in one below."""
+    files = [file for pattern in ("*.jsonl", "*/*.jsonl") for file in sorted(folder.glob(pattern))]
+    traces = [file for file in files[:_MOST_TRACES] if _is_trace(file)]
+    return traces[0] if len(traces) == 1 else None
+
+
+def _is_trace(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            first = json.loads(stream.readline(65_536))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and (
+        "k" in first or ("message" in first and ("user" in first or "session" in first))
+    )
+
+
+def _relative(file: Path, folder: Path) -> str:
+    full = file.absolute()
+    return full.relative_to(folder).as_posix() if full.is_relative_to(folder) else str(full)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CrosslaneError(f"cannot be read: {error}", str(file)) from None

@@ -1,0 +1,127 @@
+"""Stepping from one interleaving into another: what the main screen does when another lane shall run at a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Label, OptionList
+from textual.widgets.option_list import Option
+
+from ...replay.schedule.branching import others
+from ..safe_text import safe
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from ..tried import Choice, Tried
+    from .main import MainScreen
+
+
+class ChoiceDialog(ModalScreen["str | None"]):
+    """Answers the lane that shall run, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,c", "cancel", "Close"),
+        Binding("j", "app.simulate_key('down')", show=False),
+        Binding("k", "app.simulate_key('up')", show=False),
+    ]
+
+    def __init__(self, step: int, ran: str, lanes: tuple[str, ...], known: dict[str, Tried]) -> None:
+        super().__init__()
+        self._step = step
+        self._ran = ran
+        self._lanes = lanes
+        self._known = known
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = f"choice {self._step + 1}: who goes on"
+            yield Label(Text(f"{safe(self._ran, 60)} did; instead of it"))
+            yield OptionList(*(Option(self._line(lane)) for lane in self._lanes), id="choices")
+
+    def _line(self, lane: str) -> Text:
+        known = self._known.get(lane)
+        said = ("not tried", "dim") if known is None else (f"tried: {known.title}", "")
+        return Text.assemble((safe(lane, 60), "bold"), "   ", said, no_wrap=True, overflow="ellipsis")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._lanes[event.option_index])
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def choose(screen: MainScreen, step: int) -> None:
+    """Ask who shall run at a step (counted from 0) of the run in the lanes, and run that."""
+    current = screen.shown
+    if current is None:
+        screen.notify("this is the traffic as it was recorded: nobody chose who runs. r replays it")
+        return
+    if not 0 <= step < len(current.decisions):
+        screen.notify("no choice belongs to this row")
+        return
+    decision = current.decisions[step]
+    lanes = others(decision)
+    if not lanes:
+        screen.notify(_only_one(current, step), markup=False)
+        return
+
+    def chosen(lane: str | None) -> None:
+        if lane is not None:
+            take(screen, (current, step, lane))
+
+    screen.open(ChoiceDialog(step, decision.lane, lanes, _known(current, step)), chosen)
+
+
+def take(screen: MainScreen, choice: Choice) -> None:
+    """Run the interleaving of a choice and show it."""
+    tried, step, lane = choice
+    screen.start(tried.branch(step, lane), (tried.group, f"choice {step + 1}: {lane} in place of {_ran(tried, step)}"))
+
+
+def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
+    """What the interleavings screen answered."""
+    if isinstance(wish, tuple):
+        take(screen, wish)
+    elif wish is not None and wish.run is None:
+        screen.start(wish.again(), (wish.group, wish.origin))
+    elif wish is not None:
+        screen.show_tried(wish)
+
+
+def compare(screen: MainScreen) -> None:
+    """The run in the lanes with the one before it."""
+    from .comparison import ComparisonScreen
+
+    if screen.shown is None or screen.shown_before is None:
+        screen.notify("there is one run only: c chooses another lane at a step")
+        return
+    screen.open(ComparisonScreen(screen.shown_before, screen.shown))
+
+
+def _ran(tried: Tried, step: int) -> str:
+    return tried.decisions[step].lane if step < len(tried.decisions) else "nobody"
+
+
+def _known(current: Tried, step: int) -> dict[str, Tried]:
+    """For each lane that was tried at this step after the same steps before it, a run in which it was."""
+    before = [(d.lane, d.action) for d in current.decisions[:step]]
+    known: dict[str, Tried] = {}
+    for tried in current.group.tried:
+        if len(tried.decisions) > step and [(d.lane, d.action) for d in tried.decisions[:step]] == before:
+            known.setdefault(tried.decisions[step].lane, tried)
+    return known
+
+
+def _only_one(current: Tried, step: int) -> str:
+    """Where the nearest choices are, before the step and after it."""
+    open_ = [n for n, decision in enumerate(current.decisions) if others(decision)]
+    back = max((n for n in open_ if n < step), default=None)
+    on = min((n for n in open_ if n > step), default=None)
+    near = " and ".join(f"choice {n + 1}" for n in (back, on) if n is not None)
+    who = safe(current.decisions[step].lane, 40)
+    return f"only {who} could run here{f'; another could at {near}' if near else ''}"
