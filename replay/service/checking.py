@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from ..attempts import Attempt, Reached, attempts, variant_attempts
-from ..checking import schedule_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
+from ..schedule.schedule import Schedule
 from ..schedule.search import Search
 from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
@@ -161,7 +161,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)
-        again = target.execute(investigation.lanes, Replayed(schedule_of(run), Serial(order)), job.concurrency)
+        again = target.execute(investigation.lanes, Replayed(_followed(run), Serial(order)), job.concurrency)
         diverged = strategy.diverged if isinstance(strategy, Replayed) else None
         differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:
@@ -173,3 +173,8 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         reached.interrupted = True
     result = result_of(target, investigation, job, Search(order), reached, _clock() - started)
     return result if run is None else Result(result.report, run, result.findings, result.solo)
+
+
+def _followed(run: Run) -> Schedule:
+    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
+    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
