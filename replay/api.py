@@ -22,11 +22,13 @@ from .naming import import_path, spec_of
 from .schedule.schedule import Schedule
 from .service.options import ServiceOptions, is_service
 from .settings import load_settings
-from .worker.client import Worker, WorkerOptions
+from .worker.client import WorkerOptions
 from .worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
+from .worker.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from concurrent.futures import Executor
     from typing import Any
 
     from .asking import TraceLike
@@ -84,6 +86,9 @@ class CheckOptions(Options, total=False):
         switches: most switches a schedule may have.
         faults: whether to also cancel requests, let limits pass and upstream calls fail.
         variants: whether to also try requests again, and users who ask the same.
+        jobs: how many processes search, each with the program in it; 0 is one a core.
+        executor: who runs all of these processes but the first, such as that of a cluster engine: where it runs them,
+            the program has to be in the same place. Without it they run on this machine.
     """
 
     baseline: str | Path | None
@@ -91,6 +96,8 @@ class CheckOptions(Options, total=False):
     switches: int
     faults: bool
     variants: bool
+    jobs: int
+    executor: Executor | None
 
 
 class ReplayOptions(Options, total=False):
@@ -150,7 +157,7 @@ async def search(settled: Settled, options: CheckOptions) -> Result:
         faults=options.get("faults", True),
         variants=options.get("variants", True),
     )
-    result = await _run(job, settled, options)
+    result = await _run(job, settled, options, options.get("jobs", 0), options.get("executor"))
     return result if baseline is None else replace(result, report=with_known(result.report, baseline))
 
 
@@ -251,7 +258,7 @@ class Settled:
         )
 
 
-async def _run(job: Job, settled: Settled, options: Options) -> Result:
+async def _run(job: Job, settled: Settled, options: Options, jobs: int = 1, executor: Executor | None = None) -> Result:
     if is_service(job.handler):
         from .service.runner import ServiceRunner
 
@@ -266,8 +273,9 @@ async def _run(job: Job, settled: Settled, options: Options) -> Result:
         )
         async with ServiceRunner(service) as runner:
             return await runner.run(job, options.get("on_progress"))
-    async with Worker(WorkerOptions(options.get("python"), settled.cwd, settled.path)) as worker:
-        return await worker.run(job, options.get("on_progress"))
+    worker = WorkerOptions(options.get("python"), settled.cwd, settled.path)
+    async with Pool(worker, jobs, executor) as pool:
+        return await pool.run(job, options.get("on_progress"))
 
 
 def now(work: Coroutine[Any, Any, Result]) -> Result:

@@ -1,23 +1,29 @@
-"""The order of the search: which schedules are tried, on which lanes, before which others."""
+"""The order of the search: which schedules are tried, on which lanes, before which others.
+
+It has stages. What an earlier one has shown decides whether a later one is entered; inside one nothing does, so that
+several processes can share in it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from math import comb, prod
 from typing import TYPE_CHECKING
 
 from .schedule.faults import FaultSearch
 from .schedule.reduction import Reduction
 from .schedule.search import Search
+from .schedule.share import Share
 from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
 from .state.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .investigation import Investigation
+    from .schedule.share import Order
     from .trace.lanes import Lane
     from .worker.job import Job
 
@@ -31,6 +37,10 @@ _REDUCTION_SHARE = 0.6
 _TRIAL_S = 1.0
 _QUIET_S = 1.0
 _ALWAYS_SWITCHES = 1
+# What the orders of a stage begin with.
+_RANDOM: Order = (0,)
+_SEARCHED: Order = (1,)
+_FAULTS: Order = (2,)
 
 
 @dataclass(slots=True)
@@ -76,15 +86,50 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One execution to make: what to call it, who runs it, on which lanes, and the search that wants to hear of it."""
+    """One execution to make: what to call it, who runs it, on which lanes, and the search that wants to hear of it.
+
+    Attributes:
+        order: its place in the order of its stage.
+        mine: whether it is to be looked at; else the search needs it to go on, and another process looks at it.
+    """
 
     phase: str
     strategy: Strategy
     lanes: tuple[Lane, ...]
     search: Search | FaultSearch | Reduction | None = None
+    order: Order = ()
+    mine: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Attempts that depend on nothing but the stages before.
+
+    Attributes:
+        shared: whether other processes can make a part of it, by its name.
+        systematic: whether it belongs to the search of all lanes, by switches.
+        after: the last place in its order that earlier stages have made.
+    """
+
+    name: str
+    attempts: Iterator[Attempt]
+    shared: bool = False
+    systematic: bool = False
+    after: Order = ()
 
 
 def attempts(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
+    """All stages, one after another."""
+    for stage in stages(investigation, search, job, reached):
+        yield from stage.attempts
+
+
+def search_of(lanes: tuple[Lane, ...], share: Share) -> Search:
+    """The search of all lanes. It begins with the serial order of the trace."""
+    return Search([lane.name for lane in lanes], share, _SEARCHED)
+
+
+def stages(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Stage]:
     """Serial in both orders and as recorded, lockstep, then ever more switches, then faults, then all interleavings
     where that is feasible, by execution or by reduction, else random ones.
 
@@ -95,54 +140,97 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
     still made: one switch, single faults in serial orders. For a clean verdict nothing is left out.
     """
     lanes = investigation.lanes
-    yield from _first_attempts(investigation, search)
+    yield Stage("first", _first_attempts(investigation, search))
     reached.first = True
-    many = len(lanes) > _FEW_LANES
-    if many:
-        for pair in combinations(lanes, 2):
-            yield from _searched(
-                Search([lane.name for lane in pair]), pair, job.switches, f"{len(lanes)} lanes in pairs", reached
-            )
-            yield from _fault_attempts(investigation, pair, job, reached, 0)
-            reached.pairs += 1
-        yield from _reduced(investigation, job, reached)
+
+    def shared(name: str, systematic: bool, after: Order) -> Stage:
+        return Stage(name, part_of(name, investigation, search, job, reached), True, systematic, after)
+
+    root = search.order
+    if len(lanes) > _FEW_LANES:
+        yield shared("bounded", False, ())
+        yield Stage("reduced", _reduced(investigation, job, reached))
         if not reached.interleavings:
-            yield from _random_attempts(investigation, job, reached)
-            yield from _searched(search, lanes, job.switches, "", reached, always=-1)
+            yield shared("beyond", True, ())
         return
-    yield from _searched(search, lanes, job.switches, "", reached)
-    yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES)
+    yield shared("bounded", True, root)
     # What has crossed already needs no proof that nothing does.
     if (
         not search.exhausted
         and not investigation.news
         and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S
     ):
-        yield from _searched(search, lanes, 1_000_000, "", reached)
+        yield shared("all", True, (*_SEARCHED, job.switches + 1))
     if not search.exhausted:
-        yield from _reduced(investigation, job, reached)
+        yield Stage("reduced", _reduced(investigation, job, reached))
     if not search.exhausted and not reached.interleavings:
-        yield from _random_attempts(investigation, job, reached)
+        yield shared("beyond", False, ())
 
 
-def variant_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
+def part_of(name: str, investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
+    """The attempts of a stage that can be shared: those of them that fall to the share of `search`."""
+    return _SHARED[name](investigation, search, job, reached)
+
+
+def _bounded(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
+    lanes = investigation.lanes
+    if len(lanes) <= _FEW_LANES:
+        yield from _searched(search, lanes, job.switches, "", reached)
+        yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES, search.share, _FAULTS)
+        return
+    for number, pair in enumerate(combinations(lanes, 2)):
+        if not search.share.has(number, (number,)):
+            continue
+        # A pair is small: it is searched by one process alone.
+        alone = Search([lane.name for lane in pair], Share(), (number, *_SEARCHED))
+        yield from _searched(alone, pair, job.switches, f"{len(lanes)} lanes in pairs", reached)
+        yield from _fault_attempts(investigation, pair, job, reached, 0, Share(), (number, *_FAULTS))
+        reached.pairs += 1
+
+
+def _all(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:  # noqa: ARG001
+    return _searched(search, investigation.lanes, 1_000_000, "", reached)
+
+
+def _beyond(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
+    lanes = investigation.lanes
+    yield from _random_attempts(investigation, search.share, job, reached)
+    if len(lanes) > _FEW_LANES:
+        yield from _searched(search, lanes, job.switches, "", reached, always=-1)
+
+
+_SHARED: dict[str, Callable[[Investigation, Search, Job, Reached], Iterator[Attempt]]] = {
+    "bounded": _bounded,
+    "all": _all,
+    "beyond": _beyond,
+}
+
+
+def variant_attempts(investigation: Investigation, job: Job, reached: Reached, prefix: Order = ()) -> Iterator[Attempt]:
     """A shorter search, for requests that were not recorded: serial in both orders and as given, then few switches."""
     lanes = investigation.lanes
-    for attempt in _first_attempts(investigation, search := Search([lane.name for lane in lanes])):
-        yield replace(attempt, phase=investigation.variant)
-    for attempt in islice(_searched(search, lanes, min(job.switches, 1), "", reached), _MOST_WITH_VARIANTS):
-        yield replace(attempt, phase=investigation.variant)
+    search = Search([lane.name for lane in lanes])
+    more = islice(_searched(search, lanes, min(job.switches, 1), "", reached), _MOST_WITH_VARIANTS)
+    for number, attempt in enumerate(chain(_first_attempts(investigation, search), more)):
+        yield replace(attempt, phase=investigation.variant, order=(*prefix, number))
     reached.variants.append(investigation.variant)
 
 
 def _fault_attempts(
-    investigation: Investigation, lanes: tuple[Lane, ...], job: Job, reached: Reached, switches: int
+    investigation: Investigation,
+    lanes: tuple[Lane, ...],
+    job: Job,
+    reached: Reached,
+    switches: int,
+    share: Share,
+    prefix: Order,
 ) -> Iterator[Attempt]:
     if not job.faults:
         return
-    for order in (lanes, lanes[::-1]):
-        search = FaultSearch([lane.name for lane in order], investigation.program.cancels)
-        while search.tried < _MOST_FAULTS:
+    for number, order in enumerate((lanes, lanes[::-1])):
+        names = [lane.name for lane in order]
+        search = FaultSearch(names, investigation.program.cancels, share, (*prefix, number), _MOST_FAULTS)
+        while True:
             before = search.tried
             strategy = search.next(switches)
             if strategy is None:
@@ -150,7 +238,8 @@ def _fault_attempts(
             if search.bound and reached.quiet:
                 reached.cut = True
                 break
-            yield Attempt("with a request cancelled or failing", strategy, lanes, search)
+            phase = "with a request cancelled or failing"
+            yield Attempt(phase, strategy, lanes, search, search.order, search.mine)
             reached.faults += search.tried - before
 
 
@@ -199,7 +288,7 @@ def _searched(
             reached.cut = True
             return
         bound = "serial orders" if search.bound == 0 else f"serial + {switches_in_words(search.bound)}"
-        yield Attempt(f"{phase}, {bound}" if phase else bound, strategy, lanes, search)
+        yield Attempt(f"{phase}, {bound}" if phase else bound, strategy, lanes, search, search.order, search.mine)
 
 
 def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
@@ -244,14 +333,17 @@ def _choices(investigation: Investigation) -> int:
     return sum(moments // (count + 1) * count for count in steps)
 
 
-def _random_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
+def _random_attempts(investigation: Investigation, share: Share, job: Job, reached: Reached) -> Iterator[Attempt]:
     if job.concurrency == 1:
         return
     for seed in range(_RANDOM_WALKS):
+        if not share.has(seed, (*_RANDOM, seed)):
+            continue
         if reached.quiet:
             reached.cut = True
             return
-        yield Attempt("random", random_walk(investigation, seed), investigation.lanes)
+        walk = random_walk(investigation, seed)
+        yield Attempt("random", walk, investigation.lanes, order=(*_RANDOM, seed))
         reached.random += 1
 
 

@@ -5,35 +5,33 @@ It runs in the worker. Everything that decides something lives in the stage that
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from itertools import permutations
 from typing import TYPE_CHECKING
 
-from .attempts import Attempt, Reached, attempts, random_walk, variant_attempts
+from .attempts import Reached, random_walk, search_of, stages
 from .baselines import run_alone
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
+from .pursuit import Pursuit
 from .report import Result
 from .schedule.search import Search
+from .schedule.share import Share
 from .schedule.strategies import Lockstep, Replayed, Serial, Strategy
+from .sharing import Leader, Scouted, scout
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
-from .variants import with_equal_inputs, with_more_words, with_probes
 from .verdict import result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from .explain.places import Place
     from .program import Program
     from .run import Run
     from .schedule.execute import Execution
+    from .sharing import Partners
     from .worker.job import Job, Progress
-
-_REAL_CLOCK = time.monotonic
-_MOST_PAIRED = 3
 
 
 def investigate(program: Program, job: Job) -> Investigation:
@@ -49,41 +47,29 @@ def investigate(program: Program, job: Job) -> Investigation:
     return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, known=job.known)
 
 
-def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:
-    """Search the trace's interleavings within the budget and report everything that crossed."""
-    started = _REAL_CLOCK()
+def check(program: Program, job: Job, report: Callable[[Progress], None], partners: Partners | None = None) -> Result:
+    """Search the trace's interleavings within the budget and report everything that crossed.
+
+    `partners` can make a part of the search.
+    """
+    pursuit = Pursuit(program, job, report)
+    reached = pursuit.reached
     investigation = investigate(program, job)
-    search = Search([lane.name for lane in investigation.lanes])
-    reached = Reached()
-
-    def follow(on: Investigation, tries: Iterable[Attempt]) -> bool:
-        """Make the attempts; False when time is up."""
-        for attempt in tries:
-            execution = program.execute(attempt.lanes, attempt.strategy, job.concurrency)
-            reached.schedules += 1
-            if attempt.search is not None:
-                attempt.search.tell(execution)
-            on.look(execution, attempt.lanes)
-            _announce(report, attempt.phase, program, on, started)
-            elapsed = reached.elapsed_s = _REAL_CLOCK() - started
-            reached.found(tuple(finding.crossing.id for finding in on.findings))
-            reached.per_second = program.executions / elapsed
-            reached.interrupted = program.interrupted()
-            reached.out_of_budget = elapsed > job.budget_s or program.executions >= job.most_executions
-            if reached.interrupted or reached.out_of_budget:
-                return False
-        return True
-
+    search = search_of(investigation.lanes, Share(0, job.shards))
     try:
-        _announce(report, "each lane alone", program, investigation, started)
+        pursuit.announce("each lane alone", investigation)
         run_alone(investigation)
+        leader = Leader(pursuit, investigation, search, partners)
+        for answer in job.reports:
+            leader.learn([answer], True)
         # A lane that cannot finish even alone makes every schedule wait for the watchdog, and shows nothing new.
-        in_time = not investigation.stopped and follow(investigation, attempts(investigation, search, job, reached))
+        in_time = (
+            not investigation.stopped
+            and not job.reports
+            and all(leader.follow(stage) for stage in stages(investigation, search, job, reached))
+        )
         if in_time and job.variants and not investigation.news:
-            for other in variants_of(investigation):
-                other.run_alone()
-                if not follow(other, variant_attempts(other, job, reached)):
-                    break
+            leader.follow_variants()
         program.fresh.prove()
         settled = investigation.findings or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
@@ -92,23 +78,14 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
         reached.interrupted = True
     for finding in investigation.findings:
         _suspect(program, investigation.carrier_of(finding))
-    return result_of(investigation, job, search, reached, _REAL_CLOCK() - started)
+    return result_of(investigation, job, search, reached, pursuit.elapsed_s)
 
 
-def variants_of(investigation: Investigation) -> Iterator[Investigation]:
-    """The trace with other requests than were recorded, see `variants`."""
-    lanes = investigation.lanes
-    yield investigation.on(with_probes(lanes), "when each session sends its last request once more")
-    few = lanes[:_MOST_PAIRED]
-    for source, sink in permutations(few, 2):
-        same = with_equal_inputs(source, sink)
-        if same is not None:
-            what = f"when {sink.name} says the same as {source.name}"
-            yield investigation.on((source, same), what)
-    for source, sink in permutations(few, 2):
-        more = with_more_words(source, lanes)
-        if more != source:
-            yield investigation.on((more, sink), f"when {source.name} says something else, and more of it")
+def share(program: Program, job: Job, report: Callable[[Progress], None], asked_at: float | None = None) -> Scouted:
+    """Make a part of another worker's search. The budget counts from `asked_at`, on the monotonic clock."""
+    pursuit = Pursuit(program, job, report)
+    pursuit.started = pursuit.started if asked_at is None else asked_at
+    return scout(pursuit, investigate(program, job))
 
 
 def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Result:
@@ -117,7 +94,8 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     Raises:
         ScheduleError: the given schedule names a lane that is not in the trace.
     """
-    started = _REAL_CLOCK()
+    pursuit = Pursuit(program, job, report, reached=Reached(replaying=True))
+    reached = pursuit.reached
     investigation = investigate(program, job)
     order = [lane.name for lane in investigation.lanes]
     if job.schedule is not None:
@@ -139,12 +117,11 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         return Lockstep() if job.order == "lockstep" else Serial(order)
 
     investigation.suspects = tuple(program.suspects)
-    reached = Reached(replaying=True)
     run: Run | None = None
     try:
-        _announce(report, "each lane alone", program, investigation, started)
+        pursuit.announce("each lane alone", investigation)
         run_alone(investigation)
-        _announce(report, "replaying", program, investigation, started)
+        pursuit.announce("replaying", investigation)
         chosen = strategy()
         execution = program.execute(investigation.lanes, chosen, job.concurrency)
         investigation.look(execution, investigation.lanes)
@@ -160,7 +137,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         program.fresh.prove()
     except Interrupted:
         reached.interrupted = True
-    result = result_of(investigation, job, Search(order), reached, _REAL_CLOCK() - started)
+    result = result_of(investigation, job, Search(order), reached, pursuit.elapsed_s)
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
@@ -187,12 +164,3 @@ def _is_of(run: Run, execution: Execution) -> bool:
 def _suspect(program: Program, place: Place | None) -> None:
     if place is not None and place not in program.suspects:
         program.suspects.append(place)
-
-
-def _announce(
-    report: Callable[[Progress], None], phase: str, program: Program, investigation: Investigation, started: float
-) -> None:
-    from .worker.job import Progress
-
-    elapsed = max(_REAL_CLOCK() - started, 1e-6)
-    report(Progress(phase, program.executions, program.executions / elapsed, len(investigation.findings)))

@@ -48,6 +48,7 @@ class Investigation:
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
     says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
+    `scouting` leaves what is found for another process to look into, see `sharing`.
     """
 
     program: Program
@@ -71,8 +72,9 @@ class Investigation:
     suspects: tuple[Place, ...] = ()
     known: tuple[str, ...] = ()
     leftovers: bool = False
-    _seen: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
-    _tried: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
+    scouting: bool = False
+    _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
+    _tried: dict[tuple[Any, ...], int] = field(default_factory=dict[tuple[Any, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
 
     def on(self, lanes: tuple[Lane, ...], what: str) -> Investigation:
@@ -93,6 +95,35 @@ class Investigation:
             _seen=set(),
             _tried={},
         )
+
+    # ---- scouting
+
+    def scout(self) -> Investigation:
+        """The same, to be told of executions without anything of it being known here."""
+        return replace(
+            self,
+            scouting=True,
+            findings=[],
+            influences=dict(self.influences),
+            uncontrolled=dict(self.uncontrolled),
+            warnings=dict(self.warnings),
+            _seen=set(self._seen),
+            _tried=dict(self._tried),
+        )
+
+    def learned(self) -> tuple[object, ...]:
+        """Changes with everything that an execution teaches."""
+        known = (self._seen, self.influences, self.uncontrolled, self.warnings)
+        return (*map(len, known), sum(self._tried.values()), self.stopped)
+
+    def confirmed(self) -> frozenset[tuple[Any, ...]]:
+        """What is known to cross: its source, the request that shows it, where, and by which words."""
+        return frozenset(self._seen)
+
+    def expect(self, crossings: Iterable[tuple[Any, ...]]) -> None:
+        """Another process has confirmed these: they are to be looked into however often that was tried."""
+        for crossing in crossings:
+            self._tried.pop(crossing, None)
 
     @property
     def news(self) -> list[Finding]:
@@ -293,6 +324,8 @@ class Investigation:
 
     def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> None:
         """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
+        if self.scouting:
+            return
         kind = class_of(execution)
         for place, name in self._carriers:
             following = self._following(execution.schedule, lanes)

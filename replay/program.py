@@ -42,6 +42,8 @@ class Program:
     Attributes:
         interrupted: whether the user asked to stop.
         imported: called when everything is imported, before the state is taken stock of.
+        go_on: what remains to be done is done although the user asked to stop; asking again counts again.
+        loading_s: how long it took to import.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -54,6 +56,8 @@ class Program:
     stand_in: str = ""
     upstream_allow: tuple[str, ...] = ()
     imported: Callable[[], None] = lambda: None
+    go_on: Callable[[], None] = lambda: None
+    loading_s: float = 0.0
     executions: int = 0
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))

@@ -4,6 +4,7 @@ one who says more."""
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, cast
 
 from .detect.derived import versions
@@ -11,12 +12,30 @@ from .detect.values import tokens
 from .handler.bind import MESSAGE_NAMES, message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from .investigation import Investigation
     from .trace.lanes import Lane
     from .trace.model import Request
 
 _AGAIN = "~again"
+_MOST_PAIRED = 3
+
+
+def variants_of(investigation: Investigation) -> Iterator[Investigation]:
+    """The trace with other requests than were recorded."""
+    lanes = investigation.lanes
+    yield investigation.on(with_probes(lanes), "when each session sends its last request once more")
+    few = lanes[:_MOST_PAIRED]
+    for source, sink in permutations(few, 2):
+        same = with_equal_inputs(source, sink)
+        if same is not None:
+            what = f"when {sink.name} says the same as {source.name}"
+            yield investigation.on((source, same), what)
+    for source, sink in permutations(few, 2):
+        more = with_more_words(source, lanes)
+        if more != source:
+            yield investigation.on((more, sink), f"when {source.name} says something else, and more of it")
 
 
 def with_probes(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:

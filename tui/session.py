@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..replay.run import Event, Run
 from ..replay.settings import Settings
 from ..replay.trace.lanes import lane_name
-from ..replay.worker.client import Worker, WorkerOptions
 from ..replay.worker.job import Job
+from ..replay.worker.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..replay.report import Result
     from ..replay.trace.model import Trace
+    from ..replay.worker.client import WorkerOptions
     from ..replay.worker.job import Progress
 
 
 class Runner(Protocol):
-    """What runs jobs: a `Worker`, or a stand-in in tests."""
+    """What runs jobs: a `Pool`, or a stand-in in tests."""
 
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result: ...
     async def cancel(self) -> None: ...
@@ -37,7 +38,7 @@ class OpenSession:
     kind: str | None = None
     settings: Settings = field(default_factory=Settings)
     concurrency: int | None = None
-    runner: Callable[[WorkerOptions], Runner] = Worker
+    runner: Callable[[WorkerOptions], Runner] = Pool
 
     def job(self, action: Any, **changes: Any) -> Job:
         """A job on this session's trace and handler."""

@@ -6,17 +6,20 @@ may then stay as it is, and the next request finds it. At most one fault an exec
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
 from .schedule import Schedule
 from .search import Search
+from .share import Share
 from .strategies import Replayed, Serial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .execute import Execution
+    from .share import Order
     from .strategies import Strategy
 
 
@@ -26,9 +29,24 @@ class FaultSearch:
     Attributes:
         bound: the switches of the schedules into which faults are put now.
         tried: how many executions had a fault.
+        order, mine: see `Search`; every share makes the schedules without a fault, and deals out the faults in them.
     """
 
-    def __init__(self, order: Sequence[str], cancelling: bool) -> None:
+    def __init__(
+        self,
+        order: Sequence[str],
+        cancelling: bool,
+        share: Share | None = None,
+        prefix: Order = (),
+        most: int = sys.maxsize,
+    ) -> None:
+        """Args:
+        most: so many executions with a fault are enough, over all shares.
+        """
+        self._share = share or Share()
+        self._prefix = prefix
+        self._most = most
+        self._number = 0
         self._search = Search(order)
         self._order = order
         self._cancelling = cancelling
@@ -40,15 +58,28 @@ class FaultSearch:
     def bound(self) -> int:
         return self._search.bound
 
+    @property
+    def order(self) -> Order:
+        return (*self._prefix, self._number, self._is_base)
+
+    @property
+    def mine(self) -> bool:
+        return self._share.has(self._number if not self._is_base else 0, self.order)
+
     def next(self, most_switches: int) -> Strategy | None:
         """The next execution to make, or None when there is none left."""
-        while self._waiting:
+        while self._waiting and self._number < self._most:
             strategy = next(self._waiting[0], None)
             if strategy is not None:
                 self._is_base = False
+                self._number += 1
+                if not self.mine:
+                    continue
                 self.tried += 1
                 return strategy
             self._waiting.popleft()
+        if self._number >= self._most:
+            return None
         self._is_base = True
         return self._search.next(most_switches)
 

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from ..attempts import Attempt, Reached, attempts, random_walk, variant_attempts
-from ..checking import variants_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
@@ -19,6 +18,7 @@ from ..schedule.search import Search
 from ..schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
 from ..trace.lanes import lanes_of
+from ..variants import variants_of
 from ..worker.job import Progress
 from .coverage import result_of
 from .kept_state import distrust_leftovers

@@ -22,7 +22,14 @@ from .watchdog import DUMP_SIGNAL
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Self
+    from typing import Protocol, Self
+
+    class Others(Protocol):
+        """The workers with which one that leads a search can share it; see `pool`."""
+
+        async def share(self, job: Job, stage: dict[str, Any]) -> None: ...
+        async def reports(self) -> list[dict[str, Any]]: ...
+
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
@@ -64,8 +71,10 @@ class Worker:
     ) -> None:
         await self.close()
 
-    async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
-        """Run one job to its end. Jobs of one worker run one at a time.
+    async def run(
+        self, job: Job, on_progress: Callable[[Progress], None] | None = None, others: Others | None = None
+    ) -> Result:
+        """Run one job to its end. Jobs of one worker run one at a time. `others` are needed where `job.shards` are.
 
         Where state turns out to outlive being put back, the job starts over in a new process, which puts that back as
         well, or forks.
@@ -75,13 +84,22 @@ class Worker:
             ScheduleError, CrosslaneError: as the job's stages raise them.
             WorkerError: the worker cannot be started, or died for another reason.
         """
+        return Result.from_json(await self._settled(job, on_progress, others))
+
+    async def share(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+        """Run a job that is a share of another worker's search, in the same way; the JSON of `sharing.Scouted`."""
+        return await self._settled(job, on_progress, None)
+
+    async def _settled(
+        self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
+    ) -> dict[str, Any]:
         self._cancelled = False
         lesson = _program(job)
         keep, fork = self._lessons.get(lesson, (job.keep, job.fork))
         job = replace(job, keep=keep, fork=fork)
         for _ in range(_RESTARTS):
             try:
-                return await self._run(job, on_progress)
+                return await self._run(job, on_progress, others)
             except StateEscaped as error:
                 # Also for the jobs to come, which would else start with the same lesson.
                 if not error.where:
@@ -90,15 +108,17 @@ class Worker:
                 self._lessons[lesson] = (job.keep, job.fork)
         job = replace(job, fork=True)
         self._lessons[lesson] = (job.keep, job.fork)
-        return await self._run(job, on_progress)
+        return await self._run(job, on_progress, others)
 
-    async def _run(self, job: Job, on_progress: Callable[[Progress], None] | None) -> Result:
+    async def _run(
+        self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
+    ) -> dict[str, Any]:
         if self._handler is not None and self._handler != _program(job):
             await self.close()
         process = await self._started()
         self._handler = _program(job)
         assert process.stdin is not None
-        process.stdin.write((json.dumps({"do": "run", "job": job.to_json()}) + "\n").encode())
+        _send(process.stdin, {"do": "run", "job": job.to_json()})
         dying = ""
         try:
             with contextlib.suppress(ConnectionError):
@@ -112,11 +132,15 @@ class Worker:
                     if self._cancelled:
                         process.send_signal(signal.SIGINT)
                 if "result" in message:
-                    return Result.from_json(message["result"])
+                    return message["result"]
                 if "error" in message:
                     raise self._error(message["error"])
                 if "progress" in message and on_progress is not None:
                     on_progress(Progress(**message["progress"]))
+                if "share" in message and others is not None:
+                    await others.share(job, message["share"])
+                if "await" in message and others is not None:
+                    _send(process.stdin, {"reports": await others.reports()})
                 dying = message.get("dying", dying)
         except BaseException:
             # After an error the handler's modules may be half imported, and a cancelled task leaves an answer behind:
@@ -221,6 +245,10 @@ class Worker:
         others = [frame for frame in frames if not frame[0].startswith(str(_LAUNCH.parent.parent))]
         own = [frame for frame in others if frame[0].startswith(str(self._options.cwd) + os.sep)]
         return _shown(*(own or others)[0], self._options.cwd) if others else ""
+
+
+def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    pipe.write((json.dumps(message) + "\n").encode())
 
 
 def _program(job: Job) -> tuple[object, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ..allow import Allow
     from ..schedule.schedule import Schedule
+    from ..schedule.share import Order
     from ..trace.model import Exchange
 
 DEFAULT_BUDGET_S = 30.0
@@ -22,7 +23,7 @@ class Job:
     """One piece of work.
 
     Attributes:
-        action: `check` searches, `replay` executes once.
+        action: `check` searches, `replay` executes once, `share` makes a part of another worker's search.
         trace: the path, for messages. `exchanges` are what is executed.
         handler: `file.py:attr`, `package.module:attr` or `package.module:factory()`.
         kind: `function`, `asgi`, … or None to detect it.
@@ -47,9 +48,14 @@ class Job:
         known: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
         environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
+        shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
+        alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
+        stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
+        found: something had crossed before that part began.
+        reports: what others reported to a worker that died: only this is looked into.
     """
 
-    action: Literal["check", "replay"]
+    action: Literal["check", "replay", "share"]
     trace: str
     exchanges: tuple[Exchange, ...]
     handler: str
@@ -75,16 +81,30 @@ class Job:
     fork: bool = False
     environment: bool = True
     known: tuple[str, ...] = ()
+    shards: int = 1
+    shard: int = 0
+    alone_s: float = 1.0
+    stage: str = ""
+    after: Order = ()
+    found: bool = False
+    reports: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def share(self, stage: dict[str, Any], shard: int) -> Job:
+        """The job of a worker that makes share `shard`; `stage` is what the leader says of it."""
+        return replace(self, action="share", shard=shard, **stage)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …"""
+    """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …
+
+    `covered` are the different schedules that were executed in the search; `executions` has all there were."""
 
     phase: str
     executions: int
     per_second: float
     findings: int
+    covered: int = 0

@@ -2,6 +2,7 @@
 
 In:  {"do": "run", "job": {…}}
 Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…}} ·
+     {"share": {…}} for other workers to begin, {"await": true} to hear their {"reports": […]} in the next line in ·
      {"error": {"type", "what", "where", "remedy"}} · {"dying": "…"} before the process has to end itself
 
 An interrupt signal asks the running job to stop; end of input ends the process.
@@ -18,6 +19,7 @@ import platform
 import sys
 import time
 import warnings
+from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -83,16 +85,17 @@ class Channel:
         now = _clock()
         if now - self._heard >= _PROGRESS_EVERY_S:
             self._heard = now
-            self.send(
-                {
-                    "progress": {
-                        "phase": progress.phase,
-                        "executions": progress.executions,
-                        "per_second": progress.per_second,
-                        "findings": progress.findings,
-                    }
-                }
-            )
+            self.send({"progress": asdict(progress)})
+
+    def share(self, stage: dict[str, Any]) -> None:
+        self.send({"share": stage})
+
+    def reports(self) -> list[dict[str, Any]]:
+        self.send({"await": True})
+        line = self._in.readline()
+        if not line:
+            os._exit(0)
+        return json.loads(line)["reports"]
 
 
 def main() -> None:
@@ -109,27 +112,35 @@ def main() -> None:
     determinism.install()
     program: Program | None = None
     for line in channel.lines():
+        heard = _clock()
         job = _job(json.loads(line)["job"])
         try:
             if program is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
+                began = _clock()
                 program = assemble(job, channel, capture, determinism, interrupt)
+                program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
-            run = checking.check if job.action == "check" else checking.replay
-            result = run(program, job, channel.progress).to_json()
-            if job.action == "replay" and job.environment:
-                result["environment"] = {
-                    **environment(),
-                    "kind": program.handler.kind,
-                    "parameters": program.handler.roles,
-                }
+            match job.action:
+                case "check":
+                    result = checking.check(program, job, channel.progress, channel).to_json()
+                case "share":
+                    result = checking.share(program, job, channel.progress, heard).to_json()
+                case "replay":
+                    result = checking.replay(program, job, channel.progress).to_json()
+                    if job.environment:
+                        result["environment"] = {
+                            **environment(),
+                            "kind": program.handler.kind,
+                            "parameters": program.handler.roles,
+                        }
             channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
             channel.send({"error": {"type": kind, "what": error.what, "where": error.where, "remedy": error.remedy}})
         except BaseException as error:  # a CancelledError of the program's may get as far as this
             channel.send({"error": _internal(error)})
-        interrupt.asked = False
+        interrupt.answered()
     os._exit(0)  # threads that the program left behind must not keep the process
 
 

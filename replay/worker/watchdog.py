@@ -41,6 +41,9 @@ class Interrupt:
 
     asked: bool = False
 
+    def answered(self) -> None:
+        self.asked = False
+
     def listen(self) -> None:
         signal.signal(signal.SIGINT, self._hear)
 

@@ -36,6 +36,9 @@ def check(
         Path | None, typer.Option(help="Write what was found into this file, as known from now on.")
     ] = None,
     reason: Annotated[str, typer.Option(help="With --write-baseline: why the new entries are known.")] = "",
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Processes that search, each with the program in it; 0 is one a core.")
+    ] = 0,
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,
     kind: options.KindOption = None,
@@ -82,7 +85,7 @@ def check(
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote
     )
-    result = run.run_job(job, worker, service)
+    result = run.run_job(job, worker, service, jobs)
     if write_baseline is not None:
         known = load_baseline(write_baseline, must_exist=False)
         printing.write(write_baseline, renewed(result.report, known, reason))

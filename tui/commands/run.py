@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...replay.service.options import ServiceOptions
     from ...replay.trace.model import Exchange, Trace
     from ...replay.worker.client import WorkerOptions
-    from ...replay.worker.job import Job, Progress
+    from ...replay.worker.job import Job
 
 
 def load_trace(path: Path) -> Trace:
@@ -45,12 +45,14 @@ def replayable(trace: Trace) -> tuple[Exchange, ...]:
     return kept
 
 
-def run_job(job: Job, options: WorkerOptions, service: ServiceOptions) -> Result:
+def run_job(job: Job, options: WorkerOptions, service: ServiceOptions, jobs: int = 1) -> Result:
     """Run a job with a line of progress on a terminal; ctrl-c asks it to stop and keeps what it found."""
+    from .progress_line import ProgressLine
+
     console = Console(stderr=True)
 
     async def work() -> Result:
-        async with service_run.runner(job.handler, options, service) as worker:
+        async with service_run.runner(job.handler, options, service, jobs) as worker:
             stopping: set[asyncio.Task[None]] = set()
 
             def interrupt() -> None:
@@ -61,15 +63,8 @@ def run_job(job: Job, options: WorkerOptions, service: ServiceOptions) -> Result
                     asyncio.get_running_loop().add_signal_handler(each, interrupt)
             if not console.is_terminal:
                 return await worker.run(job)
-            with console.status("starting") as status:
-
-                def show(progress: Progress) -> None:
-                    found = f", {progress.findings} found" if progress.findings else ""
-                    status.update(
-                        Text(f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s{found}")
-                    )
-
-                return await worker.run(job, show)
+            with ProgressLine(console, job) as line:
+                return await worker.run(job, line.show)
 
     return asyncio.run(work())
 

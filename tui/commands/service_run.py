@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...replay.service.runner import ServiceRunner
-    from ...replay.worker.client import Worker, WorkerOptions
+    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.pool import Pool
 
 LlmPortOption = Annotated[
     int, typer.Option(min=0, max=65535, help="For a URL: where the stub LLM listens; 0 takes a free port.")
@@ -67,19 +68,23 @@ def options(
     )
 
 
-def runner(handler: str, worker: WorkerOptions, service: ServiceOptions) -> Worker | ServiceRunner:
-    """What runs jobs on a handler: a service stays where it is, everything else is imported by a worker."""
+def runner(handler: str, worker: WorkerOptions, service: ServiceOptions, jobs: int = 0) -> Pool | ServiceRunner:
+    """What runs jobs on a handler: a service stays where it is, everything else is imported by workers.
+
+    Args:
+        jobs: how many of them search; 0 is one a core.
+    """
     if is_service(handler):
         from ...replay.service.runner import ServiceRunner
 
         return ServiceRunner(service)
-    from ...replay.worker.client import Worker
+    from ...replay.worker.pool import Pool
 
-    return Worker(worker)
+    return Pool(worker, jobs)
 
 
 def runner_of(
     handler: str | None, llm_port: int, launch: str | None
-) -> Callable[[WorkerOptions], Worker | ServiceRunner]:
+) -> Callable[[WorkerOptions], Pool | ServiceRunner]:
     """What makes the runner of the interface, which knows of its directory and interpreter alone."""
     return lambda worker: runner(handler or "", worker, ServiceOptions(worker.cwd, llm_port, launch))
