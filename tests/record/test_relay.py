@@ -53,7 +53,7 @@ def told_alike(path: Path) -> list[dict]:
     kept = []
     for file in parts(path):
         for event in events(file):
-            for member in ("t", "dt", "created", "clock"):
+            for member in ("t", "dt", "created", "clock", "writer"):
                 event.pop(member, None)
             for member in ("id", "parent"):
                 if member in event:
@@ -367,3 +367,25 @@ async def test_a_proxy_that_is_killed_under_load_keeps_every_exchange_that_a_cli
     kept = {e.request.user: e.response.body for e in loaded.exchanges if e.response is not None}
     assert len(seen) >= 500
     assert all(kept[user] == {"for": user} for user in seen)
+
+
+def test_a_trace_is_read_once_the_process_beside_a_killed_service_has_written_it(trace: Path):
+    service = subprocess.Popen(
+        [sys.executable, "-c", SERVICE, str(trace), "500", "hang"], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    service.stdout.readline()
+    service.kill()
+    service.communicate()
+    assert len(load(trace).exchanges) == 501
+
+
+def test_a_trace_is_read_as_it_is_while_the_service_is_alive(trace: Path):
+    relay = started(Settings(str(trace)))
+    run(relay, [[("respond", 200, ())]])
+    sidecar = relay._channel._sidecar
+    while sidecar.counts()[0] < 2:
+        os.sched_yield()
+    assert len(load(trace).exchanges) == 1
+    assert not load(trace).closed
+    relay.close()
+    assert load(trace).closed
