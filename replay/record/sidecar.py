@@ -118,7 +118,6 @@ def main(counts: int) -> None:
     """Record until the pipe ends. `counts` is the descriptor that keeps the counts."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    os.write(1, b"+")
     sys.setswitchinterval(0.001)  # the thread that reads must not wait long
     intake = Intake(0)
     while not (first := intake.frames(1, 60)):
@@ -130,6 +129,7 @@ def main(counts: int) -> None:
     recorder = Settings.from_data(data).recorder(
         told=told.take if notes else None, origin=Origin(*origin), now=clock.now_ns
     )
+    os.write(1, b"+")  # from now on the file says who writes it
     gc.freeze()
     replay = Replay(recorder, clock)
     while not intake.ended:

@@ -25,7 +25,7 @@ from crosslane.replay.record.settings import Settings
 from crosslane.replay.record.writer import Limits
 from crosslane.replay.trace.events import parts
 from crosslane.replay.trace.store import load
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import events
@@ -80,8 +80,8 @@ def test_the_same_traffic_gives_the_same_events_in_this_process_and_beside_it(tm
         Settings(str(tmp_path / name / "trace.jsonl"), "asgi", redact=redact, limits=limits)
         for name in ("here", "beside")
     )
-    for settings in (here, beside):
-        Path(settings.path).parent.mkdir()
+    for each in (here, beside):
+        Path(each.path).parent.mkdir()
     in_process = here.recorder()
     run(in_process, TALK)
     in_process.close()
@@ -119,6 +119,7 @@ class _Caught(Relay):
         self._numbers = itertools.count(1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=st.lists(st.lists(_step, max_size=6), max_size=4), cut=st.integers(0, 2_000))
 def test_whatever_is_done_to_a_relay_arrives_at_the_recorder(tmp_path_factory, script: list, cut: int):
     folder = tmp_path_factory.mktemp("traces")
