@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import operator
 import os
 import select
 import signal
@@ -20,13 +21,13 @@ import time
 from typing import TYPE_CHECKING
 
 from .frames import Clock, Replay, packed, unpacked
+from .recorder import Note
 from .settings import Settings
 from .sidecar_process import COUNTS
 from .writer import Origin
 
 if TYPE_CHECKING:
     from .frames import Frame
-    from .recorder import Note
 
 _READ = 1 << 20
 _AHEAD = 128 << 20
@@ -36,6 +37,7 @@ _PAUSE_S = 0.002
 """Reading a little later than one could wakes this process once for many frames, and lets the service's writes be
 cheap: one that wakes a reader costs it twice as much."""
 _NOTES_S = 0.05
+_MEMBERS = operator.attrgetter(*(member.name for member in dataclasses.fields(Note)))  # `astuple` copies deeply
 
 
 class Intake:
@@ -94,7 +96,7 @@ class Told:
         self._gone = False
 
     def take(self, note: Note) -> None:
-        self._notes.append(dataclasses.astuple(note))
+        self._notes.append(_MEMBERS(note))
 
     def pass_on(self) -> bool:
         """Send them, if it is time; whether some still wait."""

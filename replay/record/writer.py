@@ -115,7 +115,7 @@ class Writer:
 
     def put(self, event: dict[str, Any]) -> None:
         """Append one event. Whole once this returns, unless the disk is slow; never waits for another writer."""
-        line = json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+        line = _json(event).encode("ascii") + b"\n"
         if self._pid != os.getpid():
             self._after_fork()
         if self._slow or not self._lock.acquire(blocking=False):
@@ -271,6 +271,7 @@ def part_of(path: Path, pid: int, number: int) -> Path:
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.part-{pid}-{number:04d}.jsonl")
 
 
+_json = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one for every line
 _COMPRESS: deque[Path] = deque()
 _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()
 
