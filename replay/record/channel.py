@@ -141,7 +141,7 @@ class Channel:
         return True
 
     def _open(self, wait_s: float = 0.0) -> None:
-        self._sidecar = Sidecar(self._told, wait_s)
+        self._sidecar = Sidecar(self._told)
         self._pipe = self._sidecar.pipe
         self._sent = 0
         clock = (self._pid, self._wall0_ns, self._mono0_ns)
@@ -149,6 +149,11 @@ class Channel:
         if self._lost > self._told_lost:
             self._waiting.append(self._losses())
         self._drain()
+        try:
+            self._sidecar.up(wait_s)
+        except OSError:
+            self._shut()
+            raise
 
     def _write(self, data: bytes) -> int:
         """How much of it the pipe took."""

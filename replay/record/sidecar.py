@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import operator
 import os
 import select
 import signal
@@ -20,13 +21,13 @@ import time
 from typing import TYPE_CHECKING
 
 from .frames import Clock, Replay, packed, unpacked
+from .recorder import Note
 from .settings import Settings
 from .sidecar_process import COUNTS
 from .writer import Origin
 
 if TYPE_CHECKING:
     from .frames import Frame
-    from .recorder import Note
 
 _READ = 1 << 20
 _AHEAD = 128 << 20
@@ -36,6 +37,7 @@ _PAUSE_S = 0.002
 """Reading a little later than one could wakes this process once for many frames, and lets the service's writes be
 cheap: one that wakes a reader costs it twice as much."""
 _NOTES_S = 0.05
+_MEMBERS = operator.attrgetter(*(member.name for member in dataclasses.fields(Note)))  # `astuple` copies deeply
 
 
 class Intake:
@@ -94,7 +96,7 @@ class Told:
         self._gone = False
 
     def take(self, note: Note) -> None:
-        self._notes.append(dataclasses.astuple(note))
+        self._notes.append(_MEMBERS(note))
 
     def pass_on(self) -> bool:
         """Send them, if it is time; whether some still wait."""
@@ -118,7 +120,6 @@ def main(counts: int) -> None:
     """Record until the pipe ends. `counts` is the descriptor that keeps the counts."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    os.write(1, b"+")
     sys.setswitchinterval(0.001)  # the thread that reads must not wait long
     intake = Intake(0)
     while not (first := intake.frames(1, 60)):
@@ -130,6 +131,7 @@ def main(counts: int) -> None:
     recorder = Settings.from_data(data).recorder(
         told=told.take if notes else None, origin=Origin(*origin), now=clock.now_ns
     )
+    os.write(1, b"+")  # from now on the file says who writes it
     gc.freeze()
     replay = Replay(recorder, clock)
     while not intake.ended:

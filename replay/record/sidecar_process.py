@@ -39,13 +39,12 @@ class Sidecar:
 
     Args:
         told: called, from a thread, with every `Note` that comes back.
-        wait_s: so long at most until it is up; 0 does not wait.
 
     Raises:
-        OSError: it cannot be started, or does not come up.
+        OSError: it cannot be started.
     """
 
-    def __init__(self, told: Callable[[Note], None] | None, wait_s: float) -> None:
+    def __init__(self, told: Callable[[Note], None] | None) -> None:
         python = interpreter()
         if python is None:
             raise FileNotFoundError("no interpreter of this installation")
@@ -73,14 +72,23 @@ class Sidecar:
             os.close(ends)
         assert self._process.stdout is not None
         self._answers = self._process.stdout
-        if wait_s and not self._up(wait_s):
+        self._thread: threading.Thread | None = None
+        self._told = told
+
+    def up(self, seconds: float) -> None:
+        """Wait, so long at most, until it has the file open.
+
+        Raises:
+            OSError: it does not come up.
+        """
+        if seconds and not (self._readable(seconds) and os.read(self._answers.fileno(), 1)):
             self._process.kill()
             self._process.wait()
-            os.close(self.pipe)
             raise OSError("it does not come up")
-        self._thread: threading.Thread | None = None
-        if told is not None:
-            self._thread = threading.Thread(target=self._listen, args=(told,), name="crosslane-notes", daemon=True)
+        if self._told is not None:
+            self._thread = threading.Thread(
+                target=self._listen, args=(self._told, not seconds), name="crosslane-notes", daemon=True
+            )
             self._thread.start()
 
     def counts(self) -> tuple[int, int]:
@@ -103,16 +111,15 @@ class Sidecar:
         """After a fork: it is the parent's."""
         self._process.returncode = 0  # not ours to wait for
 
-    def _up(self, seconds: float) -> bool:
-        return self._readable(seconds) and os.read(self._answers.fileno(), 1) != b""
-
     def _readable(self, seconds: float) -> bool:
         return bool(select.select([self._answers], [], [], max(0.0, seconds))[0])
 
-    def _listen(self, told: Callable[[Note], None]) -> None:
+    def _listen(self, told: Callable[[Note], None], greeted: bool) -> None:
         from .recorder import Note
 
         with contextlib.suppress(ValueError, OSError):
+            if greeted:  # nobody has waited for it to come up
+                self._answers.read(1)
             while size := int.from_bytes(self._answers.read(4), "little"):
                 for each in marshal.loads(self._answers.read(size)):
                     told(Note(*each))

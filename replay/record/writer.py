@@ -6,7 +6,7 @@ write took long, or another thread is in one), lines go to a bounded backlog tha
 not fit there is counted, and the count stands in the closing `end` event. The same thread flushes to the disk, and
 compresses the parts that rotation has closed. Measured for this choice: append 2 us, fsync 150 us.
 
-This module imports the standard library alone: it lives in the recorded service.
+This module imports the standard library alone and its siblings: it lives in the recorded service.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ..trace.writing import mark, writer_of
 
 _SLOW_S = 0.02
 """A write that takes longer sends the next ones to the backlog."""
@@ -81,6 +83,7 @@ class Writer:
         shared: bool = False,
         origin: Origin | None = None,
     ) -> None:
+        self._apart = origin is not None
         origin = origin or Origin.here()
         self.path = path
         self.limits = limits or Limits()
@@ -112,7 +115,7 @@ class Writer:
 
     def put(self, event: dict[str, Any]) -> None:
         """Append one event. Whole once this returns, unless the disk is slow; never waits for another writer."""
-        line = json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+        line = _json(event).encode("ascii") + b"\n"
         if self._pid != os.getpid():
             self._after_fork()
         if self._slow or not self._lock.acquire(blocking=False):
@@ -167,8 +170,11 @@ class Writer:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(self._file, flags, 0o600)
         clock = {"wall0_ns": self._wall0_ns, "mono0_ns": self._mono0_ns, "boot": _boot()}
+        writer = {"writer": writer_of(self.pid)} if self._apart else {}
+        if self._apart:
+            mark(descriptor)
         created = datetime.fromtimestamp(self._wall0_ns / 1e9, UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"k": "header", "v": 1, "created": created, "clock": clock, **self._header}) + "\n"
+        line = json.dumps({"k": "header", "v": 1, "created": created, "clock": clock, **writer, **self._header}) + "\n"
         self._size = os.fstat(descriptor).st_size
         self._size += os.write(descriptor, line.encode("ascii"))
         return descriptor
@@ -265,6 +271,7 @@ def part_of(path: Path, pid: int, number: int) -> Path:
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.part-{pid}-{number:04d}.jsonl")
 
 
+_json = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one for every line
 _COMPRESS: deque[Path] = deque()
 _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from ..errors import TraceError
 from .compressed import open_any
 from .model import Json, Problem
+from .writing import wait_until_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +82,7 @@ def _events_of(
     file: Path, problems: list[Problem], prefix: str, on_line: Callable[[int], None] | None
 ) -> Iterator[tuple[int, dict[str, Json]]]:
     number = 0
+    wait_until_written(file)
     try:
         with open_any(file) as stream:
             for number, line in enumerate(stream, 1):

@@ -125,7 +125,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 _places = st.lists(st.integers(0, len(CLIENT)), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(one=_places, other=_places)
 async def test_however_the_streams_are_cut_the_same_passes_and_the_same_is_noted(tmp_path_factory, one, other):
     between = Between(tmp_path_factory.mktemp("traces") / "trace.jsonl")

@@ -25,7 +25,7 @@ from crosslane.replay.record.settings import Settings
 from crosslane.replay.record.writer import Limits
 from crosslane.replay.trace.events import parts
 from crosslane.replay.trace.store import load
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import events
@@ -53,7 +53,7 @@ def told_alike(path: Path) -> list[dict]:
     kept = []
     for file in parts(path):
         for event in events(file):
-            for member in ("t", "dt", "created", "clock"):
+            for member in ("t", "dt", "created", "clock", "writer"):
                 event.pop(member, None)
             for member in ("id", "parent"):
                 if member in event:
@@ -80,8 +80,8 @@ def test_the_same_traffic_gives_the_same_events_in_this_process_and_beside_it(tm
         Settings(str(tmp_path / name / "trace.jsonl"), "asgi", redact=redact, limits=limits)
         for name in ("here", "beside")
     )
-    for settings in (here, beside):
-        Path(settings.path).parent.mkdir()
+    for each in (here, beside):
+        Path(each.path).parent.mkdir()
     in_process = here.recorder()
     run(in_process, TALK)
     in_process.close()
@@ -119,6 +119,7 @@ class _Caught(Relay):
         self._numbers = itertools.count(1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=st.lists(st.lists(_step, max_size=6), max_size=4), cut=st.integers(0, 2_000))
 def test_whatever_is_done_to_a_relay_arrives_at_the_recorder(tmp_path_factory, script: list, cut: int):
     folder = tmp_path_factory.mktemp("traces")
@@ -367,3 +368,25 @@ async def test_a_proxy_that_is_killed_under_load_keeps_every_exchange_that_a_cli
     kept = {e.request.user: e.response.body for e in loaded.exchanges if e.response is not None}
     assert len(seen) >= 500
     assert all(kept[user] == {"for": user} for user in seen)
+
+
+def test_a_trace_is_read_once_the_process_beside_a_killed_service_has_written_it(trace: Path):
+    service = subprocess.Popen(
+        [sys.executable, "-c", SERVICE, str(trace), "500", "hang"], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    service.stdout.readline()
+    service.kill()
+    service.communicate()
+    assert len(load(trace).exchanges) == 501
+
+
+def test_a_trace_is_read_as_it_is_while_the_service_is_alive(trace: Path):
+    relay = started(Settings(str(trace)))
+    run(relay, [[("respond", 200, ())]])
+    sidecar = relay._channel._sidecar
+    while sidecar.counts()[0] < 2:
+        os.sched_yield()
+    assert len(load(trace).exchanges) == 1
+    assert not load(trace).closed
+    relay.close()
+    assert load(trace).closed
