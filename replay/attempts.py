@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .schedule.faults import FaultSearch
 from .schedule.reduction import Reduction
 from .schedule.search import Search
-from .schedule.strategies import Lockstep, Nested, Recorded, Serial, Strategy, WeightedWalk
+from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
 from .state.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _MOST_WITH_VARIANTS = 150
 _EXHAUSTIVE_S = 8.0
 _REDUCTION_SHARE = 0.6
 _TRIAL_S = 1.0
+_QUIET_S = 1.0
+_ALWAYS_SWITCHES = 1
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Reached:
     Attributes:
         interleavings: how many there are, when all are covered by reduction; `reduced` of them were executed.
         irreducible: why they could not be covered in this way.
+        cut: the search ended before its budget, because something was found and it was `quiet` since.
     """
 
     schedules: int = 0
@@ -54,6 +57,21 @@ class Reached:
     replaying: bool = False
     per_second: float = 0.0
     elapsed_s: float = 0.0
+    cut: bool = False
+    _found: tuple[str, ...] = ()
+    _found_after: int = 0
+    _found_s: float = 0.0
+
+    def found(self, crossings: tuple[str, ...]) -> None:
+        """These are known after the latest schedule, by their ids."""
+        if crossings != self._found:
+            self._found, self._found_after, self._found_s = crossings, self.schedules, self.elapsed_s
+
+    @property
+    def quiet(self) -> bool:
+        """Whether as many schedules again as it took to find what is known, and a second, have shown nothing new."""
+        again = self.schedules >= 2 * self._found_after
+        return bool(self._found) and again and self.elapsed_s - self._found_s >= _QUIET_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,9 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
+
+    Once something is found and nothing new for a while (`Reached.quiet`), only what is most likely to add to it is
+    still made: one switch, single faults in serial orders. For a clean verdict nothing is left out.
     """
     lanes = investigation.lanes
     yield from _first_attempts(investigation, search)
@@ -80,16 +101,16 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
     if many:
         for pair in combinations(lanes, 2):
             yield from _searched(
-                Search([lane.name for lane in pair]), pair, job.switches, f"{len(lanes)} lanes in pairs"
+                Search([lane.name for lane in pair]), pair, job.switches, f"{len(lanes)} lanes in pairs", reached
             )
             yield from _fault_attempts(investigation, pair, job, reached, 0)
             reached.pairs += 1
         yield from _reduced(investigation, job, reached)
         if not reached.interleavings:
             yield from _random_attempts(investigation, job, reached)
-            yield from _searched(search, lanes, job.switches, "")
+            yield from _searched(search, lanes, job.switches, "", reached, always=-1)
         return
-    yield from _searched(search, lanes, job.switches, "")
+    yield from _searched(search, lanes, job.switches, "", reached)
     yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES)
     # What has crossed already needs no proof that nothing does.
     if (
@@ -97,7 +118,7 @@ def attempts(investigation: Investigation, search: Search, job: Job, reached: Re
         and not investigation.news
         and _interleavings(investigation) <= reached.per_second * _EXHAUSTIVE_S
     ):
-        yield from _searched(search, lanes, 1_000_000, "")
+        yield from _searched(search, lanes, 1_000_000, "", reached)
     if not search.exhausted:
         yield from _reduced(investigation, job, reached)
     if not search.exhausted and not reached.interleavings:
@@ -109,7 +130,7 @@ def variant_attempts(investigation: Investigation, job: Job, reached: Reached) -
     lanes = investigation.lanes
     for attempt in _first_attempts(investigation, search := Search([lane.name for lane in lanes])):
         yield replace(attempt, phase=investigation.variant)
-    for attempt in islice(_searched(search, lanes, min(job.switches, 1), ""), _MOST_WITH_VARIANTS):
+    for attempt in islice(_searched(search, lanes, min(job.switches, 1), "", reached), _MOST_WITH_VARIANTS):
         yield replace(attempt, phase=investigation.variant)
     reached.variants.append(investigation.variant)
 
@@ -125,6 +146,9 @@ def _fault_attempts(
             before = search.tried
             strategy = search.next(switches)
             if strategy is None:
+                break
+            if search.bound and reached.quiet:
+                reached.cut = True
                 break
             yield Attempt("with a request cancelled or failing", strategy, lanes, search)
             reached.faults += search.tried - before
@@ -161,8 +185,19 @@ def _first_attempts(investigation: Investigation, search: Search) -> Iterator[At
             yield Attempt("serial, rotated", Serial(order[shift:] + order[:shift]), lanes)
 
 
-def _searched(search: Search, lanes: tuple[Lane, ...], switches: int, phase: str) -> Iterator[Attempt]:
+def _searched(
+    search: Search,
+    lanes: tuple[Lane, ...],
+    switches: int,
+    phase: str,
+    reached: Reached,
+    always: int = _ALWAYS_SWITCHES,
+) -> Iterator[Attempt]:
+    """Schedules with ever more switches; with at most `always` even where nothing new is to be expected."""
     while (strategy := search.next(switches)) is not None:
+        if search.bound > always and reached.quiet:
+            reached.cut = True
+            return
         bound = "serial orders" if search.bound == 0 else f"serial + {switches_in_words(search.bound)}"
         yield Attempt(f"{phase}, {bound}" if phase else bound, strategy, lanes, search)
 
@@ -212,13 +247,21 @@ def _choices(investigation: Investigation) -> int:
 def _random_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
     if job.concurrency == 1:
         return
+    for seed in range(_RANDOM_WALKS):
+        if reached.quiet:
+            reached.cut = True
+            return
+        yield Attempt("random", random_walk(investigation, seed), investigation.lanes)
+        reached.random += 1
+
+
+def random_walk(investigation: Investigation, seed: int) -> RandomWalk:
+    """The same for `replay --seed` as for the search. The lanes have to be run alone first."""
     steps: dict[str, int] = {}
     for execution in investigation.solo_runs.values():
         for name, count in Counter(lane for lane, _, _ in execution.decisions).items():
             steps[name] = max(count, steps.get(name, 0))
-    for seed in range(_RANDOM_WALKS):
-        yield Attempt("random", WeightedWalk(seed, steps), investigation.lanes)
-        reached.random += 1
+    return RandomWalk(seed, steps)
 
 
 def switches_in_words(count: int) -> str:

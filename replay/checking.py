@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from .attempts import Attempt, Reached, attempts, variant_attempts
+from .attempts import Attempt, Reached, attempts, random_walk, variant_attempts
 from .baselines import run_alone
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
@@ -18,7 +18,7 @@ from .investigation import Investigation
 from .report import Result
 from .schedule.schedule import Schedule
 from .schedule.search import Search
-from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
+from .schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
 from .variants import with_equal_inputs, with_more_words, with_probes
@@ -67,6 +67,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
             on.look(execution, attempt.lanes)
             _announce(report, attempt.phase, program, on, started)
             elapsed = reached.elapsed_s = _REAL_CLOCK() - started
+            reached.found(tuple(finding.crossing.id for finding in on.findings))
             reached.per_second = program.executions / elapsed
             reached.interrupted = program.interrupted()
             reached.out_of_budget = elapsed > job.budget_s or program.executions >= job.most_executions
@@ -135,7 +136,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
             rest = Serial(order) if job.then is None else Replayed(job.then, Serial(order))
             return Replayed(job.schedule, rest)
         if job.order == "random":
-            return RandomWalk(job.seed)
+            return random_walk(investigation, job.seed)
         return Lockstep() if job.order == "lockstep" else Serial(order)
 
     investigation.suspects = tuple(program.suspects)
@@ -162,11 +163,6 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         reached.interrupted = True
     result = result_of(investigation, job, Search(order), reached, _REAL_CLOCK() - started)
     return result if run is None else Result(result.report, run, result.findings, result.solo)
-
-
-def schedule_of(run: Run) -> Schedule:
-    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
-    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
 
 
 def _timeline(investigation: Investigation, execution: Execution, job: Job) -> Run:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from ..attempts import Attempt, Reached, attempts, variant_attempts
-from ..checking import schedule_of, variants_of
+from ..attempts import Attempt, Reached, attempts, random_walk, variant_attempts
+from ..checking import variants_of
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
+from ..schedule.schedule import Schedule
 from ..schedule.search import Search
-from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
+from ..schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
 from ..trace.lanes import lanes_of
 from ..worker.job import Progress
@@ -145,11 +146,6 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
             job.trace,
             f"its lanes are {', '.join(order)}",
         )
-    strategy: Strategy = Lockstep()
-    if job.schedule is not None:
-        strategy = Replayed(job.schedule, Serial(order))
-    elif job.order != "lockstep":
-        strategy = RandomWalk(job.seed) if job.order == "random" else Serial(order)
     reached = Reached(replaying=True)
     run: Run | None = None
     try:
@@ -157,10 +153,15 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         run_alone(target, investigation)
         if investigation.stopped:
             return result_of(target, investigation, job, Search(order), reached, _clock() - started)
+        strategy: Strategy = Lockstep()
+        if job.schedule is not None:
+            strategy = Replayed(job.schedule, Serial(order))
+        elif job.order != "lockstep":
+            strategy = random_walk(investigation, job.seed) if job.order == "random" else Serial(order)
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)
-        again = target.execute(investigation.lanes, Replayed(schedule_of(run), Serial(order)), job.concurrency)
+        again = target.execute(investigation.lanes, Replayed(_followed(run), Serial(order)), job.concurrency)
         diverged = strategy.diverged if isinstance(strategy, Replayed) else None
         differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:
@@ -172,3 +173,8 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         reached.interrupted = True
     result = result_of(target, investigation, job, Search(order), reached, _clock() - started)
     return result if run is None else Result(result.report, run, result.findings, result.solo)
+
+
+def _followed(run: Run) -> Schedule:
+    faults = tuple((n, decision.action) for n, decision in enumerate(run.decisions) if decision.action)
+    return Schedule(tuple(decision.lane for decision in run.decisions), faults)
