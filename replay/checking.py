@@ -16,7 +16,6 @@ from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
 from .report import Result
-from .schedule.schedule import Schedule
 from .schedule.search import Search
 from .schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from .state.fresh import Interrupted
