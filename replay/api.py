@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from .asking import handler_or_set, left_out, replayable, trace_of, trace_or_set
 from .budget import DEFAULT_BUDGET, budget_of
 from .errors import CrosslaneError
+from .export.visible import visible
 from .known_findings import load_baseline, with_known
 from .naming import import_path, spec_of
 from .schedule.schedule import Schedule
@@ -238,7 +239,7 @@ class Settled:
     def job(self, action: Literal["check", "replay"], options: Options, **more: Any) -> Job:
         exchanges = replayable(self.trace)
         for problem in self.trace.problems[:10]:
-            warnings.warn(f"{self.trace.path}:{problem.line}: {problem.message}", stacklevel=2)
+            warnings.warn(visible(f"{self.trace.path}:{problem.line}: {problem.message}"), stacklevel=2)
         if remark := left_out(self.trace, exchanges):
             warnings.warn(f"{self.trace.path}: {remark}", stacklevel=2)
         return Job(

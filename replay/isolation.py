@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from .api import CheckOptions, Settled, now, search
 from .asking import TraceLike
+from .export.visible import visible
 
 if TYPE_CHECKING:
     from .report import Finding, Result
@@ -113,7 +114,7 @@ def _judged(result: Result, settled: Settled, allow_inconclusive: bool) -> Resul
         lines = [f"inconclusive: {report.reason}", f"searched: {report.coverage.statement}"]
         lines += [f"escaped control: {escape}" for escape in report.coverage.uncontrolled]
         lines.append("allow_inconclusive=True lets this pass")
-        raise NotIsolated("\n".join(lines), result)
+        raise NotIsolated("\n".join(visible(line, 1_000) for line in lines), result)
     known = {entry.id for entry in report.known}
     found = [finding for finding in result.findings if finding.crossing.id not in known]
     raise NotIsolated("\n\n".join(_told(finding, settled) for finding in found), result)
@@ -122,7 +123,6 @@ def _judged(result: Result, settled: Settled, allow_inconclusive: bool) -> Resul
 def _told(finding: Finding, settled: Settled) -> str:
     from .export.findings import ExportSource
     from .export.text import what_happened
-    from .export.visible import visible
     from .verdict import found_verdict
 
     source = ExportSource(finding.crossing, settled.handler, settled.kind, str(settled.cwd), finding)

@@ -91,6 +91,19 @@ def test_an_entry_that_is_no_longer_seen_is_said(project: Path) -> None:
     assert load_baseline(Path("known.json")).entries == ()
 
 
+def test_what_is_inconclusive_beside_the_known_is_said(project: Path) -> None:
+    looks_up = AGENT.replace("await", "socket.getaddrinfo('localhost', 1)\n    await")
+    (project / "agent.py").write_text(f"import socket\n{looks_up}")
+    run = ("check", "t.jsonl", "agent.py:handle", "--budget", "100x")
+    assert crosslane(*run).returncode == 1
+    crosslane(*run, "--write-baseline", "known.json")
+    found = check("t.jsonl", "agent.py:handle", budget="100x", baseline="known.json").report
+    assert found.exit_code == 0
+    assert any(
+        w.startswith("beside what is known, inconclusive: control escaped: host looked up") for w in found.warnings
+    )
+
+
 def vars_of(entry: Entry) -> dict[str, str]:
     return {name: getattr(entry, name) for name in Entry.__slots__}
 

@@ -17,6 +17,8 @@ from crosslane.replay.settings_file import with_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ..conftest import SAMPLES
+
 COMMAND = [sys.executable, "-m", "crosslane.tui", "init"]
 APP = "import sys\nfrom flask import Flask\napp = Flask('x')\nopen('was-run', 'w')\n"
 PROJECT = '# ours\n[project]\nname = "shop"  # the shop\n\n[tool.other]\nx = [1,\n  2]\n'
@@ -52,6 +54,26 @@ def test_the_application_goes_into_pyproject_and_its_text_stays(init, tmp_path: 
     assert "has settings of Crosslane already; edit them, or give --force" in again.stderr
     assert init("--force", "--handler", "app.py:other").returncode == 0
     assert load_settings(tmp_path, None).handler == "app.py:other"
+
+
+def test_after_it_check_needs_no_arguments_wherever_it_is_run(init, tmp_path: Path) -> None:
+    agent = (SAMPLES / "shared_list.py").read_text()
+    (tmp_path / "agent.py").write_text(agent)
+    (tmp_path / "t.jsonl").write_text((SAMPLES / "shared_list.jsonl").read_text())
+    (tmp_path / "below").mkdir()
+    assert init().returncode == 0
+
+    def check(*arguments: str, folder: Path = tmp_path / "below") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "CROSSLANE_STATE_DIR": str(tmp_path / "state")}
+        command = [sys.executable, "-m", "crosslane.tui", "check", *arguments, "--budget", "60x"]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    assert check().returncode == 1
+    (tmp_path / "fixed.py").write_text((SAMPLES / "fixed_lock.py").read_text())
+    assert check("fixed.py:handle_message", folder=tmp_path).returncode in (0, 3), "a handler alone is no trace"
+    assert check(str(tmp_path / "t.jsonl")).returncode == 1
+    missing = check("nope.jsonl")
+    assert (missing.returncode, "nope.jsonl: no such file" in missing.stderr) == (2, True)
 
 
 def test_several_candidates_are_listed_and_one_is_taken(init, tmp_path: Path) -> None:
