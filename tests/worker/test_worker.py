@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
 from crosslane.replay.schedule.schedule import Schedule
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
+from crosslane.replay.worker.serve import Channel
 
 from ..conftest import TWO_USERS, Bench, turns
 
@@ -280,3 +282,20 @@ async def test_a_handler_stuck_in_c_code_is_ended_and_named_by_its_line(bench: B
         )
     assert caught.value.where == "agent.py:5"
     assert "inside C code" in caught.value.what
+
+
+def test_a_sign_of_life_in_the_middle_of_a_message_does_not_tear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel.__new__(Channel)
+    channel._out, channel._sending = 1, False
+    written: list[bytes] = []
+
+    def slow_pipe(_: int, data: bytes) -> int:
+        written.append(data[:3])
+        if len(written) == 2:
+            channel.beat()
+        return 3
+
+    monkeypatch.setattr("crosslane.replay.worker.serve.os.write", slow_pipe)
+    channel.send({"result": "x" * 20})
+    monkeypatch.undo()
+    assert json.loads(b"".join(written)) == {"result": "x" * 20}

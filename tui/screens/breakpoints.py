@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FORMS = "app.py:14 · await bob 2 · request r7 · request bob 2\nname == value · name != value · name ~ text · ~ text"
 
+_KEYS = "enter sets it   ↑ the list   x removes one   esc done\nf and F in the lanes continue to the next, on and back"
+
 
 class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
     """Answers the breakpoints that there are now. `suggestion` is what enter would set at once."""
@@ -43,8 +45,7 @@ class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
             yield OptionList(id="breakpoints")
             yield Input(self._suggestion, id="breakpoint")
             yield Static(id="problem")
-            yield Label(Text(_FORMS, "dim"))
-            yield Label(Text("enter sets it   ↑ list   x removes   esc done;  f, F continue on and back", "dim"))
+            yield Label(Text(f"{_FORMS}\n{_KEYS}", "dim"))
 
     def on_mount(self) -> None:
         self._list()
