@@ -84,7 +84,7 @@ class Channel:
             self._sending = False
 
     def beat(self) -> None:
-        """A sign of life. It comes from a signal's handler, maybe in the middle of another message, which is one too."""
+        """A sign of life. It comes from a signal's handler, maybe amid another message, which is one too."""
         if not self._sending:
             self.send({"beat": True})
 

@@ -103,9 +103,3 @@ def suggestion(event: Event | None) -> str:
     if event.kind == "request":
         return f"request {event.request}"
     return event.at or ""
-
-
-def next_hit(breakpoints: tuple[Breakpoint, ...], run: Run, row: int, by: int) -> int | None:
-    """The next row after `row`, or before it, at which one hits."""
-    hits = rows(breakpoints, run)
-    return next((hit for hit in (hits if by > 0 else reversed(hits)) if (hit - row) * by > 0), None)

@@ -85,6 +85,7 @@ class MainScreen(Screen[None]):
         self.shown: Tried | None = None
         self.shown_before: Tried | None = None
         self.breakpoints: tuple[Breakpoint, ...] = ()
+        self._hits: tuple[Run, tuple[Breakpoint, ...], list[int]] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -256,7 +257,7 @@ class MainScreen(Screen[None]):
             self.notify("no crossing was found")
             return
         findings = self.result.findings
-        if self._finding is None:
+        if self._finding is None or not any(known is self._finding for known in findings):
             target = findings[0]
         else:
             row = self._grid.sink_row if self._grid is not None else None
@@ -328,13 +329,15 @@ class MainScreen(Screen[None]):
 
     def action_continue(self, by: int) -> None:
         """To the next row that a breakpoint hits."""
-        from .breakpoints import next_hit
+        from ..breakpoints import next_hit, rows
 
         if self._run is None or not self.breakpoints:
             self.notify("no breakpoint is set; b sets one")
             return
         lanes = self.query_one(LanesView)
-        row = next_hit(self.breakpoints, self._run, lanes.cursor, by)
+        if self._hits is None or self._hits[0] is not self._run or self._hits[1] != self.breakpoints:
+            self._hits = (self._run, self.breakpoints, rows(self.breakpoints, self._run))
+        row = next_hit(self._hits[2], lanes.cursor, by)
         if row is None:
             self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
         else:
