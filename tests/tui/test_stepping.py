@@ -89,7 +89,9 @@ async def test_another_lane_at_a_step_is_run_and_shown_and_the_old_run_is_kept(
         assert job.then == Schedule(("bob",) * 4)
         assert "● passes, one switch from finding 1" in text
         assert main_screen(app).result is not None
-        text = await press(app, pilot, "u")
+        await press(app, pilot, "n")
+        assert main_screen(app)._finding is not None, "the search's findings are still there"
+        text = await press(app, pilot, "u", "u")
         assert "✗ finding 1" in text
         shown = main_screen(app).shown
         assert shown is not None

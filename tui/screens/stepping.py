@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from ...replay.schedule.branching import others
 from ..safe_text import safe
+from ..tried import same_choices
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -109,10 +110,9 @@ def _ran(tried: Tried, step: int) -> str:
 
 def _known(current: Tried, step: int) -> dict[str, Tried]:
     """For each lane that was tried at this step after the same steps before it, a run in which it was."""
-    before = [(d.lane, d.action) for d in current.decisions[:step]]
     known: dict[str, Tried] = {}
     for tried in current.group.tried:
-        if len(tried.decisions) > step and [(d.lane, d.action) for d in tried.decisions[:step]] == before:
+        if len(tried.decisions) > step and same_choices(tried.decisions, current.decisions[:step]):
             known.setdefault(tried.decisions[step].lane, tried)
     return known
 
