@@ -16,6 +16,7 @@ from crosslane.tui.screens.comparison import ComparisonScreen
 from crosslane.tui.screens.interleavings import InterleavingsScreen, NameDialog
 from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.screens.stepping import ChoiceDialog
+from crosslane.tui.widgets.lanes import LanesView
 from textual.pilot import Pilot
 
 from .stand_ins import StandIn, result, run_of, screen_text, session, settle
@@ -124,6 +125,8 @@ async def test_the_outcome_of_a_branch_is_said_from_its_result(
         shown = main_screen(app).shown
         assert shown is not None
         assert (shown.finding is not None) == (verdict == "contaminated")
+        if shown.finding is None:
+            assert main_screen(app).query_one(LanesView).cursor == 2, "where it parts from the run before"
 
 
 @pytest.mark.parametrize("size", SIZES)

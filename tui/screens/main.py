@@ -54,7 +54,7 @@ class MainScreen(Screen[None]):
         Binding("i", "inspect", "Inspect", show=False),
         Binding("r", "replay", "Replay"),
         Binding("c", "choose", "Choose lane"),
-        Binding("b", "breakpoints", "Break"),
+        Binding("b", "breakpoints", "Breakpoints", show=False),
         Binding("f", "continue(1)", "Continue", show=False),
         Binding("F", "continue(-1)", "Continue back", show=False),
         Binding("t", "tried", "Interleavings"),
@@ -172,6 +172,8 @@ class MainScreen(Screen[None]):
 
     def show_tried(self, tried: Tried) -> None:
         """Show an interleaving that was executed, with what came of it."""
+        from .stepping import parting_row
+
         assert tried.run is not None
         self._schedule = safe(tried.name or tried.origin)
         self._now_shown(tried)
@@ -183,6 +185,8 @@ class MainScreen(Screen[None]):
         panel.border_title = tried.title
         self.query_one(LanesView).border_title = f"lanes  {tried.title}"
         self._show(tried.run, tried.finding)
+        if tried.finding is None and self.shown_before is not None:
+            self.query_one(LanesView).cursor = parting_row(tried, self.shown_before)
 
     def _now_shown(self, tried: Tried) -> None:
         if tried is not self.shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -92,6 +93,14 @@ def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
         screen.start(wish.again(), (wish.group, wish.origin))
     elif wish is not None:
         screen.show_tried(wish)
+
+
+def parting_row(tried: Tried, before: Tried) -> int:
+    """The first row of a run that belongs to a choice which the run before did not make."""
+    assert tried.run is not None
+    choices = zip(tried.decisions, before.decisions, strict=False)
+    alike = len(list(takewhile(lambda pair: same_choices(pair[:1], pair[1:]), choices)))
+    return next((row for row, event in enumerate(tried.run.events) if event.step > alike), 0)
 
 
 def compare(screen: MainScreen) -> None:
