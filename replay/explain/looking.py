@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 12
 _MOST_LOCALS = 20
 _MOST_CHARACTERS = 500_000
-_MOST_COMPARED = 3_000_000
+_MOST_COMPARED = 1_000_000
 _VALUE = 200
 _STATE_VALUE = 1_000
 _CONTENT_FORMS = ("defaults", "cache", "lock", "multidict", "frozenlist")

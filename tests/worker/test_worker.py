@@ -299,3 +299,24 @@ def test_a_sign_of_life_in_the_middle_of_a_message_does_not_tear_it(monkeypatch:
     channel.send({"result": "x" * 20})
     monkeypatch.undo()
     assert json.loads(b"".join(written)) == {"result": "x" * 20}
+
+
+async def test_what_was_learnt_about_a_programs_state_holds_for_the_jobs_after_it(bench: Bench) -> None:
+    """Else each of them would be started over in a new process."""
+    bench.write(
+        """
+        import asyncio, string
+        async def handle(message):
+            string.seen = [*getattr(string, "seen", []), message]
+            await asyncio.sleep(0)
+            return len(string.seen)
+        """
+    )
+    async with Worker(WorkerOptions(None, bench.folder)) as worker:
+        first = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        process = worker._process
+        second = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        assert worker._process is process
+        assert first.run.outcomes == second.run.outcomes
+        assert {outcome.body for outcome in second.run.outcomes} == {2}, "each sees what both said"
+        assert second.report.executions < first.report.executions, "the baselines were kept as well"
