@@ -32,6 +32,12 @@ _COMMANDS = (
     ("Inspect the step", "Request, response and output of the step under the cursor", "inspect"),
     ("Copy the finding", "As text, to the clipboard", "copy"),
     ("Cancel the replay", "Keeps what was found", "cancel"),
+    ("Choose another lane here", "Runs the interleaving in which another lane goes on at this step", "choose"),
+    ("Interleavings", "What was tried, as a tree; compare two", "tried"),
+    ("Compare with the run before", "The run in the lanes and the one before it, side by side", "compare"),
+    ("Run before", "Shows the run again that was in the lanes before", "before"),
+    ("Breakpoints", "On a line, an await, a request or a value", "breakpoints"),
+    ("Continue", "To the next row that a breakpoint hits", "continue(1)"),
     ("Next crossing", "Moves the cursor", "crossing(1)"),
 )
 

@@ -79,6 +79,11 @@ def _counted(text: str, words: list[str]) -> Breakpoint:
     return Breakpoint(text, kind, " ".join(rest), number)
 
 
+def next_hit(hits: Sequence[int], row: int, by: int) -> int | None:
+    """The next hit after a row, or before it."""
+    return next((hit for hit in (hits if by > 0 else reversed(hits)) if (hit - row) * by > 0), None)
+
+
 def rows(breakpoints: Sequence[Breakpoint], run: Run) -> list[int]:
     """The rows of a run at which one of the breakpoints hits, in order; a row is an index into its events."""
     found: set[int] = set()

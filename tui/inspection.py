@@ -90,7 +90,10 @@ def now(looked: Looked) -> Text:
         foreign.setdefault(looked.source, set()).update(looked.evidence)
     legend = Text()
     for owner, words in foreign.items():
-        shown = [word for word in sorted(words, key=len, reverse=True) if _mark(body, word, _style(looked, owner))]
+        shown: list[str] = []
+        for word in sorted(words, key=len, reverse=True):
+            if _mark(body, word, _style(looked, owner)) and not any(word in longer for longer in shown):
+                shown.append(word)
         if shown:
             legend.append(f"marked: {safe(owner, 60)}'s, foreign to {safe(looked.lane, 60)}", ACCENT)
             legend.append(f": {', '.join(safe(word, 40) for word in shown[:6])}\n", ACCENT)

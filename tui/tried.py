@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..replay.detect.verbatim import Candidate
+from ..replay.errors import CrosslaneError
 from ..replay.explain.explain import ends
 from ..replay.repro import repro_boundary, repro_trace
 from ..replay.run import Decision
@@ -20,6 +21,8 @@ from .interleavings import GLYPHS, Stretch, Verdict, tree_of
 from .safe_text import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..replay.report import Finding, Report, Result
     from ..replay.run import Run
     from ..replay.trace.model import Exchange, Request
@@ -154,7 +157,7 @@ class TriedRuns:
     ) -> Tried:
         """The same choices again are the same interleaving, which keeps its name."""
         for tried in group.tried:
-            if [(d.lane, d.action) for d in tried.decisions] == [(d.lane, d.action) for d in decisions]:
+            if len(tried.decisions) == len(decisions) and same_choices(tried.decisions, decisions):
                 tried.decisions = max(tried.decisions, decisions, key=lambda all_: sum(len(d.enabled) for d in all_))
                 return tried
         tried = Tried(group, decisions, verdict, origin, concurrency=concurrency)
@@ -170,6 +173,11 @@ class TriedRuns:
                 if oldest is not None:
                     group.tried.remove(oldest)
                     return
+
+
+def same_choices(one: Iterable[Decision], other: Iterable[Decision]) -> bool:
+    """Whether two runs choose alike, as far as the shorter goes."""
+    return all((a.lane, a.action) == (b.lane, b.action) for a, b in zip(one, other, strict=False))
 
 
 def found_in(result: Result) -> Finding | None:
@@ -205,12 +213,22 @@ def _schedule(decisions: tuple[Decision, ...]) -> Schedule:
 def _session_of(session: OpenSession, finding: Finding) -> OpenSession:
     """The session on a finding's own requests."""
     crossing = finding.crossing
-    trace = repro_trace(crossing)
+    try:
+        trace = repro_trace(crossing)
+    except CrosslaneError:
+        return session
     boundary = session.settings.boundary or "user"
     lanes = {str(request["id"]): request.get("lane") for request in crossing.requests}
-    if any(lane_name(exchange.request, boundary) != lanes[exchange.request.id] for exchange in trace.exchanges):
+    if any(_lane(exchange.request, boundary) != lanes.get(exchange.request.id) for exchange in trace.exchanges):
         boundary = repro_boundary(crossing)
     return replace(session, trace=trace, settings=replace(session.settings, boundary=boundary))
+
+
+def _lane(request: Request, boundary: str) -> str | None:
+    try:
+        return lane_name(request, boundary)
+    except CrosslaneError:
+        return None
 
 
 def _same(one: tuple[Exchange, ...], other: tuple[Exchange, ...]) -> bool:
@@ -227,7 +245,7 @@ def _title(session: OpenSession, exchanges: tuple[Exchange, ...]) -> str:
     boundary = session.settings.boundary or "user"
     lanes: dict[str, list[str]] = {}
     for exchange in exchanges[:_MOST_NAMED]:
-        lanes.setdefault(lane_name(exchange.request, boundary), []).append(exchange.request.id)
+        lanes.setdefault(_lane(exchange.request, boundary) or "", []).append(exchange.request.id)
     count = len(exchanges)
     who = ", ".join(f"{lane} {' '.join(requests[:3])}" for lane, requests in list(lanes.items())[:6])
     return safe(f"{count} request{'' if count == 1 else 's'}: {who}", 200)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 12
 _MOST_LOCALS = 20
 _MOST_CHARACTERS = 500_000
-_MOST_COMPARED = 3_000_000
+_MOST_COMPARED = 1_000_000
 _VALUE = 200
 _STATE_VALUE = 1_000
 _CONTENT_FORMS = ("defaults", "cache", "lock", "multidict", "frozenlist")
@@ -46,11 +46,17 @@ class Looking:
         self._characters = 0
         self._compared = 0
         self._graph: StateGraph | None = None
+        self._own: list[int] = []
         self._known: dict[Place, tuple[Any, int]] = {}
 
-    def begin(self, graph: StateGraph) -> None:
-        """`graph` is the state as it is before the first request."""
+    def begin(self, graph: StateGraph, carrier: Place | None) -> None:
+        """`graph` is the state as it is before the first request. Libraries have state of their own without end, of
+        which only the `carrier` is looked at."""
         self._graph = graph
+        self._own = graph.own()
+        if carrier is not None and carrier.package and carrier.is_in(graph):
+            value = _content(carrier, graph)
+            self._known[carrier] = (fingerprint(value), self._text(_described(value)))
 
     def chain(self, frame: FrameType | None) -> list[FrameType]:
         """The user's frames from this one outwards."""
@@ -82,12 +88,12 @@ class Looking:
         graph = self._graph
         if graph is None:
             return
-        self._compared += len(graph.nodes)
+        self._compared += len(self._own)
         if self._compared > _MOST_COMPARED:
             self._remarks.setdefault(f"shared state was not looked at after step {step - 1}")
             self._graph = None
             return
-        now = [place for place in changed_places(graph) if place.form != "random" and not place.package]
+        now = [place for place in changed_places(graph, among=self._own) if place.form != "random"]
         for place in dict.fromkeys((*self._known, *now)):
             value = _content(place, graph)
             mark = fingerprint(value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..state import content
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..state.graph import Node, StateGraph
 
 MISSING: Any = object()
@@ -92,10 +94,10 @@ class Place:
         return first if self.key is None else (first or {}).get(self.key, MISSING)
 
 
-def changed_places(graph: StateGraph, wide: bool = False) -> list[Place]:
-    """Everything that differs now from the fresh state. `wide`: see `Place`."""
+def changed_places(graph: StateGraph, wide: bool = False, among: Sequence[int] | None = None) -> list[Place]:
+    """Everything that differs now from the fresh state. `wide`: see `Place`. `among`: see `StateGraph.changed`."""
     places: list[Place] = []
-    for index in graph.changed():
+    for index in graph.changed(among):
         node = graph.nodes[index]
         if node.form in _NAMESPACES:
             now, first = content.read(node.form, node.target) or {}, graph.first(index) or {}

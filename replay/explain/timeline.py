@@ -94,7 +94,8 @@ class Timeline:
         if self._carrier is not None and self._graph is not None:
             self._uses = Uses(self._graph, self._carrier)
         narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide
-        self.looking.begin(self._graph if narrow and self._graph is not None else self._graph_now(False))
+        graph = self._graph if narrow and self._graph is not None else self._graph_now(False)
+        self.looking.begin(graph, self._carrier)
         self._before = self._state()
         self._hits = self._cache_hits()
 

@@ -233,11 +233,15 @@ class StateGraph:
         """The content of `nodes[index]` when the graph was made."""
         return self._first[index]
 
-    def changed(self) -> list[int]:
-        """Which nodes differ now from when the graph was made, by identity of their members."""
+    def own(self) -> list[int]:
+        """The nodes that belong to no library, and can be told from what they were at first."""
+        return [index for index in self._compared if not self.nodes[index].package]
+
+    def changed(self, among: Sequence[int] | None = None) -> list[int]:
+        """Which nodes, `among` these or all, differ now from when the graph was made, by identity of their members."""
         return [
             index
-            for index in self._compared
+            for index in (self._compared if among is None else among)
             if not content.same(content.read((node := self.nodes[index]).form, node.target), self._first[index])
         ]
 

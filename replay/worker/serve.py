@@ -69,17 +69,26 @@ class Channel:
         os.dup2(nothing, 0)
         os.dup2(2, 1)
         self._heard = 0.0
+        self._sending = False
 
     def lines(self) -> Any:
         return self._in
 
     def send(self, message: dict[str, Any]) -> None:
         data = (json.dumps(message) + "\n").encode("ascii")
+        self._sending = True
         try:
             while data:
                 data = data[os.write(self._out, data) :]
         except BrokenPipeError:
             os._exit(0)
+        finally:
+            self._sending = False
+
+    def beat(self) -> None:
+        """A sign of life. It comes from a signal's handler, maybe amid another message, which is one too."""
+        if not self._sending:
+            self.send({"beat": True})
 
     def progress(self, progress: Progress) -> None:
         now = _clock()
@@ -177,7 +186,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     watchdog = Watchdog(
         escapes,
         interrupt,
-        lambda: channel.send({"beat": True}),
+        channel.beat,
         lambda what: channel.send({"dying": what}),
     )
     watchdog.start()

@@ -16,6 +16,7 @@ from crosslane.tui.screens.comparison import ComparisonScreen
 from crosslane.tui.screens.interleavings import InterleavingsScreen, NameDialog
 from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.screens.stepping import ChoiceDialog
+from crosslane.tui.widgets.lanes import LanesView
 from textual.pilot import Pilot
 
 from .stand_ins import StandIn, result, run_of, screen_text, session, settle
@@ -89,7 +90,9 @@ async def test_another_lane_at_a_step_is_run_and_shown_and_the_old_run_is_kept(
         assert job.then == Schedule(("bob",) * 4)
         assert "● passes, one switch from finding 1" in text
         assert main_screen(app).result is not None
-        text = await press(app, pilot, "u")
+        await press(app, pilot, "n")
+        assert main_screen(app)._finding is not None, "the search's findings are still there"
+        text = await press(app, pilot, "u", "u")
         assert "✗ finding 1" in text
         shown = main_screen(app).shown
         assert shown is not None
@@ -122,6 +125,8 @@ async def test_the_outcome_of_a_branch_is_said_from_its_result(
         shown = main_screen(app).shown
         assert shown is not None
         assert (shown.finding is not None) == (verdict == "contaminated")
+        if shown.finding is None:
+            assert main_screen(app).query_one(LanesView).cursor == 2, "where it parts from the run before"
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
 from crosslane.replay.schedule.schedule import Schedule
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
+from crosslane.replay.worker.serve import Channel
 
 from ..conftest import TWO_USERS, Bench, turns
 
@@ -280,3 +282,41 @@ async def test_a_handler_stuck_in_c_code_is_ended_and_named_by_its_line(bench: B
         )
     assert caught.value.where == "agent.py:5"
     assert "inside C code" in caught.value.what
+
+
+def test_a_sign_of_life_in_the_middle_of_a_message_does_not_tear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel.__new__(Channel)
+    channel._out, channel._sending = 1, False
+    written: list[bytes] = []
+
+    def slow_pipe(_: int, data: bytes) -> int:
+        written.append(data[:3])
+        if len(written) == 2:
+            channel.beat()
+        return 3
+
+    monkeypatch.setattr("crosslane.replay.worker.serve.os.write", slow_pipe)
+    channel.send({"result": "x" * 20})
+    monkeypatch.undo()
+    assert json.loads(b"".join(written)) == {"result": "x" * 20}
+
+
+async def test_what_was_learnt_about_a_programs_state_holds_for_the_jobs_after_it(bench: Bench) -> None:
+    """Else each of them would be started over in a new process."""
+    bench.write(
+        """
+        import asyncio, string
+        async def handle(message):
+            string.seen = [*getattr(string, "seen", []), message]
+            await asyncio.sleep(0)
+            return len(string.seen)
+        """
+    )
+    async with Worker(WorkerOptions(None, bench.folder)) as worker:
+        first = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        process = worker._process
+        second = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        assert worker._process is process
+        assert first.run.outcomes == second.run.outcomes
+        assert {outcome.body for outcome in second.run.outcomes} == {2}, "each sees what both said"
+        assert second.report.executions < first.report.executions, "the baselines were kept as well"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FORMS = "app.py:14 · await bob 2 · request r7 · request bob 2\nname == value · name != value · name ~ text · ~ text"
 
+_KEYS = "enter sets it   ↑ the list   x removes one   esc done\nf and F in the lanes continue to the next, on and back"
+
 
 class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
     """Answers the breakpoints that there are now. `suggestion` is what enter would set at once."""
@@ -43,8 +45,7 @@ class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
             yield OptionList(id="breakpoints")
             yield Input(self._suggestion, id="breakpoint")
             yield Static(id="problem")
-            yield Label(Text(_FORMS, "dim"))
-            yield Label(Text("enter sets it   ↑ list   x removes   esc done;  f, F continue on and back", "dim"))
+            yield Label(Text(f"{_FORMS}\n{_KEYS}", "dim"))
 
     def on_mount(self) -> None:
         self._list()
@@ -102,9 +103,3 @@ def suggestion(event: Event | None) -> str:
     if event.kind == "request":
         return f"request {event.request}"
     return event.at or ""
-
-
-def next_hit(breakpoints: tuple[Breakpoint, ...], run: Run, row: int, by: int) -> int | None:
-    """The next row after `row`, or before it, at which one hits."""
-    hits = rows(breakpoints, run)
-    return next((hit for hit in (hits if by > 0 else reversed(hits)) if (hit - row) * by > 0), None)

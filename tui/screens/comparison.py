@@ -92,8 +92,6 @@ class ComparisonScreen(Screen[None]):
             (self._one.title, "bold"),
             f"   |   {ran[1]} ",
             (self._other.title, "bold"),
-            no_wrap=True,
-            overflow="ellipsis",
         )
 
     def _choice(self, decision: Decision | None) -> Text:

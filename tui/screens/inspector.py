@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NARROW = 110
 _LARGEST = 2_000_000
+_MOST_OWNERS = 2_000
 
 
 class Inspector(ModalScreen[None]):
@@ -93,11 +94,13 @@ def look(
         return None
     crossing = finding.crossing if finding is not None else None
     sink = crossing is not None and crossing.sink.request == event.request
-    lane_of = {known.request: known.lane for known in run.events if known.request}
-    requests: dict[str, list[Request]] = {}
-    for known in exchanges:
-        if known.request.id in lane_of:
-            requests.setdefault(lane_of[known.request.id], []).append(known.request)
+    near = {known.request.id: known.request for known in (exchange, *exchanges[:_MOST_OWNERS])}
+    requests: dict[str, dict[str, Request]] = {}
+    for known in run.events:
+        if known.request in near:
+            requests.setdefault(known.lane, {})[known.request] = near.pop(known.request)
+            if not near:
+                break
     return Looked(
         exchange,
         run,
@@ -108,7 +111,7 @@ def look(
         crossing.carrier.name if crossing is not None and crossing.carrier is not None else "",
         crossing.evidence_all if crossing is not None and sink else (),
         crossing.source.lane if crossing is not None and sink else "",
-        Owners(requests, solo),
+        Owners({lane: asked.values() for lane, asked in requests.items()}, solo),
         lanes,
         lambda file: _lines(cwd / file),
     )

@@ -54,7 +54,7 @@ class MainScreen(Screen[None]):
         Binding("i", "inspect", "Inspect", show=False),
         Binding("r", "replay", "Replay"),
         Binding("c", "choose", "Choose lane"),
-        Binding("b", "breakpoints", "Break"),
+        Binding("b", "breakpoints", "Breakpoints", show=False),
         Binding("f", "continue(1)", "Continue", show=False),
         Binding("F", "continue(-1)", "Continue back", show=False),
         Binding("t", "tried", "Interleavings"),
@@ -85,6 +85,7 @@ class MainScreen(Screen[None]):
         self.shown: Tried | None = None
         self.shown_before: Tried | None = None
         self.breakpoints: tuple[Breakpoint, ...] = ()
+        self._hits: tuple[Run, tuple[Breakpoint, ...], list[int]] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -171,6 +172,8 @@ class MainScreen(Screen[None]):
 
     def show_tried(self, tried: Tried) -> None:
         """Show an interleaving that was executed, with what came of it."""
+        from .stepping import parting_row
+
         assert tried.run is not None
         self._schedule = safe(tried.name or tried.origin)
         self._now_shown(tried)
@@ -182,6 +185,8 @@ class MainScreen(Screen[None]):
         panel.border_title = tried.title
         self.query_one(LanesView).border_title = f"lanes  {tried.title}"
         self._show(tried.run, tried.finding)
+        if tried.finding is None and self.shown_before is not None:
+            self.query_one(LanesView).cursor = parting_row(tried, self.shown_before)
 
     def _now_shown(self, tried: Tried) -> None:
         if tried is not self.shown:
@@ -256,7 +261,7 @@ class MainScreen(Screen[None]):
             self.notify("no crossing was found")
             return
         findings = self.result.findings
-        if self._finding is None:
+        if self._finding is None or not any(known is self._finding for known in findings):
             target = findings[0]
         else:
             row = self._grid.sink_row if self._grid is not None else None
@@ -328,13 +333,15 @@ class MainScreen(Screen[None]):
 
     def action_continue(self, by: int) -> None:
         """To the next row that a breakpoint hits."""
-        from .breakpoints import next_hit
+        from ..breakpoints import next_hit, rows
 
         if self._run is None or not self.breakpoints:
             self.notify("no breakpoint is set; b sets one")
             return
         lanes = self.query_one(LanesView)
-        row = next_hit(self.breakpoints, self._run, lanes.cursor, by)
+        if self._hits is None or self._hits[0] is not self._run or self._hits[1] != self.breakpoints:
+            self._hits = (self._run, self.breakpoints, rows(self.breakpoints, self._run))
+        row = next_hit(self._hits[2], lanes.cursor, by)
         if row is None:
             self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
         else:

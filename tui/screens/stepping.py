@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -13,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from ...replay.schedule.branching import others
 from ..safe_text import safe
+from ..tried import same_choices
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -93,6 +95,14 @@ def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
         screen.show_tried(wish)
 
 
+def parting_row(tried: Tried, before: Tried) -> int:
+    """The first row of a run that belongs to a choice which the run before did not make."""
+    assert tried.run is not None
+    choices = zip(tried.decisions, before.decisions, strict=False)
+    alike = len(list(takewhile(lambda pair: same_choices(pair[:1], pair[1:]), choices)))
+    return next((row for row, event in enumerate(tried.run.events) if event.step > alike), 0)
+
+
 def compare(screen: MainScreen) -> None:
     """The run in the lanes with the one before it."""
     from .comparison import ComparisonScreen
@@ -109,10 +119,9 @@ def _ran(tried: Tried, step: int) -> str:
 
 def _known(current: Tried, step: int) -> dict[str, Tried]:
     """For each lane that was tried at this step after the same steps before it, a run in which it was."""
-    before = [(d.lane, d.action) for d in current.decisions[:step]]
     known: dict[str, Tried] = {}
     for tried in current.group.tried:
-        if len(tried.decisions) > step and [(d.lane, d.action) for d in tried.decisions[:step]] == before:
+        if len(tried.decisions) > step and same_choices(tried.decisions, current.decisions[:step]):
             known.setdefault(tried.decisions[step].lane, tried)
     return known
 
