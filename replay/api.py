@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from .asking import handler_or_set, left_out, replayable, trace_of, trace_or_set
-from .baseline import load_baseline, with_known
 from .budget import DEFAULT_BUDGET, budget_of
 from .errors import CrosslaneError
+from .known_findings import load_baseline, with_known
 from .naming import import_path, spec_of
 from .schedule.schedule import Schedule
 from .service.options import ServiceOptions, is_service
@@ -81,7 +81,7 @@ class CheckOptions(Options, total=False):
     """The options of `check`.
 
     Attributes:
-        baseline: a file of findings that are known, see `baseline`; the report tells them apart.
+        baseline: a file of findings that are known, see `known_findings`; the report tells them apart.
         budget: `"30s"`, `"2m"`, `"5000x"` executions, or a number of seconds.
         switches: most switches a schedule may have.
         faults: whether to also cancel requests, let limits pass and upstream calls fail.
@@ -150,7 +150,7 @@ async def search(settled: Settled, options: CheckOptions) -> Result:
     job = settled.job(
         "check",
         options,
-        baseline=() if baseline is None else baseline.fingerprints,
+        known=() if baseline is None else baseline.fingerprints,
         budget_s=seconds,
         most_executions=executions,
         switches=options.get("switches", DEFAULT_SWITCHES),

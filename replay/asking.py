@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .errors import CrosslaneError, TraceError
 from .trace.model import Exchange, Trace
-from .trace.store import load, of_events
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -24,6 +23,8 @@ def trace_of(trace: TraceLike) -> Trace:
     Raises:
         TraceError: it cannot be read, or one of the given requests is none.
     """
+    from .trace.store import load, of_events
+
     if isinstance(trace, Trace):
         return trace
     if isinstance(trace, (str, Path)):

@@ -16,7 +16,7 @@ from .schedule.faults import FaultSearch
 from .schedule.reduction import Reduction
 from .schedule.search import Search
 from .schedule.share import Share
-from .schedule.strategies import Lockstep, Nested, Recorded, Serial, Strategy, WeightedWalk
+from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
 from .state.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _MOST_WITH_VARIANTS = 150
 _EXHAUSTIVE_S = 8.0
 _REDUCTION_SHARE = 0.6
 _TRIAL_S = 1.0
+_QUIET_S = 1.0
+_ALWAYS_SWITCHES = 1
 # What the orders of a stage begin with.
 _RANDOM: Order = (0,)
 _SEARCHED: Order = (1,)
@@ -48,6 +50,7 @@ class Reached:
     Attributes:
         interleavings: how many there are, when all are covered by reduction; `reduced` of them were executed.
         irreducible: why they could not be covered in this way.
+        cut: the search ended before its budget, because something was found and it was `quiet` since.
     """
 
     schedules: int = 0
@@ -64,6 +67,21 @@ class Reached:
     replaying: bool = False
     per_second: float = 0.0
     elapsed_s: float = 0.0
+    cut: bool = False
+    _found: tuple[str, ...] = ()
+    _found_after: int = 0
+    _found_s: float = 0.0
+
+    def found(self, crossings: tuple[str, ...]) -> None:
+        """These are known after the latest schedule, by their ids."""
+        if crossings != self._found:
+            self._found, self._found_after, self._found_s = crossings, self.schedules, self.elapsed_s
+
+    @property
+    def quiet(self) -> bool:
+        """Whether as many schedules again as it took to find what is known, and a second, have shown nothing new."""
+        again = self.schedules >= 2 * self._found_after
+        return bool(self._found) and again and self.elapsed_s - self._found_s >= _QUIET_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +135,9 @@ def stages(investigation: Investigation, search: Search, job: Job, reached: Reac
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
+
+    Once something is found and nothing new for a while (`Reached.quiet`), only what is most likely to add to it is
+    still made: one switch, single faults in serial orders. For a clean verdict nothing is left out.
     """
     lanes = investigation.lanes
     yield Stage("first", _first_attempts(investigation, search))
@@ -154,7 +175,7 @@ def part_of(name: str, investigation: Investigation, search: Search, job: Job, r
 def _bounded(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
     lanes = investigation.lanes
     if len(lanes) <= _FEW_LANES:
-        yield from _searched(search, lanes, job.switches, "")
+        yield from _searched(search, lanes, job.switches, "", reached)
         yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES, search.share, _FAULTS)
         return
     for number, pair in enumerate(combinations(lanes, 2)):
@@ -162,20 +183,20 @@ def _bounded(investigation: Investigation, search: Search, job: Job, reached: Re
             continue
         # A pair is small: it is searched by one process alone.
         alone = Search([lane.name for lane in pair], Share(), (number, *_SEARCHED))
-        yield from _searched(alone, pair, job.switches, f"{len(lanes)} lanes in pairs")
+        yield from _searched(alone, pair, job.switches, f"{len(lanes)} lanes in pairs", reached)
         yield from _fault_attempts(investigation, pair, job, reached, 0, Share(), (number, *_FAULTS))
         reached.pairs += 1
 
 
 def _all(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:  # noqa: ARG001
-    return _searched(search, investigation.lanes, 1_000_000, "")
+    return _searched(search, investigation.lanes, 1_000_000, "", reached)
 
 
 def _beyond(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
     lanes = investigation.lanes
     yield from _random_attempts(investigation, search.share, job, reached)
     if len(lanes) > _FEW_LANES:
-        yield from _searched(search, lanes, job.switches, "")
+        yield from _searched(search, lanes, job.switches, "", reached, always=-1)
 
 
 _SHARED: dict[str, Callable[[Investigation, Search, Job, Reached], Iterator[Attempt]]] = {
@@ -189,7 +210,7 @@ def variant_attempts(investigation: Investigation, job: Job, reached: Reached, p
     """A shorter search, for requests that were not recorded: serial in both orders and as given, then few switches."""
     lanes = investigation.lanes
     search = Search([lane.name for lane in lanes])
-    more = islice(_searched(search, lanes, min(job.switches, 1), ""), _MOST_WITH_VARIANTS)
+    more = islice(_searched(search, lanes, min(job.switches, 1), "", reached), _MOST_WITH_VARIANTS)
     for number, attempt in enumerate(chain(_first_attempts(investigation, search), more)):
         yield replace(attempt, phase=investigation.variant, order=(*prefix, number))
     reached.variants.append(investigation.variant)
@@ -213,6 +234,9 @@ def _fault_attempts(
             before = search.tried
             strategy = search.next(switches)
             if strategy is None:
+                break
+            if search.bound and reached.quiet:
+                reached.cut = True
                 break
             phase = "with a request cancelled or failing"
             yield Attempt(phase, strategy, lanes, search, search.order, search.mine)
@@ -250,8 +274,19 @@ def _first_attempts(investigation: Investigation, search: Search) -> Iterator[At
             yield Attempt("serial, rotated", Serial(order[shift:] + order[:shift]), lanes)
 
 
-def _searched(search: Search, lanes: tuple[Lane, ...], switches: int, phase: str) -> Iterator[Attempt]:
+def _searched(
+    search: Search,
+    lanes: tuple[Lane, ...],
+    switches: int,
+    phase: str,
+    reached: Reached,
+    always: int = _ALWAYS_SWITCHES,
+) -> Iterator[Attempt]:
+    """Schedules with ever more switches; with at most `always` even where nothing new is to be expected."""
     while (strategy := search.next(switches)) is not None:
+        if search.bound > always and reached.quiet:
+            reached.cut = True
+            return
         bound = "serial orders" if search.bound == 0 else f"serial + {switches_in_words(search.bound)}"
         yield Attempt(f"{phase}, {bound}" if phase else bound, strategy, lanes, search, search.order, search.mine)
 
@@ -301,14 +336,23 @@ def _choices(investigation: Investigation) -> int:
 def _random_attempts(investigation: Investigation, share: Share, job: Job, reached: Reached) -> Iterator[Attempt]:
     if job.concurrency == 1:
         return
+    for seed in range(_RANDOM_WALKS):
+        if reached.quiet:
+            reached.cut = True
+            return
+        order = (*_RANDOM, seed)
+        if share.has(seed, order):
+            yield Attempt("random", random_walk(investigation, seed), investigation.lanes, order=order)
+            reached.random += 1
+
+
+def random_walk(investigation: Investigation, seed: int) -> RandomWalk:
+    """The same for `replay --seed` as for the search. The lanes have to be run alone first."""
     steps: dict[str, int] = {}
     for execution in investigation.solo_runs.values():
         for name, count in Counter(lane for lane, _, _ in execution.decisions).items():
             steps[name] = max(count, steps.get(name, 0))
-    for seed in range(_RANDOM_WALKS):
-        if share.has(seed, (*_RANDOM, seed)):
-            yield Attempt("random", WeightedWalk(seed, steps), investigation.lanes, order=(*_RANDOM, seed))
-            reached.random += 1
+    return RandomWalk(seed, steps)
 
 
 def switches_in_words(count: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .attempts import Reached, search_of, stages
+from .attempts import Reached, random_walk, search_of, stages
 from .baselines import run_alone
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
@@ -17,7 +17,7 @@ from .pursuit import Pursuit
 from .report import Result
 from .schedule.search import Search
 from .schedule.share import Share
-from .schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
+from .schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from .sharing import Leader, Scouted, scout
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
@@ -44,7 +44,7 @@ def investigate(program: Program, job: Job) -> Investigation:
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
     program.prepare(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, baseline=job.baseline)
+    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, known=job.known)
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None], partners: Partners | None = None) -> Result:
@@ -83,7 +83,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
 
 def share(program: Program, job: Job, report: Callable[[Progress], None], asked_at: float | None = None) -> Scouted:
     """Make a part of another worker's search. The budget counts from `asked_at`, on the monotonic clock."""
-    pursuit = Pursuit(program, job, report)
+    pursuit = Pursuit(program, job, report, found=tuple(job.found))
     pursuit.started = pursuit.started if asked_at is None else asked_at
     return scout(pursuit, investigate(program, job))
 
@@ -113,7 +113,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
             rest = Serial(order) if job.then is None else Replayed(job.then, Serial(order))
             return Replayed(job.schedule, rest)
         if job.order == "random":
-            return RandomWalk(job.seed)
+            return random_walk(investigation, job.seed)
         return Lockstep() if job.order == "lockstep" else Serial(order)
 
     investigation.suspects = tuple(program.suspects)

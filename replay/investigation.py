@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .baseline import fingerprint
 from .detect.confirm import stand_in, with_identity, with_stand_ins
 from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
 from .detect.influence import differences, influence
@@ -20,6 +19,7 @@ from .errors import StateEscaped
 from .explain.advice import fix_for
 from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
+from .known_findings import fingerprint
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
@@ -70,7 +70,7 @@ class Investigation:
     looked: int = 0
     explainer: Callable[..., Explanation] = explain
     suspects: tuple[Place, ...] = ()
-    baseline: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     leftovers: bool = False
     scouting: bool = False
     _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
@@ -131,7 +131,7 @@ class Investigation:
         return [finding for finding in self.findings if not self.is_known(finding)]
 
     def is_known(self, finding: Finding) -> bool:
-        return bool(self.baseline) and fingerprint(finding.crossing) in self.baseline
+        return bool(self.known) and fingerprint(finding.crossing) in self.known
 
     # ---- what each lane sees alone
 

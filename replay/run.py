@@ -6,8 +6,10 @@ than `json` can carry.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from .sight import Sight
 
 EVENT_KINDS = ("request", "await", "blocked", "write", "read", "chunk", "output", "fault", "response", "error")
 """What can happen in a lane:
@@ -113,6 +115,7 @@ class Run:
         uncontrolled: what escaped control (`thread started at app.py:12`), in order of appearance, no repeats.
         stopped: why the run ended before every request was answered ("" when all were): a deadlock, a blocked loop.
         diverged: the first decision at which a given schedule could not be followed, else None.
+        sight: stacks, locals and shared state at each event; None unless the run was observed.
     """
 
     lanes: tuple[str, ...]
@@ -122,6 +125,7 @@ class Run:
     uncontrolled: tuple[str, ...] = ()
     stopped: str = ""
     diverged: str | None = None
+    sight: Sight | None = None
 
     @property
     def switches(self) -> int:
@@ -129,7 +133,9 @@ class Run:
         return sum(decision.preempted for decision in self.decisions)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(replace(self, sight=None))
+        data["sight"] = None if self.sight is None else self.sight.to_json()
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Run:
@@ -145,4 +151,5 @@ class Run:
             uncontrolled=tuple(data["uncontrolled"]),
             stopped=data["stopped"],
             diverged=data["diverged"],
+            sight=Sight.from_json(data["sight"]) if data.get("sight") else None,
         )

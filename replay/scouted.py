@@ -44,6 +44,7 @@ class Scouted:
     pairs: int = 0
     faults: int = 0
     variants: tuple[str, ...] = ()
+    cut: bool = False
     out_of_budget: bool = False
     interrupted: bool = False
     stopped: str = ""

@@ -112,6 +112,7 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
         reached.pairs,
         reached.faults,
         tuple(reached.variants),
+        reached.cut,
         reached.out_of_budget,
         reached.interrupted,
         scouts[0].on.stopped if job.stage != VARIANTS and scouts else investigation.stopped,
@@ -192,10 +193,10 @@ class Leader:
         return look
 
     def _worth_sharing(self) -> bool:
-        if self._partners is None or self._pursuit.job.shards == 1:
+        pursuit = self._pursuit
+        if self._partners is None or pursuit.job.shards == 1 or pursuit.program.interrupted() or pursuit.reached.quiet:
             return False
-        now_s, budget_s = self._pursuit.elapsed_s, self._pursuit.job.budget_s
-        return now_s >= self._alone_until_s and budget_s - now_s > _WORTH_S and not self._pursuit.program.interrupted()
+        return pursuit.elapsed_s >= self._alone_until_s and pursuit.job.budget_s - pursuit.elapsed_s > _WORTH_S
 
     def _hand_out(self, stage: str, after: Order) -> None:
         assert self._partners is not None
@@ -205,7 +206,9 @@ class Leader:
             left = max(1, (left - program.executions) // job.shards)
             self._pursuit.most_executions = program.executions + left
         left_s = max(0.0, job.budget_s - self._pursuit.elapsed_s)
-        self._partners.share({"stage": stage, "after": after, "budget_s": left_s, "most_executions": left})
+        found = [finding.crossing.id for finding in self._investigation.findings]
+        share = {"stage": stage, "after": after, "budget_s": left_s, "most_executions": left, "found": found}
+        self._partners.share(share)
         self._search.share.alone = False
         self._shared = True
 
@@ -252,6 +255,7 @@ class Leader:
             reached.pairs += report.pairs
             reached.faults += report.faults
             reached.variants += report.variants
+            reached.cut = reached.cut or report.cut
             reached.out_of_budget = reached.out_of_budget or report.out_of_budget
             reached.interrupted = reached.interrupted or report.interrupted
         reached.elapsed_s = self._pursuit.elapsed_s

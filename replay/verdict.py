@@ -158,5 +158,6 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     if reached.random:
         parts.append(f"{reached.random} at random")
     cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
+    cut = cut or (", until nothing new was found for as long again" if reached.cut else "")
     variants = "; also with sessions asking again, asking the same and saying more" if reached.variants else ""
     return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}{variants}"

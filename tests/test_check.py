@@ -587,11 +587,11 @@ async def test_many_lanes_are_covered_whole_and_a_bug_among_them_needs_two(bench
             await asyncio.sleep(0)
             return current
         """
-    clean = await bench.run(source.format(write="pass"), users, budget_s=20, switches=1)
+    clean = await bench.run(source.format(write="pass"), users, budget_s=120, switches=1)
     assert clean.report.verdict == "clean"
     assert clean.report.coverage.statement.startswith("all 7,484,400 interleavings, ")  # 12! / 2!^6
     opaque = await bench.run(
-        source.format(write="held = __import__('itertools').count()"), users, budget_s=20, switches=1
+        source.format(write="held = __import__('itertools').count()"), users, budget_s=120, switches=1
     )
     assert "every pair of lanes by itself with at most 1 switch" in opaque.report.coverage.statement
     leaking = await bench.run(source.format(write="current = message"), users, budget_s=1)

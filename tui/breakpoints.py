@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..replay.run import Event, Run
 
@@ -96,8 +96,9 @@ def _rows(breakpoint_: Breakpoint, run: Run) -> Iterator[int]:
                     yield row
         case "value":
             for row, event in enumerate(run.events):
-                if _compares(breakpoint_, event):
+                if _compares(breakpoint_, _values(breakpoint_.name, event)):
                     yield row
+            yield from _changed(breakpoint_, run)
         case kind:
             wanted = ("await", "blocked") if kind == "await" else ("request",)
             counts: dict[str, int] = {}
@@ -111,11 +112,22 @@ def _rows(breakpoint_: Breakpoint, run: Run) -> Iterator[int]:
                         yield row
 
 
-def _compares(breakpoint_: Breakpoint, event: Event) -> bool:
+def _changed(breakpoint_: Breakpoint, run: Run) -> Iterator[int]:
+    """The last row of each step that has made a shared thing what the breakpoint says."""
+    if run.sight is None:
+        return
+    last = {event.step: row for row, event in enumerate(run.events)}
+    for change in run.sight.changes:
+        named = breakpoint_.name in ("", change.name) or change.name.endswith(f".{breakpoint_.name}")
+        if named and change.step in last and _compares(breakpoint_, [run.sight.texts[change.after]]):
+            yield last[change.step]
+
+
+def _compares(breakpoint_: Breakpoint, texts: Iterable[str]) -> bool:
     if breakpoint_.how == "~":
         wanted = breakpoint_.value.casefold()
-        return any(wanted in text.casefold() for text in _values(breakpoint_.name, event))
-    equal = [_equal(text, breakpoint_.value) for text in _values(breakpoint_.name, event)]
+        return any(wanted in text.casefold() for text in texts)
+    equal = [_equal(text, breakpoint_.value) for text in texts]
     return any(equal) if breakpoint_.how == "==" else bool(equal) and not any(equal)
 
 
@@ -132,12 +144,14 @@ def _values(name: str, event: Event) -> Iterator[str]:
 
 
 def _equal(text: str, value: str) -> bool:
-    """As texts, or as the JSON that they say: `"a"` is a, and `1.0` is 1."""
+    """As texts, or as the JSON or the quoted text that they say: `"a"` and `'a'` are a, and `1.0` is 1."""
     return text == value or _meaning(text) == _meaning(value)
 
 
 def _meaning(text: str) -> object:
     """What a JSON text means; the words of JSON are texts like any other."""
+    if len(text) > 1 and text[0] == text[-1] == "'" and "\\" not in text:
+        return text[1:-1]
     try:
         return text if text in ("true", "false", "null") else json.loads(text)
     except (ValueError, RecursionError):

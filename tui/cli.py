@@ -14,6 +14,7 @@ from ..replay.errors import CrosslaneError
 from .commands import (
     auditing,
     checking,
+    doctor,
     exporting,
     importing,
     opening,
@@ -29,7 +30,7 @@ app = typer.Typer(
     name="crosslane",
     help="Find where one user's data reached another: replay recorded requests under controlled concurrency.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -39,6 +40,7 @@ app.command("open")(opening.open_)
 app.command("check")(checking.check)
 app.command("replay")(replaying.replay)
 app.command("init")(starting.init)
+app.command("doctor")(doctor.doctor)
 app.command("export")(exporting.export)
 app.command("record")(recording.record)
 app.command("audit")(auditing.audit)

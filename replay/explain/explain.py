@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..report import Access, Carrier
@@ -138,8 +138,7 @@ def observed(
         timeline = Timeline(program.files, program.graph_now, place, program.engine.heard)
         execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
         run = run_of(execution, timeline.events, timeline.places)
-        diverged = getattr(strategy, "diverged", None)
-        return run if diverged is None else Run.from_json({**run.to_json(), "diverged": diverged})
+        return replace(run, diverged=getattr(strategy, "diverged", None), sight=timeline.looking.sight())
 
     return program.fresh.run(job, Run.to_json, Run.from_json)
 

@@ -10,12 +10,14 @@ only when the next one begins, so each line is settled one late.
 from __future__ import annotations
 
 import dis
+import inspect
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from ..run import Event
 from ..schedule.execute import error_text
+from .looking import Looking
 from .places import MISSING, fingerprint
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from .places import Place
 
 _TEXT_LIMIT = 4_000
+_CAN_WAIT = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Python 3.13 has gone on to the instruction at which a frame is resumed when it says that the frame is left.
+_YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})
 _FAULTS = {
     "cancel": "the client is gone",
     "timeout": "its time limit passes",
@@ -40,7 +45,12 @@ _FAULTS = {
 
 
 class Timeline:
-    """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it."""
+    """Observer. `events` is the timeline; `places` is where each step's lane had been suspended before it; `looking`
+    keeps what was to be seen at each event.
+
+    Frames are looked at while they run or wait. None is held on to for longer than until something of the user's
+    happens next: what it refers to might else live longer than it does without an observer.
+    """
 
     def __init__(
         self,
@@ -65,6 +75,10 @@ class Timeline:
         self._printed: dict[str, int] = {}
         self._line: tuple[str, int, str] | None = None
         self._before: Any = None
+        self.looking = Looking(files)
+        self._frame: FrameType | None = None
+        self._suspended: list[FrameType] = []
+        self._left: dict[str, int] = {}
         self._named: set[str] = set()
         self._hits = 0
 
@@ -79,6 +93,8 @@ class Timeline:
                 self._carrier = None
         if self._carrier is not None and self._graph is not None:
             self._uses = Uses(self._graph, self._carrier)
+        narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide
+        self.looking.begin(self._graph if narrow and self._graph is not None else self._graph_now(False))
         self._before = self._state()
         self._hits = self._cache_hits()
 
@@ -89,6 +105,7 @@ class Timeline:
         sys.settrace(None)
         self._requests[lane] = request
         self._named.discard(lane)
+        self._left.pop(lane, None)
         self._event("request", lane, request_text(request))
         sys.settrace(self._trace)
 
@@ -126,13 +143,17 @@ class Timeline:
             # Frameworks are suspended many times below one line of the user's; one row shows it.
             if last is None or (last.kind, last.lane, last.at) != (kind, actor.name, at):
                 self._event(kind, actor.name, "", at=at, code=code)
+        self._frame, self._suspended = None, []
+        if self._loop is not None:
+            self.looking.step_done(len(self._loop.decisions), actor.name)
 
     # ---- lines
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in self._files:
             return self._in_library if self._library and self._library in frame.f_code.co_filename else None
         self._settle()
+        self._follow(frame, event, argument)
         if event in ("call", "exception"):
             # A coroutine goes on in the middle of a line, and no event says so. It ends the wait for another with an
             # exception (StopIteration) on the line that waited, which goes on too.
@@ -146,6 +167,31 @@ class Timeline:
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
             self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
         return self._trace
+
+    def _follow(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Keep in mind which of the user's frames is to be looked at when the next row is written."""
+        if event == "return":
+            if _is_suspended(frame):
+                # The innermost is the first to be left; those that wait for it follow.
+                self._suspended = self._suspended or self.looking.chain(frame)
+                return
+            outer = self.looking.chain(frame.f_back)
+            if not outer:
+                self._left[self._lane] = self.looking.stack([frame])
+            self._frame, self._suspended = (outer[0] if outer else None), []
+            return
+        self._frame, self._suspended = frame, []
+        if event == "exception" and not issubclass(argument[0], (StopIteration, StopAsyncIteration, GeneratorExit)):
+            self._left[self._lane] = self.looking.stack(self.looking.chain(frame))
+
+    def _seen(self, lane: str, kind: str) -> int:
+        """The stack to show at a row of this kind."""
+        if kind in ("request", "fault"):
+            return -1
+        chain = self._suspended or self.looking.chain(self._frame)
+        if kind in ("response", "error") or not chain:
+            return self._left.get(lane, -1)
+        return self.looking.stack(chain)
 
     def _in_library(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
         """A carrier inside a library is used by the line of the user's that led there."""
@@ -179,8 +225,10 @@ class Timeline:
         # A loop or a comprehension reads many times on one line; once is enough to see it.
         if last is not None and (last.kind, last.lane, last.at) == (kind, self._lane, at):
             self.events.pop()
+            self.looking.forget_row()
         text = picture(self._carrier.value(self._graph))
-        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name)
+        seen = self.looking.stack(self._suspended or self.looking.chain(self._frame), (file, number))
+        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name, seen=seen)
 
     def _state(self) -> Any:
         if self._graph is None or self._carrier is None:
@@ -220,13 +268,23 @@ class Timeline:
         code: str | None = None,
         carrier: str | None = None,
         status: int | None = None,
+        seen: int | None = None,
     ) -> None:
+        self.looking.row(self._seen(lane, kind) if seen is None else seen)
         request = self._requests.get(lane)
         step = len(self._loop.decisions) if self._loop is not None else 0
         session, name = (request.session, request.id) if request is not None else ("", "")
         self.events.append(
             Event(len(self.events) + 1, step, lane, session, name, kind, text[:_TEXT_LIMIT], at, code, carrier, status)
         )
+
+
+def _is_suspended(frame: FrameType) -> bool:
+    """Whether a frame that is being left will go on: it is at a `yield`, or at one of those that an `await` is."""
+    if not frame.f_code.co_flags & _CAN_WAIT:
+        return False
+    operations = frame.f_code.co_code
+    return 0 <= frame.f_lasti < len(operations) and operations[frame.f_lasti] in _YIELDS
 
 
 def _resumed(frame: FrameType) -> tuple[str, int, str] | None:

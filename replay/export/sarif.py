@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..baseline import fingerprint
+from ..known_findings import fingerprint
 from .story import facts, headline
 from .visible import visible
 

@@ -10,32 +10,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .http1 import (
-    Body,
-    Chunked,
-    Malformed,
-    UntilClose,
-    head_end,
-    options_of,
-    request_body,
-    request_head,
-    response_body,
-    response_head,
-    stays_open,
-)
+from .forward_heads import own_answer, to_client, to_service
+from .http1 import Body, Chunked, Malformed, UntilClose, head_end, options_of, request_body, request_head, stays_open
 from .websocket_frames import Messages
 
 if TYPE_CHECKING:
+    from .forward_back import Back
     from .http1 import RequestHead, ResponseHead
     from .recorder import Recorder, Recording
     from .relay import Relay, Relayed
 
-_HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"))  # RFC 9110, 7.6.1
-_NEVER_DROPPED = frozenset((b"host", b"content-length", b"transfer-encoding"))
 _REPEATABLE = 64 << 10
 """A request up to this size can be sent again, where a connection from the pool turns out to be dead."""
 _READ_AHEAD = 256 << 10
-_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway"}
 
 
 class Service(Protocol):
@@ -167,7 +154,9 @@ class Front(asyncio.Protocol):
             head.method.decode("latin-1"), target.decode("latin-1"), head.headers, self._name
         )
         data, self._buffer = self._buffer, b""
-        out = self._forwarded(head, target, options)
+        service = self._service
+        host = None if service.keeps_host and b"host" in head.known else service.authority
+        out = to_service(head, options, service.prefix, host, self._upgrades)
         if self._upgrades:
             self.recording.request(extra={"messages": []})
         if data and not body.done:
@@ -209,23 +198,6 @@ class Front(asyncio.Protocol):
         if self.recording is not None and not self.recording.started:
             cut = self._size - len(self._kept)
             self.recording.request(bytes(self._kept), {"cut_bytes": cut} if cut else None)
-
-    def _forwarded(self, head: RequestHead, target: bytes, options: frozenset[bytes]) -> bytes:
-        dropped = _dropped(options)
-        own = self._service.authority if not self._service.keeps_host or b"host" not in head.known else None
-        lines = [head.method + b" " + self._service.prefix + target + b" HTTP/1.1"]
-        for name, value in head.headers:
-            lower = name.lower()
-            if lower in dropped or (lower == b"host" and own is not None):
-                continue
-            if self._upgrades and lower == b"sec-websocket-extensions":
-                continue  # compressed messages could not be read
-            lines.append(name + b": " + value)
-        if own is not None:
-            lines.insert(1, b"Host: " + own)
-        if self._upgrades:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     # ---- to the service
 
@@ -274,7 +246,8 @@ class Front(asyncio.Protocol):
         self._back = None
         whole = self._body is not None and self._body.done
         self._stays = self._stays and whole
-        self._say(502, told, self._stays)
+        method = self._head.method if self._head is not None else b""
+        self.transport.write(own_answer(502, told, self._stays, method))
         self._answered = True
         self._over()
 
@@ -307,19 +280,9 @@ class Front(asyncio.Protocol):
             recording.respond(head.status, () if upgraded else head.headers, True if upgraded else None)
         closes = isinstance(body, UntilClose) or (isinstance(body, Chunked) and not self._head.minor)
         self._stays = self._stays and not closes
-        dropped = _dropped(options_of(head.known))
-        if not self._head.minor:
-            dropped |= {b"transfer-encoding"}
-        lines = [b"HTTP/1.1 %d%b" % (head.status, head.reason)]
-        lines += [name + b": " + value for name, value in head.headers if name.lower() not in dropped]
         if upgraded:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
             self._tunnel = (Messages(self._most), Messages(self._most))
-        elif not self._stays:
-            lines.append(b"Connection: close")
-        elif not self._head.minor:
-            lines.append(b"Connection: keep-alive")
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+        return to_client(head, self._head.minor, self._stays)
 
     def interim(self, head: bytes) -> None:
         """An answer before the answer: 100, 103."""
@@ -375,20 +338,9 @@ class Front(asyncio.Protocol):
         if back is not None:
             back.drop()
         if not self._answered:
-            self._say(error.status, f"crosslane: not passed on: {error}\n", False)
+            self.transport.write(own_answer(error.status, f"crosslane: not passed on: {error}\n", False))
         self._buffer = b""
         self.transport.close()
-
-    def _say(self, status: int, text: str, stays: bool) -> None:
-        if self._head is not None and self._head.method == b"HEAD":
-            text = ""
-        lines = [
-            f"HTTP/1.1 {status} {_REASONS[status]}",
-            "Content-Type: text/plain; charset=utf-8",
-            f"Content-Length: {len(text.encode())}",
-            *(() if stays else ("Connection: close",)),
-        ]
-        self.transport.write("\r\n".join((*lines, "", text)).encode())
 
     def _pause(self, paused: bool) -> None:
         if paused != self._paused and not self.transport.is_closing():
@@ -423,149 +375,3 @@ class Front(asyncio.Protocol):
         if self._buffer:
             data, self._buffer = self._buffer, b""
             self._to_service(data)
-
-
-class Back(asyncio.Protocol):
-    """A connection to the service: of one exchange after the other, idle between them."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._front: Front | None = None
-        self._buffer = b""
-        self._body: Body | None = None
-        self._method = b""
-        self._upgrades = False
-        self._tunnel = False
-        self._stays = False
-        self._began = False
-        self._over = False
-        self.used = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def begin(self, front: Front, method: bytes, upgrades: bool) -> None:
-        """A request is about to be sent for this client."""
-        self._front = front
-        self._method = method
-        self._upgrades = upgrades
-        self._body = None
-        self._began = self._over = False
-        self.used += 1
-
-    def drop(self, flush: bool = False) -> None:
-        """Nobody wants what it would still say; with `flush`, what was written to it still goes out."""
-        self._front = None
-        if flush:
-            self.transport.close()
-        else:
-            self.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        front = self._front
-        if front is None or self._over:
-            self._stays = False  # a service that speaks without being asked
-            if front is None:
-                self.transport.abort()
-            return
-        if self._tunnel:
-            front.from_service(data)
-            return
-        self._began = True
-        try:
-            if self._body is None:
-                self._buffer = self._buffer + data if self._buffer else data
-                self._heads(front)
-            else:
-                self._feed(front, b"", data)
-        except Malformed as error:
-            self._broken(front, f"{type(error).__name__}: {error}")
-
-    def _heads(self, front: Front) -> None:
-        while self._body is None:
-            end = head_end(self._buffer)
-            if end < 0:
-                return
-            raw, self._buffer = self._buffer[:end], self._buffer[end:]
-            head = response_head(raw)
-            if head.status < 200 and head.status != 101:
-                front.interim(raw)
-                continue
-            if head.status == 101 and not self._upgrades:
-                raise Malformed("the service changed the protocol without being asked")
-            body = response_body(head, self._method)
-            self._stays = stays_open(head.minor, options_of(head.known))
-            out = front.answered(head, body)
-            rest, self._buffer = self._buffer, b""
-            if head.status == 101:
-                self._tunnel = True
-                front.transport.write(out)
-                front.opened()
-                if rest:
-                    front.from_service(rest)
-                return
-            self._body = body
-            self._feed(front, out, rest)
-
-    def _feed(self, front: Front, out: bytes, data: bytes) -> None:
-        body = self._body
-        assert body is not None
-        raw, said = body.feed(data) if data and not body.done else (b"", b"")
-        done = body.done
-        if done and (body.rest or (data and not raw)):
-            self._stays = False  # more than one answer to one request
-        front.passed(out, raw, said, done)
-        if done:
-            self._end(front)
-
-    def _end(self, front: Front) -> None:
-        self._over = True
-        if front.finished():
-            self.release()
-
-    def release(self) -> None:
-        """The exchange is over: wait for the next one, or close."""
-        self._front = None
-        if self._stays and not self.transport.is_closing():
-            self.transport.resume_reading()
-            self._service.idle(self)
-        else:
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._service.gone(self)
-        front, self._front = self._front, None
-        if front is None:
-            return
-        if self._over:
-            front.let_go()
-            return
-        if isinstance(self._body, UntilClose) and exc is None:
-            self._over = True
-            front.passed(b"", b"", b"", True)
-            if not front.finished():
-                front.let_go()
-            return
-        why = type(exc).__name__ if exc is not None else "ServerDisconnectedError"
-        front.lost(self._began, self.used > 1, why)
-
-    def _broken(self, front: Front, why: str) -> None:
-        self._front = None
-        self._service.gone(self)
-        self.transport.abort()
-        front.lost(True, False, why)
-
-    def pause_writing(self) -> None:
-        if self._front is not None:
-            self._front.hold(True)
-
-    def resume_writing(self) -> None:
-        if self._front is not None:
-            self._front.hold(False)
-
-
-def _dropped(options: frozenset[bytes]) -> frozenset[bytes]:
-    """Headers that are for one connection alone."""
-    return _HOP_BY_HOP if options <= {b"keep-alive", b"close", b"upgrade"} else _HOP_BY_HOP | options - _NEVER_DROPPED

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import CrosslaneError
-from .forward import Back, Front
+from .forward import Front
+from .forward_back import Back
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +29,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CONNECTING_S = 10.0
 _ENDING_S = 1.0
 _BACKLOG = 1_024
+_IDLE = 256
 
 
 class Proxy:
@@ -124,7 +126,10 @@ class Proxy:
         return None
 
     def idle(self, back: Back) -> None:
-        self._idle.append(back)
+        if len(self._idle) < _IDLE:
+            self._idle.append(back)
+        else:
+            back.transport.close()
 
     def gone(self, back: Back) -> None:
         with contextlib.suppress(ValueError):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import marshal
 import os
 import select
 import signal
@@ -20,7 +19,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .frames import Clock, Replay, unpacked
+from .frames import Clock, Replay, packed, unpacked
 from .settings import Settings
 from .sidecar_process import COUNTS
 from .writer import Origin
@@ -107,7 +106,7 @@ class Told:
         notes, self._notes = self._notes, []
         self._last = time.monotonic()
         if notes and not self._gone:
-            data = marshal.dumps(notes)
+            data = packed(tuple(notes))
             try:
                 while data:
                     data = data[os.write(1, data) :]

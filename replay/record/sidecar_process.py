@@ -112,9 +112,9 @@ class Sidecar:
     def _listen(self, told: Callable[[Note], None]) -> None:
         from .recorder import Note
 
-        with contextlib.suppress(EOFError, ValueError, OSError):
-            while True:
-                for each in marshal.load(self._answers):
+        with contextlib.suppress(ValueError, OSError):
+            while size := int.from_bytes(self._answers.read(4), "little"):
+                for each in marshal.loads(self._answers.read(size)):
                     told(Note(*each))
 
 

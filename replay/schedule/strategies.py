@@ -121,16 +121,6 @@ class Lockstep:
 
 
 class RandomWalk:
-    """Uniform over the enabled lanes at each step; the same seed gives the same walk on every machine."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(f"crosslane:{seed}")
-
-    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:  # noqa: ARG002
-        return enabled[int(self._random.random() * len(enabled))]
-
-
-class WeightedWalk:
     """Uniform over interleavings rather than over choices: each lane with the weight of the steps it still has to make.
 
     Zhao et al., "Selectively Uniform Concurrency Testing", ASPLOS 2025. A walk that is uniform over choices leaves the

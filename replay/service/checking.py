@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from ..attempts import Attempt, Reached, attempts, variant_attempts
+from ..attempts import Attempt, Reached, attempts, random_walk, variant_attempts
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
 from ..schedule.schedule import Schedule
 from ..schedule.search import Search
-from ..schedule.strategies import Lockstep, RandomWalk, Replayed, Serial, Strategy
+from ..schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from ..state.fresh import Interrupted
 from ..trace.lanes import lanes_of
 from ..variants import variants_of
@@ -56,7 +56,7 @@ def investigate(target: Target, job: Job) -> Investigation:
         job.concurrency,
         allow=job.allow,
         explainer=from_outside,
-        baseline=job.baseline,
+        known=job.known,
         leftovers=target.keeps_state,
     )
 
@@ -146,11 +146,6 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
             job.trace,
             f"its lanes are {', '.join(order)}",
         )
-    strategy: Strategy = Lockstep()
-    if job.schedule is not None:
-        strategy = Replayed(job.schedule, Serial(order))
-    elif job.order != "lockstep":
-        strategy = RandomWalk(job.seed) if job.order == "random" else Serial(order)
     reached = Reached(replaying=True)
     run: Run | None = None
     try:
@@ -158,6 +153,11 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         run_alone(target, investigation)
         if investigation.stopped:
             return result_of(target, investigation, job, Search(order), reached, _clock() - started)
+        strategy: Strategy = Lockstep()
+        if job.schedule is not None:
+            strategy = Replayed(job.schedule, Serial(order))
+        elif job.order != "lockstep":
+            strategy = random_walk(investigation, job.seed) if job.order == "random" else Serial(order)
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
         run = target.observed(investigation.lanes, strategy, job.concurrency)

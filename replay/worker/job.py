@@ -45,12 +45,13 @@ class Job:
         faults: whether `check` also lets clients leave, time limits pass and upstream calls fail.
         variants: whether `check` also tries requests that were not recorded, see `variants`.
         keep: names of state inside libraries that is to be put back from the first execution on.
-        baseline: fingerprints of findings that are known: they are told, and do not end the search for others.
+        known: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
         environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
+        found: the crossings that were found before it was shared, by their ids.
         reports: what others reported to a worker that died: only this is looked into.
     """
 
@@ -79,13 +80,14 @@ class Job:
     keep: tuple[str, ...] = ()
     fork: bool = False
     environment: bool = True
-    baseline: tuple[str, ...] = ()
     shards: int = 1
     shard: int = 0
     alone_s: float = 1.0
     stage: str = ""
     after: Order = ()
+    found: tuple[str, ...] = ()
     reports: tuple[dict[str, Any], ...] = ()
+    known: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -129,7 +129,8 @@ def main() -> None:
                 case "replay":
                     result = checking.replay(program, job, channel.progress).to_json()
                     if job.environment:
-                        result["environment"] = environment()
+                        loaded = {"kind": program.handler.kind, "parameters": program.handler.roles}
+                        result["environment"] = {**environment(), **loaded}
             channel.send({"result": result})
         except CrosslaneError as error:
             kind = type(error).__name__
@@ -269,7 +270,7 @@ def _job(data: dict[str, Any]) -> Job:
         "then": _schedule(data["then"]),
         "upstream_calls": tuple(data["upstream_calls"]),
         "keep": tuple(data["keep"]),
-        "baseline": tuple(data["baseline"]),
+        "known": tuple(data["known"]),
         "upstream_allow": tuple(data["upstream_allow"]),
         "allow": tuple(Allow.from_json(rule) for rule in data["allow"]),
     }

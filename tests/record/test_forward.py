@@ -8,7 +8,8 @@ import itertools
 from pathlib import Path
 
 import pytest
-from crosslane.replay.record.forward import Back, Front
+from crosslane.replay.record.forward import Front
+from crosslane.replay.record.forward_back import Back
 from crosslane.replay.record.proxy import Proxy
 from crosslane.replay.record.recorder import Recorder
 from crosslane.replay.record.websocket_frames import Messages

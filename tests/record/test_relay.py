@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import select
@@ -307,3 +309,61 @@ async def test_the_middleware_records_through_the_relay(trace: Path):
     relay.close()
     (exchange,) = load(trace).exchanges
     assert (exchange.request.user, exchange.response.body) == ("bob", {"reply": "hello"})
+
+
+PROXY = """
+import asyncio, sys
+from aiohttp import web
+from crosslane.replay.record.proxy import Proxy
+from crosslane.replay.record.service import started
+from crosslane.replay.record.settings import Settings
+
+async def chat(request):
+    return web.json_response({"for": (await request.json())["user_id"]})
+
+async def main():
+    app = web.Application()
+    app.router.add_post("/chat", chat)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    relay = started(Settings(sys.argv[1], "proxy"))
+    async with Proxy(f"http://127.0.0.1:{runner.addresses[0][1]}", relay) as proxy:
+        print(proxy.port, relay._channel._sidecar._process.pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_proxy_that_is_killed_under_load_keeps_every_exchange_that_a_client_saw_completed(trace: Path):
+    proxy = subprocess.Popen([sys.executable, "-c", PROXY, str(trace)], stdout=subprocess.PIPE)
+    port, beside = map(int, proxy.stdout.readline().split())
+    ended = os.pidfd_open(beside)
+    seen: list[str] = []
+
+    async def client(name: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            for number in range(1_000):
+                user = f"u{name}-{number}"
+                body = json.dumps({"user_id": user}).encode()
+                writer.write(b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+                writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                await reader.readuntil(b"\r\n\r\n")
+                answer = json.dumps({"for": user}).encode()
+                assert await reader.readexactly(len(answer)) == answer
+                seen.append(user)
+                if len(seen) == 500:
+                    proxy.kill()
+
+    await asyncio.gather(*(client(name) for name in range(8)))
+    proxy.communicate()
+    assert select.select([ended], [], [], 30)[0]
+    os.close(ended)
+    loaded = load(trace)
+    assert not loaded.problems
+    kept = {e.request.user: e.response.body for e in loaded.exchanges if e.response is not None}
+    assert len(seen) >= 500
+    assert all(kept[user] == {"for": user} for user in seen)

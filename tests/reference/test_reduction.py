@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from crosslane.replay.schedule.loop import ControlledLoop
+from crosslane.replay.state.fingerprint import Fingerprints
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -500,72 +502,16 @@ TRAPS = {
                 del sys.crosslane_test_user
             return answer
         """,
-    "a function of Python's that is replaced": """
+    "a heartbeat that outlives its request": """
+        async def beat():
+            while True:
+                await asyncio.sleep(1)
         async def handle(user, message):
-            import json
-            before = json.dumps
-            json.dumps = lambda value: [message, value]
+            if user == "alice":
+                asyncio.ensure_future(beat())
             await asyncio.sleep(0)
-            answer = json.dumps(user)
-            json.dumps = before
-            return answer
+            return message
         """,
-    "an attribute of one of Python's classes": """
-        from json import JSONEncoder
-        async def handle(user, message):
-            JSONEncoder.item_separator = message
-            await asyncio.sleep(0)
-            return JSONEncoder.item_separator
-        """,
-    "a list that Python's modules offer": """
-        import sys
-        async def handle(user, message):
-            sys.argv.append(message)
-            await asyncio.sleep(0)
-            return sys.argv.pop()
-        """,
-    "where the process stands": """
-        import os
-        async def handle(user, message):
-            os.chdir("/" if user == "alice" else "/usr")
-            await asyncio.sleep(0)
-            return os.getcwd()
-        """,
-    "the order of a dict whose members stay the same": """
-        table = {"x": 1, "y": 2, "z": 3}
-        async def handle(user, message):
-            key = "x" if user == "alice" else "y"
-            table[key] = table.pop(key)
-            await asyncio.sleep(0)
-            return list(table)
-        """,
-    "the order of attributes that stay the same": """
-        class Agent: pass
-        agent = Agent()
-        agent.x, agent.y, agent.z = 1, 2, 3
-        async def handle(user, message):
-            mine = vars(agent)
-            key = "x" if user == "alice" else "y"
-            mine[key] = mine.pop(key)
-            await asyncio.sleep(0)
-            return list(mine)
-        """,
-    "the order in a set whose members stay the same": """
-        members = {1, 9, 17}
-        async def handle(user, message):
-            number = 1 if user == "alice" else 9
-            members.discard(number)
-            members.add(number)
-            await asyncio.sleep(0)
-            return list(members)
-        """,
-    "how far a deque is turned": """
-        held = deque("abc")
-        async def handle(user, message):
-            held.rotate(1 if user == "alice" else 2)
-            await asyncio.sleep(0)
-            return held[0]
-        """.replace("deque(", "__import__('collections').deque("),
     "slots and properties": """
         class Agent:
             __slots__ = ("_user",)
@@ -737,7 +683,12 @@ OPAQUE = {
 # Who came first is known for one step, and then in one place alone: {hide} puts it there, {show} tells it later.
 ONE_PLACE = """
 turn = met = 0
+table = {{1: 1, 2: 2, 3: 3}}
+members = {{1, 9, 17}}
+ring = collections.deque("abc")
 class Odd(Exception): pass
+agent = Odd()
+agent.x1, agent.x2, agent.x3 = 1, 2, 3
 async def said(value):
     await asyncio.sleep(0)
     return value
@@ -860,6 +811,47 @@ PLACES = {
         "return asyncio.get_running_loop().time()",
     ),
     "a date": ("held = datetime.timedelta(mine)", "return held.days"),
+    "the due time of a timer": (
+        "held = []; asyncio.get_running_loop().call_later(mine, held.append, 'a')",
+        "asyncio.get_running_loop().call_later(1.5, held.append, 'b'); await asyncio.sleep(9); return held",
+    ),
+    "how often a task was cancelled": (
+        "task = asyncio.create_task(child(0)); [task.cancel() for _ in range(mine)]",
+        "return task.cancelling()",
+    ),
+    "how many tasks there were": (
+        "[await asyncio.create_task(child(0)) for _ in range(mine)]",
+        "task = asyncio.create_task(child(0)); await task; return task.get_name()",
+    ),
+    "where the process stands": (
+        "user == 'alice' and os.chdir(('/', '/usr', '/tmp')[mine - 1])",
+        "return os.getcwd()",
+    ),
+    "a name in one of Python's modules": (
+        "if user == 'alice': sys.crosslane_test = mine",
+        "return getattr(sys, 'crosslane_test', None)",
+    ),
+    "a function of Python's": ("if user == 'alice': json.dumps = [int, str, float][mine - 1]", "return json.dumps(1)"),
+    "an attribute of one of Python's classes": (
+        "if user == 'alice': json.JSONEncoder.item_separator = mine",
+        "return json.JSONEncoder.item_separator",
+    ),
+    "a list in one of Python's modules": ("user == 'alice' and sys.argv.append(mine)", "return sys.argv[-1]"),
+    "the order in a dict that was there": (
+        "user == 'alice' and table.__setitem__(mine, table.pop(mine))",
+        "return list(table)",
+    ),
+    "the order in a set that was there": (
+        "held = (1, 9, 17)[mine - 1]\n        if user == 'alice': members.discard(held); members.add(held)\n        held = 0",
+        "return list(members)",
+    ),
+    "the order of attributes that were there": (
+        "user == 'alice' and setattr(agent, f'x{{mine}}', vars(agent).pop(f'x{{mine}}'))".replace("{{", "{").replace(
+            "}}", "}"
+        ),
+        "return list(vars(agent))",
+    ),
+    "how far a deque is turned": ("user == 'alice' and ring.rotate(mine)", "return ring[0]"),
     "the size of a set's table": (
         "held = {1, 9}\n        if mine == 1: held.update(range(100, 200)); held.difference_update(range(100, 200))",
         "held.add(8); return list(held)",
@@ -869,10 +861,10 @@ PLACES = {
 
 def in_one_place(place: str) -> str:
     hide, show = PLACES[place]
-    return IMPORTS + "import collections, datetime, functools, io\n" + ONE_PLACE.format(hide=hide, show=show)
+    return IMPORTS + ONE_PLACE.format(hide=hide, show=show)
 
 
-IMPORTS = "import asyncio, contextvars, itertools, random\n"
+IMPORTS = "import asyncio, collections, contextvars, datetime, functools, io, itertools, json, os, random, sys\n"
 
 
 @pytest.mark.parametrize("trap", TRAPS)
@@ -888,6 +880,17 @@ def test_no_place_is_overlooked_in_which_the_past_can_be_kept(tmp_path: Path, pl
     covered = by_reduction(program, lanes)
     assert len(expected.outcomes) > 1, "no trap"
     assert covered == replace(expected, executed=covered.executed)
+
+
+def test_what_stands_beside_a_program_tells_moments_apart(tmp_path: Path) -> None:
+    program, _ = loaded(IMPORTS + "async def handle(message): pass", 1, tmp_path)
+    beside: list[int] = []
+    fingerprints = Fingerprints(program.fresh.graph, list, lambda: tuple(beside))
+    loop = ControlledLoop(["alice"])
+    first = fingerprints.of([loop.lanes["alice"]])
+    assert fingerprints.of([loop.lanes["alice"]]) == first
+    beside.append(1)
+    assert fingerprints.of([loop.lanes["alice"]]) != first
 
 
 def test_moments_that_differ_in_nothing_are_found_equal(tmp_path: Path) -> None:

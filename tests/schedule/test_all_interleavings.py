@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from crosslane.replay.schedule.strategies import RandomWalk, Strategy, WeightedWalk
+from crosslane.replay.schedule.strategies import RandomWalk, Strategy
 
 from ..conftest import Bench, turns
 
@@ -105,15 +105,15 @@ def walked(strategy: Strategy, **steps: int) -> str:
 
 def test_a_weighted_walk_takes_every_interleaving_equally_often_where_a_uniform_one_does_not() -> None:
     steps = {"a": 1, "b": 4}
-    weighted = Counter(walked(WeightedWalk(seed, steps), **steps) for seed in range(5_000))
+    weighted = Counter(walked(RandomWalk(seed, steps), **steps) for seed in range(5_000))
     assert len(weighted) == 5
     assert all(900 < count < 1_100 for count in weighted.values())
-    uniform = Counter(walked(RandomWalk(seed), **steps) for seed in range(5_000))
+    uniform = Counter(walked(RandomWalk(seed, {}), **steps) for seed in range(5_000))
     assert uniform["abbbb"] > 2_000
 
 
 def test_a_weighted_walk_is_the_same_for_the_same_seed_and_ends_with_lanes_that_do_more_than_they_did_alone() -> None:
     steps = {"a": 2, "b": 2}
-    orders = [walked(WeightedWalk(seed, steps), a=5, b=3, worker=2) for seed in (1, 1, 2, 3)]
+    orders = [walked(RandomWalk(seed, steps), a=5, b=3, worker=2) for seed in (1, 1, 2, 3)]
     assert orders[0] == orders[1]
     assert all(sorted(order) == sorted("aaaaabbb" + "worker" * 2) for order in orders)

@@ -266,7 +266,7 @@ def three_lines(name: str, seen: list[str]) -> None:
 
 @pytest.mark.usefixtures("lines_here")
 @pytest.mark.parametrize(
-    "strategy", [lambda: Serial("ab"), Lockstep, *(partial(RandomWalk, seed) for seed in range(6))]
+    "strategy", [lambda: Serial("ab"), Lockstep, *(partial(RandomWalk, seed, {}) for seed in range(6))]
 )
 def test_a_thread_that_chooses_itself_decides_as_the_loop_would(strategy: Callable[[], Strategy]) -> None:
     def decided(watched: bool) -> tuple[list[str], list[tuple[str, tuple[str, ...], bool]], int, int]:

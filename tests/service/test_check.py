@@ -98,8 +98,8 @@ async def test_nothing_is_called_clean_where_the_service_waits_for_what_nobody_c
 
 
 async def test_a_service_that_computes_is_not_silent(stand: Stand) -> None:
-    source = LOCAL.replace('await ask("greet', 'sum(range(16_000_000))\n    await ask("greet')
-    report = (await stand.run(source, TWO[:1], action="replay", settle_s=0.15, keep_state=True)).report
+    source = LOCAL.replace('await ask("greet', 'sum(range(40_000_000))\n    await ask("greet')
+    report = (await stand.run(source, TWO[:1], action="replay", settle_s=0.4, keep_state=True)).report
     assert report.coverage.uncontrolled == ("scheduling inside the service",)
 
 

@@ -131,7 +131,7 @@ async def test_the_inspector_shows_request_responses_and_output(tmp_path: Path) 
         tabs.active = "request"
         await pilot.pause()
         assert "r2  session s2  user bob" in "\n".join(screen_text(app))
-        tabs.active = "output"
+        tabs.active = "logs"
         await pilot.pause()
         assert "printed by bob" in "\n".join(screen_text(app))
         await pilot.press("escape")

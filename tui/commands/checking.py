@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ...replay.baseline import load_baseline, renewed, with_known
 from ...replay.budget import DEFAULT_BUDGET, budget_of
+from ...replay.known_findings import load_baseline, renewed, with_known
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from . import options, printing, run, service_run
 
@@ -80,7 +80,7 @@ def check(
         allow=settings.allow,
         faults=faults,
         variants=variants,
-        baseline=known.fingerprints if known is not None else (),
+        known=known.fingerprints if known is not None else (),
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote

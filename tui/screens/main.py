@@ -272,19 +272,21 @@ class MainScreen(Screen[None]):
             self.action_inspect()
 
     def action_inspect(self) -> None:
-        from .inspector import Inspector
+        from .inspector import Inspector, look
 
         row = self.query_one(LanesView).cursor
         if self._grid is None or self._run is None or not 0 <= row < len(self._grid.events):
             return
-        event = self._grid.events[row]
         assert self.session.trace is not None
-        exchange = next((e for e in self.session.trace.exchanges if e.request.id == event.request), None)
-        if exchange is None:
+        known = self.shown if self.shown is not None and self.shown.run is self._run else None
+        exchanges = known.group.exchanges if known is not None else self.session.trace.exchanges
+        solo = known.solo if known is not None else self.result.solo if self.result is not None else {}
+        cwd = self.session.options.cwd
+        looked = look(self._run, row, exchanges, solo, self._finding, self._grid.lanes, cwd)
+        if looked is None:
             self.notify("this step belongs to no request")
-            return
-        solo = self.result.solo.get(event.lane) if self.result is not None else None
-        self._app.push_screen(Inspector(exchange, self._run, solo, self._finding))
+        else:
+            self.open(Inspector(looked))
 
     def action_replay(self) -> None:
         from .dialogs import ReplayDialog

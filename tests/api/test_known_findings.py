@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay import check
-from crosslane.replay.baseline import Baseline, Entry, fingerprint, load_baseline, renewed, with_known
 from crosslane.replay.errors import BaselineError
+from crosslane.replay.known_findings import Baseline, Entry, fingerprint, load_baseline, renewed, with_known
 from crosslane.replay.report import Carrier, Sink
 from hypothesis import given
 from hypothesis import strategies as st
