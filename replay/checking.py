@@ -83,7 +83,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
 
 def share(program: Program, job: Job, report: Callable[[Progress], None], asked_at: float | None = None) -> Scouted:
     """Make a part of another worker's search. The budget counts from `asked_at`, on the monotonic clock."""
-    pursuit = Pursuit(program, job, report)
+    pursuit = Pursuit(program, job, report, found=tuple(job.found))
     pursuit.started = pursuit.started if asked_at is None else asked_at
     return scout(pursuit, investigate(program, job))
 

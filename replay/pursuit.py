@@ -26,6 +26,7 @@ class Pursuit:
     """Attributes:
     reached: how far it has come.
     most_executions: of the program, from the beginning; less than the job's while others execute as well.
+    found: what another process has found, by the ids of the crossings.
     """
 
     program: Program
@@ -34,6 +35,7 @@ class Pursuit:
     started: float = field(default_factory=_REAL_CLOCK)
     reached: Reached = field(default_factory=Reached)
     most_executions: int = 0
+    found: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.most_executions = self.job.most_executions
@@ -58,6 +60,7 @@ class Pursuit:
                 look(attempt, execution)
             self.announce(attempt.phase, on)
             reached.elapsed_s = self.elapsed_s
+            reached.found((*self.found, *(finding.crossing.id for finding in on.news)))
             reached.per_second = self.program.executions / reached.elapsed_s
             reached.interrupted = self.program.interrupted()
             reached.out_of_budget = (

@@ -44,9 +44,9 @@ class Scouted:
     pairs: int = 0
     faults: int = 0
     variants: tuple[str, ...] = ()
+    cut: bool = False
     out_of_budget: bool = False
     interrupted: bool = False
-    cut: bool = False
     stopped: str = ""
     uncontrolled: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

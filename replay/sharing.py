@@ -91,13 +91,11 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
     program, job, reached = pursuit.program, pursuit.job, pursuit.reached
     search = search_of(investigation.lanes, Share(job.shard, job.shards, False, order_of(job.after)))
     scouts: list[Scout] = []
-    before = ("before this stage",) if job.found else ()
-    reached.found(before)
 
     def look(attempt: Attempt, execution: Execution) -> None:
         scouts[-1].look(attempt, execution)
         if _all_news(job):
-            reached.found((*before, *scouts[-1].known))
+            pursuit.found = (*job.found, *scouts[-1].known)
 
     try:
         pursuit.announce("each lane alone", investigation)
@@ -131,9 +129,9 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
         reached.pairs,
         reached.faults,
         tuple(reached.variants),
+        reached.cut,
         reached.out_of_budget,
         reached.interrupted,
-        reached.cut,
         scouts[0].on.stopped if job.stage != VARIANTS and scouts else investigation.stopped,
         tuple(dict.fromkeys(escape for on in known for escape in on.uncontrolled)),
         tuple(dict.fromkeys(warning for on in known for warning in on.warnings)),
@@ -205,20 +203,19 @@ class Leader:
                     self._scouts[variant] = Scout(on.scout(), variant)
                 self._scouts[variant].look(attempt, execution)
                 if _all_news(self._pursuit.job):
-                    self._pursuit.reached.found(self._scouts[variant].known)
+                    self._pursuit.found = self._scouts[variant].known
                 return
             on.look(execution, attempt.lanes)
-            self._pursuit.reached.found(tuple(finding.crossing.id for finding in on.news))
             if shareable and self._worth_sharing():
                 self._hand_out(name, attempt.order)
 
         return look
 
     def _worth_sharing(self) -> bool:
-        if self._partners is None or self._pursuit.job.shards == 1:
+        pursuit = self._pursuit
+        if self._partners is None or pursuit.job.shards == 1 or pursuit.program.interrupted() or pursuit.reached.quiet:
             return False
-        now_s, budget_s = self._pursuit.elapsed_s, self._pursuit.job.budget_s
-        return now_s >= self._alone_until_s and budget_s - now_s > _WORTH_S and not self._pursuit.program.interrupted()
+        return pursuit.elapsed_s >= self._alone_until_s and pursuit.job.budget_s - pursuit.elapsed_s > _WORTH_S
 
     def _hand_out(self, stage: str, after: Order) -> None:
         assert self._partners is not None
@@ -229,7 +226,7 @@ class Leader:
             self._pursuit.most_executions = program.executions + left
         left_s = max(0.0, job.budget_s - self._pursuit.elapsed_s)
         share = {"stage": stage, "after": after, "budget_s": left_s, "most_executions": left}
-        self._partners.share({**share, "found": bool(self._investigation.news)})
+        self._partners.share({**share, "found": [finding.crossing.id for finding in self._investigation.news]})
         self._search.share.alone = False
         self._shared = True
 
@@ -254,7 +251,7 @@ class Leader:
         hits += [hit for report in reports for hit in report.hits]
         self._scouts = {}
         self._settle(sorted(hits, key=lambda hit: hit.order))
-        self._pursuit.reached.found(tuple(finding.crossing.id for finding in self._investigation.news))
+        self._pursuit.found = ()
         investigation = self._investigation
         for report in reports:
             investigation.stopped = investigation.stopped or report.stopped
@@ -277,9 +274,9 @@ class Leader:
             reached.pairs += report.pairs
             reached.faults += report.faults
             reached.variants += report.variants
+            reached.cut = reached.cut or report.cut
             reached.out_of_budget = reached.out_of_budget or report.out_of_budget
             reached.interrupted = reached.interrupted or report.interrupted
-            reached.cut = reached.cut or report.cut
         reached.elapsed_s = self._pursuit.elapsed_s
         reached.per_second = self._pursuit.program.executions / reached.elapsed_s
 

@@ -51,7 +51,7 @@ class Job:
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
-        found: something had crossed before that part began.
+        found: the crossings that were found before it was shared, by their ids.
         reports: what others reported to a worker that died: only this is looked into.
     """
 
@@ -86,7 +86,7 @@ class Job:
     alone_s: float = 1.0
     stage: str = ""
     after: Order = ()
-    found: bool = False
+    found: tuple[str, ...] = ()
     reports: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def test_a_trace_may_be_a_path_a_loaded_trace_or_requests(tmp_path: Path) -> Non
     assert check(load(BUG[0]), BUG[1], cwd=tmp_path).report.verdict == "contaminated"
     assert check(TWO, agents.leaking).report.verdict == "contaminated"
     assert check(TWO, agents.isolated, budget="200x").report.verdict == "clean"
+
+
+def test_a_search_may_have_several_processes_and_an_executor_that_runs_them() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        shared = check(TWO, agents.leaking, jobs=2, executor=executor, budget="400x")
+    alone = check(TWO, agents.leaking, jobs=1, budget="400x")
+    assert [c.id for c in shared.report.crossings] == [c.id for c in alone.report.crossings] != []
 
 
 def test_a_replay_executes_once_and_follows_the_schedule_that_is_given() -> None:

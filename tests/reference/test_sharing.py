@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crosslane.replay import checking
+from crosslane.replay import attempts, checking
 from crosslane.replay.attempts import search_of
 from crosslane.replay.program import Program
 from crosslane.replay.report import Result
@@ -122,6 +122,12 @@ def told(result: Result) -> dict[str, Any]:
         "influences": report["influences"],
         "warnings": set(report["warnings"]),
     }
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no search ends because nothing new was found for a second."""
+    monkeypatch.setattr(attempts, "_QUIET_S", float("inf"))
 
 
 @pytest.mark.parametrize("lanes", [2, 3])

@@ -53,7 +53,7 @@ def told(result: Result) -> Any:
     data = result.report.to_json()
     for crossing in data["crossings"]:
         del crossing["found_after"]
-    return [data[name] for name in ("verdict", "coverage", "crossings", "warnings")]
+    return [data[name] for name in ("verdict", "crossings", "warnings")]
 
 
 async def test_two_processes_find_what_one_finds(bench: Bench) -> None:
