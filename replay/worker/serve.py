@@ -67,17 +67,23 @@ class Channel:
         os.dup2(nothing, 0)
         os.dup2(2, 1)
         self._heard = 0.0
+        self._sending = False
 
     def lines(self) -> Any:
         return self._in
 
     def send(self, message: dict[str, Any]) -> None:
+        if self._sending:
+            return  # a beat, in the middle of a message that is longer than the pipe takes at once
         data = (json.dumps(message) + "\n").encode("ascii")
+        self._sending = True
         try:
             while data:
                 data = data[os.write(self._out, data) :]
         except BrokenPipeError:
             os._exit(0)
+        finally:
+            self._sending = False
 
     def progress(self, progress: Progress) -> None:
         now = _clock()
