@@ -683,12 +683,12 @@ OPAQUE = {
 # Who came first is known for one step, and then in one place alone: {hide} puts it there, {show} tells it later.
 ONE_PLACE = """
 turn = met = ended = 0
-table = {{1: 1, 2: 2, 3: 3}}
+table = {{1: 0, 2: 0, 3: 0}}
 members = {{1, 9, 17}}
 ring = collections.deque("abc")
 class Odd(Exception): pass
 agent = Odd()
-agent.x1, agent.x2, agent.x3 = 1, 2, 3
+agent.x1 = agent.x2 = agent.x3 = 0
 async def said(value):
     await asyncio.sleep(0)
     return value
