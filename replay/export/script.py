@@ -23,6 +23,7 @@ CARRIED = (
     "schedule/threads.py",
     "schedule/ownership.py",
     "schedule/primitives.py",
+    "schedule/spinning.py",
     "schedule/memory_net.py",
     "schedule/detached.py",
     "schedule/thread_loop.py",

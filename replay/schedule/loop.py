@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR, Actor, Handle
 from .detached import DetachedLoop
-from .threads import Abandoned, Baton, Controlled, Pool, entered, foreign_threads, left
+from .spinning import SpinWatch
+from .threads import Abandoned, Baton, Controlled, Pool, entered, foreign_threads, left, shown_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 MAX_STEPS = 100_000
+_MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
 
@@ -94,6 +96,9 @@ class ControlledLoop(DetachedLoop):
         self._choose: Callable[[list[Actor], Actor | None], Actor] | None = None
         self._chosen: Actor | None = None  # by a thread before it passed the baton, see `goes_on`
         self._running: Handle | None = None
+        self._watches: dict[str, SpinWatch] = {}
+        self._spinning: set[str] = set()  # since the latest step of any other
+        self._spins = 0
         self._task_factory: Any = None
         self._exception_handler: Any = None
 
@@ -111,6 +116,9 @@ class ControlledLoop(DetachedLoop):
                 if actor is None:
                     enabled = self._enabled()
                     if not enabled:
+                        if self._spinning:  # and nobody else can go on
+                            self.stopped = self._spin_in_words()
+                            return
                         if self._await_foreign_thread():
                             continue
                         self.stopped = self._deadlock()
@@ -149,6 +157,8 @@ class ControlledLoop(DetachedLoop):
         if others or watched or self.stopped or self.steps >= MAX_STEPS:
             return False
         enabled = self._enabled()
+        if not enabled:
+            return False
         chosen = choose(enabled, actor)
         self._note_decision(chosen, enabled, actor)
         if chosen is not actor or actor.fault:
@@ -215,10 +225,28 @@ class ControlledLoop(DetachedLoop):
             self.after_step(actor)
 
     def _note_places(self, actor: Actor) -> None:
+        if self.baton.threads:
+            self._watch_for_spinning(actor)
         if actor.at_upstream:
             self.upstream.append(len(self.decisions) - 1)
         if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
             self.limits.append(len(self.decisions) - 1)
+
+    def _watch_for_spinning(self, actor: Actor) -> None:
+        """A lane that goes round in a loop waits: for a step of another, which may end the loop."""
+        watch = self._watches.get(actor.name)
+        if watch is None:
+            watch = self._watches[actor.name] = SpinWatch()
+        self._spinning.clear()
+        if watch.spins(actor):
+            self._spins += 1
+            self._spinning.add(actor.name)
+        elif watch.at is None:
+            self._spins = 0
+
+    def _spin_in_words(self) -> str:
+        spinning = [(name, watch.at) for name, watch in self._watches.items() if watch.at and name in self.lanes]
+        return "; ".join(f"{name} spins at {shown_line(at)} without waiting" for name, at in spinning)
 
     def is_plumbing(self) -> None:
         """Called by a task that only passes on what others do: its steps are none to be chosen."""
@@ -281,12 +309,17 @@ class ControlledLoop(DetachedLoop):
                 enabled.append(lane)
         if self.background:
             enabled += [a for a in self.background if a.ready or (a.delays and a.idle_timers > 0)]
+        if self._spinning:
+            if self._spins >= _MOST_SPINS:
+                return []
+            enabled = [actor for actor in enabled if actor.name not in self._spinning]
         # Nothing else can run, so time passes: deadlines, and heartbeats beyond their share.
         return enabled or [a for a in (*self.lanes.values(), *self.background) if a.timers and _prune(a)]
 
     def _start_request(self, actor: Actor) -> None:
         actor.in_flight = True
         actor.clock = self.now
+        self._watches.pop(actor.name, None)
         self.starts.append(len(self.decisions) - 1)
         self.overlapped = self.overlapped or self._in_flight > 0
         self._in_flight += 1

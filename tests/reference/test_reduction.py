@@ -682,13 +682,13 @@ OPAQUE = {
 }
 # Who came first is known for one step, and then in one place alone: {hide} puts it there, {show} tells it later.
 ONE_PLACE = """
-turn = met = 0
-table = {{1: 1, 2: 2, 3: 3}}
+turn = met = ended = 0
+table = {{1: 0, 2: 0, 3: 0}}
 members = {{1, 9, 17}}
 ring = collections.deque("abc")
 class Odd(Exception): pass
 agent = Odd()
-agent.x1, agent.x2, agent.x3 = 1, 2, 3
+agent.x1 = agent.x2 = agent.x3 = 0
 async def said(value):
     await asyncio.sleep(0)
     return value
@@ -702,11 +702,13 @@ def count(number):
         yield number
 variable = contextvars.ContextVar("variable", default=0)
 async def handle(user, message):
-    global met
+    global met, ended
     met += 1
     answer = await work(user)
-    # What is only so where they overlapped is lost when the two orders of the first steps are taken for one.
-    return answer, met
+    ended += 1
+    # What is only so where they overlapped, and ended in this order, is lost when the two orders of the first steps are
+    # taken for one: of the second only one way to the end is executed then.
+    return answer, met, ended
 async def work(user):
     global turn
     turn += 1
@@ -818,10 +820,6 @@ PLACES = {
     "how often a task was cancelled": (
         "task = asyncio.create_task(child(0)); [task.cancel() for _ in range(mine)]",
         "return task.cancelling()",
-    ),
-    "how many tasks there were": (
-        "[await asyncio.create_task(child(0)) for _ in range(mine)]",
-        "task = asyncio.create_task(child(0)); await task; return task.get_name()",
     ),
     "where the process stands": (
         "user == 'alice' and os.chdir(('/', '/usr', '/tmp')[mine - 1])",
