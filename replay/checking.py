@@ -66,7 +66,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
             on.look(execution, attempt.lanes)
             _announce(report, attempt.phase, program, on, started)
             elapsed = reached.elapsed_s = _REAL_CLOCK() - started
-            reached.found(tuple(finding.crossing.id for finding in on.findings))
+            reached.found(tuple(finding.crossing.id for finding in on.news))
             reached.per_second = program.executions / elapsed
             reached.interrupted = program.interrupted()
             reached.out_of_budget = elapsed > job.budget_s or program.executions >= job.most_executions
@@ -85,7 +85,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None]) -> Res
                 if not follow(other, variant_attempts(other, job, reached)):
                     break
         program.fresh.prove()
-        settled = investigation.findings or investigation.stopped or program.fresh.forking
+        settled = investigation.news or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
             raise StateEscaped("state outlives being put back")
     except Interrupted:
