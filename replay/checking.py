@@ -71,7 +71,7 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
         if in_time and job.variants and not investigation.news:
             leader.follow_variants()
         program.fresh.prove()
-        settled = investigation.findings or investigation.stopped or program.fresh.forking
+        settled = investigation.news or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
             raise StateEscaped("state outlives being put back")
     except Interrupted:

@@ -91,6 +91,15 @@ def test_an_entry_that_is_no_longer_seen_is_said(project: Path) -> None:
     assert load_baseline(Path("known.json")).entries == ()
 
 
+def test_what_is_known_does_not_end_the_search_for_what_is_new(project: Path) -> None:
+    crosslane("check", "t.jsonl", "agent.py:handle", "--budget", "60x", "--write-baseline", "known.json")
+    new = check("t.jsonl", "agent.py:handle", budget="2000x").report
+    known = check("t.jsonl", "agent.py:handle", budget="2000x", baseline="known.json").report
+    assert (new.exit_code, known.exit_code) == (1, 0)
+    assert "also with sessions asking again" not in new.coverage.statement
+    assert "also with sessions asking again" in known.coverage.statement
+
+
 def test_what_is_inconclusive_beside_the_known_is_said(project: Path) -> None:
     looks_up = AGENT.replace("await", "socket.getaddrinfo('localhost', 1)\n    await")
     (project / "agent.py").write_text(f"import socket\n{looks_up}")
