@@ -99,8 +99,8 @@ class TriedRuns:
         self.groups: list[Group] = []
         self._main: Group | None = None
 
-    def add_search(self, result: Result, concurrency: int | None) -> Tried:
-        """What a `check` found, and the run that it shows first."""
+    def add_search(self, result: Result, concurrency: int | None) -> Tried | None:
+        """What a `check` found; answers the run that it shows where it found nothing."""
         self.main()
         for tried in [tried for group in self.groups for tried in group.tried]:
             tried.found.clear()
@@ -118,9 +118,7 @@ class TriedRuns:
                 passes = (*before, *(Decision(lane, ()) for lane in after))
                 origin = f"passes, one switch from finding {number}"
                 self._add(group, passes, "clean", origin, concurrency)
-        if result.findings:
-            return self.of(result.findings[0])
-        return self.add(self.main(), result, "lockstep", concurrency)
+        return None if result.findings else self.add(self.main(), result, "lockstep", concurrency)
 
     def add(self, group: Group, result: Result, origin: str, concurrency: int | None) -> Tried:
         """A run that was executed by itself."""
@@ -128,14 +126,14 @@ class TriedRuns:
         verdict = _VERDICTS[result.report.verdict]
         tried = self._add(group, result.run.decisions, verdict, origin, concurrency)
         tried.run, tried.finding, tried.report, tried.solo = result.run, finding, result.report, result.solo
-        tried.verdict = verdict
+        if tried.verdict != verdict:  # what was said of it before was of another crossing
+            tried.verdict, tried.origin = verdict, origin
         return tried
 
-    def of(self, finding: Finding) -> Tried:
-        """The run of a finding of the search."""
-        return next(
-            tried for group in self.groups for tried in group.tried if any(known is finding for known in tried.found)
-        )
+    def of(self, finding: Finding) -> Tried | None:
+        """The run of a finding of the search; None for a finding of one run by itself."""
+        every = (tried for group in self.groups for tried in group.tried)
+        return next((tried for tried in every if any(known is finding for known in tried.found)), None)
 
     def main(self) -> Group:
         """The group of the whole trace."""

@@ -207,3 +207,15 @@ async def test_before_anything_was_executed_nothing_can_be_chosen(tmp_path: Path
         await press(app, pilot, "c")
         assert any("as it was recorded" in notification.message for notification in app._notifications)
         assert "nothing was executed yet" in await press(app, pilot, "t")
+
+
+async def test_a_replay_that_crosses_is_shown_and_stands_in_the_tree(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (app, pilot, runner):
+        answer = branch("contaminated")
+        runner.answer = answer
+        await press(app, pilot, "r", "down", "down", "enter")
+        shown = main_screen(app).shown
+        assert shown is not None
+        assert shown.verdict == "crossing"
+        assert shown.run is answer.run
+        assert "✗ serial  ◀ in the lanes" in await press(app, pilot, "t")

@@ -188,8 +188,8 @@ class MainScreen(Screen[None]):
         if tried.finding is None and self.shown_before is not None:
             self.query_one(LanesView).cursor = parting_row(tried, self.shown_before)
 
-    def _now_shown(self, tried: Tried) -> None:
-        if tried is not self.shown:
+    def _now_shown(self, tried: Tried | None) -> None:
+        if tried is not None and tried is not self.shown:
             self.shown, self.shown_before = tried, self.shown
 
     def _select(self, finding: Finding | None, run: Run) -> None:
