@@ -14,6 +14,7 @@ import threading
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crosslane.replay.service.launch import free_port
@@ -99,7 +100,7 @@ def look(command: Command, folder: Path, environment: dict[str, str]) -> tuple[i
     """Open the interface in a terminal, and leave it as soon as it stands there."""
     with Terminal(["bash", "-c", f"exec {command.line}"], cwd=folder, env=environment) as terminal:
         terminal.until("crosslane")
-        terminal.until("Quit")
+        terminal.until("palette")
         terminal.send("q")
         return terminal.wait(), terminal.text
 
@@ -170,3 +171,26 @@ def test_a_page_is_read_as_it_is_meant() -> None:
     assert (second.line, second.exits) == ("true", 0)
     assert differs(("a 12 b", "c…"), "x\na 7 b\ncd\n") == ""
     assert differs(("c…", "a 12 b"), "x\na 7 b\ncd\n") == "a 12 b"
+
+
+def test_every_command_and_option_has_its_place_in_the_reference() -> None:
+    from crosslane.tui.cli import app
+    from typer.main import get_command
+
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    commands_: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands_.items():
+        heading = re.search(rf"^## .*\b{name}\b", page, re.M)
+        assert heading is not None, f"the reference has no {name}"
+        for parameter in command.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                if option.startswith("--") and option != "--help":
+                    assert f"`{option}`" in page, f"the reference does not have {option} of {name}"
+
+
+def test_every_setting_has_its_place_in_the_reference() -> None:
+    from crosslane.replay.settings import _KEYS
+
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    for key in _KEYS:
+        assert re.search(rf"^(\[\[)?{key}\b", page, re.M), key

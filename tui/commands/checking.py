@@ -61,7 +61,9 @@ def check(
     loaded = run.load_trace(asked.trace)
     seconds, executions = budget_of(budget or settings.budget or DEFAULT_BUDGET)
     file = baseline or settings.baseline
-    known = load_baseline(file, must_exist=file != write_baseline) if file is not None else None
+    # The project's settings may name a baseline that is about to be written for the first time.
+    anew = file is not None and write_baseline is not None and file.absolute() == write_baseline.absolute()
+    known = load_baseline(file, must_exist=not anew) if file is not None else None
     job = Job(
         "check",
         str(asked.trace),
