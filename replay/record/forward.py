@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from .relay import Relay, Relayed
 
 _REPEATABLE = 64 << 10
-"""A request up to this size can be sent again, where a connection from the pool turns out to be dead."""
+"""A request up to this size can be sent again, where a connection from the pool turns out to be dead..."""
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+"""...if its method allows that (RFC 9110, 9.2.2): a service may have done what a POST says before it broke."""
+_IDLE_S = 30.0
+_SURELY_OPEN_S = 0.5
+"""Any other request takes a connection that no service closes yet for being idle."""
 _READ_AHEAD = 256 << 10
 
 
@@ -37,7 +42,7 @@ class Service(Protocol):
 
     def connected(self, front: Front) -> str: ...
     def left(self, front: Front) -> None: ...
-    def back(self, front: Front, fresh: bool) -> Back | None:
+    def back(self, front: Front, most_idle_s: float) -> Back | None:
         """A connection to the service; None where one is being made, which is told to `front.backed`."""
         ...
 
@@ -164,7 +169,7 @@ class Front(asyncio.Protocol):
             out += passed
         else:
             self._buffer = data
-        if body.done and len(out) <= _REPEATABLE:
+        if body.done and len(out) <= _REPEATABLE and head.method in _IDEMPOTENT:
             self._repeatable = out
         self._send(out)
         if body.done:
@@ -207,7 +212,8 @@ class Front(asyncio.Protocol):
             first = not self._out
             self._out.append(data)
             if first:
-                self._back = back = self._service.back(self, fresh=self._repeated)
+                idle_s = 0.0 if self._repeated else _SURELY_OPEN_S if self._repeatable is None else _IDLE_S
+                self._back = back = self._service.back(self, idle_s)
                 if back is not None:
                     self.backed(back)
             elif sum(map(len, self._out)) > _READ_AHEAD:

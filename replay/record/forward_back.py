@@ -28,6 +28,7 @@ class Back(asyncio.Protocol):
         self._began = False
         self._over = False
         self.used = 0
+        self.idle_since_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

@@ -114,9 +114,11 @@ class Proxy:
         self._fronts.discard(front)
         self._quiet.set()
 
-    def back(self, front: Front, fresh: bool) -> Back | None:
-        """A connection that is idle, or None: one is made, and the client is told."""
-        while self._idle and not fresh:
+    def back(self, front: Front, most_idle_s: float) -> Back | None:
+        """A connection that has not been idle for longer, or None: one is made, and the client is told."""
+        now_s = asyncio.get_running_loop().time()
+        # The last of them is idle the shortest.
+        while self._idle and now_s - self._idle[-1].idle_since_s < most_idle_s:
             back = self._idle.pop()
             if not back.transport.is_closing():
                 return back
@@ -127,6 +129,7 @@ class Proxy:
 
     def idle(self, back: Back) -> None:
         if len(self._idle) < _IDLE:
+            back.idle_since_s = asyncio.get_running_loop().time()
             self._idle.append(back)
         else:
             back.transport.close()

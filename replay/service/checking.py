@@ -77,7 +77,8 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
             if attempt.search is not None:
                 attempt.search.tell(execution)
             on.look(execution, attempt.lanes)
-            elapsed = max(_clock() - started, 1e-6)
+            elapsed = reached.elapsed_s = max(_clock() - started, 1e-6)
+            reached.found(tuple(finding.crossing.id for finding in on.news))
             reached.per_second = target.executions / elapsed
             report(Progress(attempt.phase, target.executions, reached.per_second, len(on.findings)))
             reached.interrupted = target.asked()

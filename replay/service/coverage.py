@@ -182,4 +182,5 @@ def _statement(target: Target, points: dict[str, int], search: Search, reached: 
     if reached.faults:
         tried += f", and {reached.faults:,} with a client gone or the LLM failing"
     cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
+    cut = cut or (", and no further because something was found" if reached.cut else "")
     return f"{tried}{cut}; {reached.schedules} schedules; {where}; {state}"

@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from crosslane.replay.record.forward import _SURELY_OPEN_S as SURELY_OPEN_S
 from crosslane.replay.record.forward import Front
 from crosslane.replay.record.forward_back import Back
 from crosslane.replay.record.proxy import Proxy
@@ -59,6 +60,7 @@ class Between:
     def __init__(self, path: Path) -> None:
         self.recorder = Recorder(path)
         self.pool: list[Back] = []
+        self.asked_for: list[float] = []
         self.backs: list[Back] = []
         self.front = Front(self)
         self.client = Wire()
@@ -76,8 +78,9 @@ class Between:
     def idle(self, back: Back) -> None:
         self.pool.append(back)
 
-    def back(self, front: Front, fresh: bool) -> Back:
-        if self.pool and not fresh:
+    def back(self, front: Front, most_idle_s: float) -> Back:
+        self.asked_for.append(most_idle_s)
+        if self.pool and most_idle_s:
             return self.pool.pop()
         back = Back(self)
         back.connection_made(Wire())
@@ -169,15 +172,26 @@ async def test_a_body_that_is_not_in_order_is_cut_off_where_it_is_not(between: B
 
 
 async def test_a_connection_that_the_service_had_closed_is_replaced_once(between: Between):
-    between.says(REQUEST)
+    between.says(REQUEST.replace(b"POST", b"PUT"))
     between.answers(ANSWER)
-    between.says(REQUEST)
+    between.says(REQUEST.replace(b"POST", b"PUT"))
     between.backs[0].connection_lost(ConnectionResetError())
     assert len(between.backs) == 2
-    assert between.service.data == FORWARDED
+    assert between.service.data == FORWARDED.replace(b"POST", b"PUT")
     between.answers(ANSWER)
     assert between.client.data == ANSWER * 2
     assert [event["end"] for event in between.end() if event["k"] == "res"] == ["ok", "ok"]
+
+
+async def test_what_may_have_been_done_already_is_not_sent_again_nor_over_a_connection_long_idle(between: Between):
+    between.says(REQUEST)
+    between.answers(ANSWER)
+    between.says(REQUEST)
+    assert between.asked_for == [SURELY_OPEN_S, SURELY_OPEN_S]
+    between.backs[0].connection_lost(ConnectionResetError())
+    assert len(between.backs) == 1
+    assert between.client.data.startswith(ANSWER + b"HTTP/1.1 502 Bad Gateway\r\n")
+    assert [event["end"] for event in between.end() if event["k"] == "res"] == ["ok", "error"]
 
 
 async def test_a_fresh_connection_that_breaks_is_not_tried_again(between: Between):
