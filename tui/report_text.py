@@ -12,7 +12,7 @@ from .safe_text import safe
 from .words import VERDICTS, facts, headline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -95,7 +95,7 @@ def print_lanes(console: Console, run: Run, finding: Finding | None) -> None:
         _line(console, f"      … and {hidden} more lane{'' if hidden == 1 else 's'}", "dim")
 
 
-def _rows(columns: tuple[int, ...], fitting: int) -> Iterator[int]:
+def _rows(columns: Sequence[int], fitting: int) -> Iterator[int]:
     """The rows of the lanes that are shown, and of background tasks."""
     return (index for index, column in enumerate(columns) if column < fitting)
 
