@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from .emphasis import Emphasis
 from .grid import lay_out
 from .rows import STEP_WIDTH, Piece, heading, lane_width, row
 from .safe_text import safe
@@ -28,6 +29,9 @@ _STYLES = {
     "line": _ACCENT,
     "crossing": "red",
     "evidence": "bold reverse red",
+    "changed": "bold underline",
+    "match": "reverse",
+    "remark": "bold",
     "cell": "",
 }
 _VERDICT_STYLES = {"contaminated": _ACCENT, "clean": "bold green", "inconclusive": "bold yellow"}
@@ -83,14 +87,14 @@ def print_lanes(console: Console, run: Run, finding: Finding | None) -> None:
     grid = lay_out(run, finding)
     fitting, width = lane_width(console.width - STEP_WIDTH, len(grid.lanes))
     columns = range(fitting)
-    evidence = finding.crossing.sink.evidence if finding is not None else ""
+    emphasis = Emphasis(finding.crossing.sink.evidence if finding is not None else "")
     _pieces(console, heading(grid, columns, width))
     hidden = len(grid.lanes) - fitting
     for shown, index in enumerate(_rows(grid.columns, fitting)):
         if shown == _MOST_ROWS:
             _line(console, f"      … and {len(grid.events) - index} more rows; crosslane open shows them", "dim")
             break
-        _pieces(console, row(grid, index, columns, width, evidence))
+        _pieces(console, row(grid, index, columns, width, emphasis))
     if hidden > 0:
         _line(console, f"      … and {hidden} more lane{'' if hidden == 1 else 's'}", "dim")
 

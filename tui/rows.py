@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from .emphasis import PLAIN, Span
 from .safe_text import safe
 from .words import GLYPHS, cell, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .emphasis import Emphasis
     from .grid import Grid
 
 STEP_WIDTH = 5
@@ -27,7 +29,7 @@ _CURRENT = "▸ "
 
 class Piece(NamedTuple):
     """Text with its role: `step`, `dot` (and what stands between the cells), `cell`, `line` (the crossing's),
-    `crossing`, `evidence`, `gap`, `heading`."""
+    `crossing`, `evidence`, `changed`, `match`, `remark`, `gap`, `heading`."""
 
     text: str
     role: str
@@ -54,12 +56,12 @@ def heading(
     return pieces
 
 
-def row(grid: Grid, index: int, columns: Sequence[int], width: int, evidence: str = "") -> list[Piece]:
+def row(grid: Grid, index: int, columns: Sequence[int], width: int, emphasis: Emphasis = PLAIN) -> list[Piece]:
     """The pieces of row `index`, with the given lanes beside each other."""
     own = grid.columns[index]
     step = Piece(str(grid.events[index].seq).rjust(STEP_WIDTH - 1) + " ", "step", -1)
     if grid.line is not None and grid.line[0] <= index <= grid.line[1]:
-        return [step, *_with_line(grid, index, columns, width, evidence)]
+        return [step, *_with_line(grid, index, columns, width, emphasis)]
     dots = _dots(len(columns), width)
     if own < 0:
         return [step, Piece(fit(_background(grid, index), len(dots)), "dot", -1)]
@@ -67,7 +69,7 @@ def row(grid: Grid, index: int, columns: Sequence[int], width: int, evidence: st
         return [step, Piece(dots, "dot", -1)]
     start = columns.index(own) * (width + GAP)
     pieces = [step, Piece(dots[:start], "dot", -1)] if start else [step]
-    pieces += _cell(grid, index, width, evidence)
+    pieces += _cell(grid, index, width, emphasis)
     if start + width < len(dots):
         pieces.append(Piece(dots[start + width :], "dot", -1))
     return pieces
@@ -84,20 +86,31 @@ def _background(grid: Grid, index: int) -> str:
     return f"{_DOT} {safe(event.lane, 30)}: {cell(event)}"
 
 
-def _cell(grid: Grid, index: int, width: int, evidence: str) -> list[Piece]:
+def _cell(grid: Grid, index: int, width: int, emphasis: Emphasis) -> list[Piece]:
     event, column = grid.events[index], grid.columns[index]
-    if index != grid.sink_row:
-        return [Piece(fit(cell(event), width), "cell", column)]
-    text, shown = cell(event, crossed=True), safe(evidence)
-    if shown and shown not in text:  # in a header, or split over the parts of a stream
-        text = f"{text[:2]}{shown}  in {safe(grid.sink_path)}"
-    return _marked(text, width, column, shown)
+    crossed = index == grid.sink_row
+    text = cell(event, crossed)
+    evidence = safe(emphasis.evidence) if crossed else ""
+    if evidence and evidence not in text:  # in a header, or split over the parts of a stream
+        text = f"{text[:2]}{evidence}  in {safe(grid.sink_path)}"
+    spans, remark = emphasis.spans(index, event, text)
+    at = text.find(evidence) if evidence else -1
+    if at >= 0 and not any(span.start <= at < span.end and span.role == "evidence" for span in spans):
+        spans = [Span(at, at + len(evidence), "evidence")]
+    role = "crossing" if crossed else "cell"
+    if not remark:
+        return _emphasised(text, width, column, role, spans)
+    # In a narrow cell the sign alone stands for the remark, and where the value is another's, the glyph has said it.
+    remark = remark if len(remark) <= width // 3 else "" if remark.startswith("‹") else remark[0]
+    room = width - cell_len(remark) - 1 if remark else width
+    pieces = _emphasised(text, room, column, role, spans)
+    return [*pieces, Piece(f" {remark}", "remark", column)] if remark else pieces
 
 
 # ---- the crossing's line
 
 
-def _with_line(grid: Grid, index: int, columns: Sequence[int], width: int, evidence: str) -> list[Piece]:
+def _with_line(grid: Grid, index: int, columns: Sequence[int], width: int, emphasis: Emphasis) -> list[Piece]:
     """A row that the line from the write to the read begins in, goes through or ends in.
 
     It bends beside the one of both lanes that stands further to the right. Where a lane is not in sight, the other end
@@ -116,7 +129,7 @@ def _with_line(grid: Grid, index: int, columns: Sequence[int], width: int, evide
         if place:
             pieces.append(_gap(place == bend, low < place < bend and reaches, _corner(index, start, end, forward)))
         if column == own:
-            pieces += _end(grid, index, column, width, evidence, low, forward)
+            pieces += _end(grid, index, column, width, emphasis, low, forward)
         elif low < place < bend and reaches:
             pieces.append(Piece(_named(grid, index, width), "line", column))
         elif own < 0 and not place:
@@ -146,13 +159,13 @@ def _named(grid: Grid, index: int, width: int) -> str:
     return f"━━{name}".ljust(2) + "━" * (width - 2 - cell_len(name)) if name.strip() else "━" * width
 
 
-def _end(grid: Grid, index: int, column: int, width: int, evidence: str, low: int, forward: bool) -> list[Piece]:
+def _end(grid: Grid, index: int, column: int, width: int, emphasis: Emphasis, low: int, forward: bool) -> list[Piece]:
     """The cell of the lane that acts in a row of the line."""
     assert grid.line is not None
     start, end = grid.line
     event = grid.events[index]
     if index not in (start, end):
-        return _cell(grid, index, width, evidence)
+        return _cell(grid, index, width, emphasis)
     text = cell(event)
     arrives = f"▶{text.removeprefix(GLYPHS[event.kind])}"
     if low < 0:  # the other lane is hidden, or scrolled away
@@ -173,26 +186,28 @@ def _end(grid: Grid, index: int, column: int, width: int, evidence: str, low: in
 # ---- text of a certain width
 
 
-def _marked(text: str, width: int, column: int, evidence: str) -> list[Piece]:
-    """A cell with the foreign value in it marked, and moved into sight when it stands too far to the right."""
-    at = text.find(evidence) if evidence else -1
-    if at < 0:
-        return [Piece(fit(text, width), "crossing", column)]
-    if cell_len(text[: at + len(evidence)]) > width:
-        head = text[:2]
-        room = max(0, width - 3 - cell_len(evidence))
-        keep = min(at - 2, room // 2)
-        text = f"{head}…{text[at - keep :]}"
-        at = len(head) + 1 + keep
-    before, found, after = text[:at], text[at : at + len(evidence)], text[at + len(evidence) :]
-    before = cut(before, width)
-    found = cut(found, width - cell_len(before))
-    rest = width - cell_len(before) - cell_len(found)
-    return [
-        Piece(before, "crossing", column),
-        Piece(found, "evidence", column),
-        Piece(fit(after, rest) if rest > 0 else "", "crossing", column),
-    ]
+def _emphasised(text: str, width: int, column: int, role: str, spans: list[Span]) -> list[Piece]:
+    """A cell with parts of it emphasised, the first of them moved into sight when it stands too far to the right."""
+    if not spans:
+        return [Piece(fit(text, width), role, column)]
+    first = next((span for span in spans if span.role == "evidence"), spans[0])
+    if cell_len(text[: first.end]) > width:
+        room = max(0, width - 3 - cell_len(text[first.start : first.end]))
+        start = first.start - min(max(0, first.start - 2), room // 2)
+        text = f"{text[:2]}…{text[start:]}"
+        moved = 3 - start
+        spans = [Span(max(3, s.start + moved), s.end + moved, s.role) for s in spans if s.end > start]
+    shown = cut(text, width)
+    pieces: list[Piece] = []
+    done = 0
+    for span in spans:
+        if span.start >= len(shown):
+            break
+        pieces.append(Piece(shown[done : span.start], role, column))
+        pieces.append(Piece(shown[span.start : span.end], span.role, column))
+        done = min(span.end, len(shown))
+    pieces.append(Piece(shown[done:] + " " * (width - cell_len(shown)), role, column))
+    return [piece for piece in pieces if piece.text]
 
 
 def cut(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from crosslane.replay.report import Finding
 from crosslane.replay.run import Event, Run
+from crosslane.tui.emphasis import PLAIN, Emphasis
 from crosslane.tui.grid import Grid, lay_out
 from crosslane.tui.widgets.lanes import LanesView
 from hypothesis import given
@@ -29,14 +30,14 @@ class Alone(App[None]):
     def __init__(self, grid: Grid, evidence: str = "") -> None:
         super().__init__()
         self.grid = grid
-        self.evidence = evidence
+        self.emphasis = Emphasis(evidence)
 
     def compose(self) -> ComposeResult:
         yield LanesView()
 
     def on_mount(self) -> None:
         lanes = self.query_one(LanesView)
-        lanes.show(self.grid, self.evidence, self.grid.sink_row or 0)
+        lanes.show(self.grid, self.emphasis, self.grid.sink_row or 0)
         lanes.focus()
 
 
@@ -165,7 +166,7 @@ async def test_an_arrangement_stays_when_another_run_is_shown() -> None:
     async with shown(grid_of(4)) as (lanes, pilot):
         await press(pilot, "home", "right", "H", "end", "p")
         before = headings(pilot)
-        lanes.show(grid_of(4), "", 0)
+        lanes.show(grid_of(4), PLAIN, 0)
         await pilot.pause()
         assert headings(pilot) == before
 

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ..arrangement import Arrangement, in_sight
+from ..emphasis import PLAIN
 from ..palette import style_of
 from ..rows import GAP, STEP_WIDTH, heading, lane_width, row
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from textual.events import Click
 
+    from ..emphasis import Emphasis
     from ..grid import Grid
 
 
@@ -53,6 +55,7 @@ class LanesView(ScrollView, can_focus=True):
         Binding("S", "switch(-1)", "Switch back", show=False),
         Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
         Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
+        Binding("v", "view", "View: this run, alone, recorded", show=False),
         Binding("p", "pin", "Pin the lane, or no longer", show=False),
         Binding("H", "hide", "Hide the lane", show=False),
         Binding("z", "involved", "The finding's lanes alone", show=False),
@@ -73,20 +76,23 @@ class LanesView(ScrollView, can_focus=True):
             super().__init__()
             self.row = row
 
+    class OtherView(Message):
+        """The same lanes shall be shown in their next view."""
+
     def __init__(self) -> None:
         super().__init__(id="lanes")
         self.arrangement = Arrangement()
         self._grid: Grid | None = None
-        self._evidence = ""
+        self._emphasis = PLAIN
         self._selected = -1
         self._columns: tuple[int, ...] = ()
         self._pinned = 0
         self._rows: Sequence[int] = ()
         self._strips: LRUCache[tuple[int, int, int, int], Strip] = LRUCache(2_000)
 
-    def show(self, grid: Grid, evidence: str, cursor: int) -> None:
+    def show(self, grid: Grid, emphasis: Emphasis, cursor: int) -> None:
         """Show another grid, with the cursor on a row of it."""
-        self._grid, self._evidence, self._selected = grid, evidence, -1
+        self._grid, self._emphasis, self._selected = grid, emphasis, -1
         self.set_reactive(LanesView.cursor, -1)
         self.first_lane = 0
         self._arrange()
@@ -139,7 +145,7 @@ class LanesView(ScrollView, can_focus=True):
             if index < 0:
                 pieces = heading(self._grid, columns, lane, self.arrangement.pinned, current)
             else:
-                pieces = row(self._grid, index, columns, lane, self._evidence)
+                pieces = row(self._grid, index, columns, lane, self._emphasis)
             segments = [Segment(piece.text, style_of(piece.role, piece.column)) for piece in pieces]
             strip = Strip(segments).adjust_cell_length(width)
             self._strips[key] = strip
@@ -242,6 +248,9 @@ class LanesView(ScrollView, can_focus=True):
             self.cursor = target
 
     # ---- the lanes
+
+    def action_view(self) -> None:
+        self.post_message(self.OtherView())
 
     def action_shift(self, by: int) -> None:
         if self._grid is not None:
