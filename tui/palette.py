@@ -23,6 +23,12 @@ def style_of(role: str, column: int) -> Style:
             return Style(color=ACCENT, bold=True)
         case "evidence":
             return Style(color=ACCENT, bold=True, reverse=True)
+        case "changed":
+            return Style(color=LANES[column % len(LANES)], bold=True, underline=True)
+        case "match":
+            return Style(reverse=True)
+        case "remark":
+            return Style(bold=True)
         case "step" | "dot":
             return Style(dim=True)
         case _:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from .emphasis import Emphasis
 from .grid import lay_out
 from .rows import STEP_WIDTH, Piece, heading, lane_width, row
 from .safe_text import safe
 from .words import VERDICTS, facts, headline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -28,6 +29,9 @@ _STYLES = {
     "line": _ACCENT,
     "crossing": "red",
     "evidence": "bold reverse red",
+    "changed": "bold underline",
+    "match": "reverse",
+    "remark": "bold",
     "cell": "",
 }
 _VERDICT_STYLES = {"contaminated": _ACCENT, "clean": "bold green", "inconclusive": "bold yellow"}
@@ -83,19 +87,19 @@ def print_lanes(console: Console, run: Run, finding: Finding | None) -> None:
     grid = lay_out(run, finding)
     fitting, width = lane_width(console.width - STEP_WIDTH, len(grid.lanes))
     columns = range(fitting)
-    evidence = finding.crossing.sink.evidence if finding is not None else ""
+    emphasis = Emphasis(finding.crossing.sink.evidence if finding is not None else "")
     _pieces(console, heading(grid, columns, width))
     hidden = len(grid.lanes) - fitting
     for shown, index in enumerate(_rows(grid.columns, fitting)):
         if shown == _MOST_ROWS:
             _line(console, f"      … and {len(grid.events) - index} more rows; crosslane open shows them", "dim")
             break
-        _pieces(console, row(grid, index, columns, width, evidence))
+        _pieces(console, row(grid, index, columns, width, emphasis))
     if hidden > 0:
         _line(console, f"      … and {hidden} more lane{'' if hidden == 1 else 's'}", "dim")
 
 
-def _rows(columns: tuple[int, ...], fitting: int) -> Iterator[int]:
+def _rows(columns: Sequence[int], fitting: int) -> Iterator[int]:
     """The rows of the lanes that are shown, and of background tasks."""
     return (index for index, column in enumerate(columns) if column < fitting)
 

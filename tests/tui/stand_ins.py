@@ -27,6 +27,7 @@ from crosslane.replay.worker.client import WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.session import OpenSession
+from textual.app import App
 from textual.pilot import Pilot
 
 SOURCE = "context = []\n\n\nasync def handle(user, message):\n    context.append(message)\n    return await complete(context)\n"
@@ -139,7 +140,7 @@ def session(folder: Path, runner: StandIn, of: Trace | None = None) -> OpenSessi
     return OpenSession(of or trace(), "agent.py:handle", WorkerOptions(cwd=folder), runner=lambda options: runner)
 
 
-def screen_text(app: CrosslaneApp) -> list[str]:
+def screen_text(app: App[None]) -> list[str]:
     """The lines on the screen, as a terminal would show them."""
     _, height = app.size
     lines = app.screen._compositor.render_strips()

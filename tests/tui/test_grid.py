@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from crosslane.replay.run import Event, Run
+from crosslane.tui.emphasis import Emphasis
 from crosslane.tui.grid import lay_out
 from crosslane.tui.rows import STEP_WIDTH, fit, heading, lane_width, row
 from crosslane.tui.safe_text import safe, safe_block
@@ -64,7 +65,7 @@ def test_every_row_is_as_wide_as_the_heading(width: int) -> None:
     wide = STEP_WIDTH + 2 * width + 3
     for pieces in (
         heading(grid, range(2), width),
-        *(row(grid, n, range(2), width, "Alice Ferrante") for n in range(8)),
+        *(row(grid, n, range(2), width, Emphasis("Alice Ferrante")) for n in range(8)),
     ):
         assert sum(cell_len(piece.text) for piece in pieces) == wide
 

@@ -15,10 +15,12 @@ from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
 from ...replay.schedule.schedule import of_json as schedule_of
+from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
 from ..tried import Tried, TriedRuns
+from ..views import View, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
 from ..widgets.source import SourcePanel
@@ -78,6 +80,8 @@ class MainScreen(Screen[None]):
         self._run: Run | None = None
         self._finding: Finding | None = None
         self._grid: Grid | None = None
+        self._views: list[View] = []
+        self._lanes_title = ""
         self._busy = False
         self._progress = ""
         self._schedule = "recorded"
@@ -206,12 +210,34 @@ class MainScreen(Screen[None]):
         self._show(run, finding)
 
     def _show(self, run: Run, finding: Finding | None) -> None:
+        assert self.session.trace is not None
         self._run, self._finding = run, finding
-        self._grid = lay_out(run, finding)
-        evidence = finding.crossing.sink.evidence if finding is not None else ""
-        cursor = self._grid.sink_row if self._grid.sink_row is not None else 0
-        self.query_one(LanesView).show(self._grid, evidence, cursor)
+        solo = self.shown.solo if self.shown is not None else {}
+        self._views = views_of(run, solo, self.session.trace, self.session.settings.boundary or "user")
+        self._lanes_title = str(self.query_one(LanesView).border_title or "")
+        self._show_view(None)
         self._title()
+
+    def _show_view(self, row: int | None) -> None:
+        """The first view, with the cursor on a row or on the crossing."""
+        view, lanes = self._views[0], self.query_one(LanesView)
+        self._grid = lay_out(view.run, self._finding)
+        findings = () if self._finding is None else (self._finding, *(self.result.findings if self.result else ()))
+        evidence = self._finding.crossing.sink.evidence if self._finding is not None else ""
+        if row is None:
+            row = self._grid.sink_row if self._grid.sink_row is not None else 0
+        several = len(self._views) > 1
+        lanes.border_title = f"{self._lanes_title}  {view.summary()}" if several else self._lanes_title
+        lanes.show(self._grid, Emphasis(evidence, foreign_values(findings), view.marks), row)
+
+    def on_lanes_view_other_view(self) -> None:
+        if len(self._views) < 2 or self._grid is None:
+            self.notify("this is the traffic as it was recorded; r replays it")
+            return
+        cursor = self.query_one(LanesView).cursor
+        event = self._grid.events[cursor] if 0 <= cursor < len(self._grid.events) else None
+        self._views.append(self._views.pop(0))
+        self._show_view(counterpart(event, self._views[0].run) if event is not None else None)
 
     def on_lanes_view_moved(self, message: LanesView.Moved) -> None:
         if self._grid is None or not 0 <= message.row < len(self._grid.events):
@@ -329,7 +355,7 @@ class MainScreen(Screen[None]):
         row = self.query_one(LanesView).cursor
         if self._run is not None and self._grid is not None:
             event = self._grid.events[row] if 0 <= row < len(self._grid.events) else None
-            self.open(BreakpointsScreen(self.breakpoints, self._run, suggestion(event)), answered)
+            self.open(BreakpointsScreen(self.breakpoints, self._views[0].run, suggestion(event)), answered)
 
     def action_continue(self, by: int) -> None:
         """To the next row that a breakpoint hits."""
@@ -339,8 +365,9 @@ class MainScreen(Screen[None]):
             self.notify("no breakpoint is set; b sets one")
             return
         lanes = self.query_one(LanesView)
-        if self._hits is None or self._hits[0] is not self._run or self._hits[1] != self.breakpoints:
-            self._hits = (self._run, self.breakpoints, rows(self.breakpoints, self._run))
+        run = self._views[0].run
+        if self._hits is None or self._hits[0] is not run or self._hits[1] != self.breakpoints:
+            self._hits = (run, self.breakpoints, rows(self.breakpoints, run))
         row = next_hit(self._hits[2], lanes.cursor, by)
         if row is None:
             self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")

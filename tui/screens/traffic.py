@@ -19,6 +19,7 @@ from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
 from ..commands.auditing import finding_lines
+from ..emphasis import PLAIN
 from ..grid import lay_out
 from ..safe_text import safe
 from ..session import recorded_run
@@ -105,7 +106,7 @@ class TrafficScreen(Screen[None]):
             return
         self._requests = len(trace.exchanges)
         grid = lay_out(run, None)
-        self.query_one(LanesView).show(grid, "", len(run.events) - 1)
+        self.query_one(LanesView).show(grid, PLAIN, len(run.events) - 1)
         self._title()
 
     async def audit(self) -> None:

@@ -5,6 +5,7 @@ Nothing is rendered that is not visible. A row's strip is kept until the grid, t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -16,17 +17,30 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from ..arrangement import Arrangement, in_sight
+from ..emphasis import PLAIN
 from ..palette import style_of
-from ..rows import STEP_WIDTH, heading, lane_width, row
+from ..rows import GAP, STEP_WIDTH, heading, lane_width, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.events import Click
 
+    from ..emphasis import Emphasis
     from ..grid import Grid
 
 
 class LanesView(ScrollView, can_focus=True):
-    """Shows a grid and has a cursor on one of its rows. The first line of the widget is the heading and stays."""
+    """Shows a grid and has a cursor on one of its rows. The first line of the widget is the heading and stays.
+
+    Rows are those of the grid, whichever of them are shown; places count the shown ones from the top.
+
+    Attributes:
+        cursor: the row that the cursor is on, -1 before there is one.
+        first_lane: how many of the lanes that are not pinned are scrolled away to the left.
+        arrangement: which lanes are shown, and in what order; it stays when another grid is shown.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "step(1)", "Step", key_display="←/→"),
@@ -41,6 +55,13 @@ class LanesView(ScrollView, can_focus=True):
         Binding("S", "switch(-1)", "Switch back", show=False),
         Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
         Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
+        Binding("v", "view", "View: this run, alone, recorded", show=False),
+        Binding("p", "pin", "Pin the lane, or no longer", show=False),
+        Binding("H", "hide", "Hide the lane", show=False),
+        Binding("z", "involved", "The finding's lanes alone", show=False),
+        Binding("Z", "show_all", "Show all lanes", show=False),
+        Binding("shift+right,greater_than_sign", "move(1)", "Move the lane right", show=False),
+        Binding("shift+left,less_than_sign", "move(-1)", "Move the lane left", show=False),
     ]
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lanes--cursor"}
@@ -55,55 +76,96 @@ class LanesView(ScrollView, can_focus=True):
             super().__init__()
             self.row = row
 
+    class OtherView(Message):
+        """The same lanes shall be shown in their next view."""
+
     def __init__(self) -> None:
         super().__init__(id="lanes")
+        self.arrangement = Arrangement()
         self._grid: Grid | None = None
-        self._evidence = ""
-        self._strips: LRUCache[tuple[int, int, int], Strip] = LRUCache(2_000)
+        self._emphasis = PLAIN
+        self._selected = -1
+        self._columns: tuple[int, ...] = ()
+        self._pinned = 0
+        self._rows: Sequence[int] = ()
+        self._strips: LRUCache[tuple[int, int, int, int], Strip] = LRUCache(2_000)
 
-    def show(self, grid: Grid, evidence: str, cursor: int) -> None:
+    def show(self, grid: Grid, emphasis: Emphasis, cursor: int) -> None:
         """Show another grid, with the cursor on a row of it."""
-        self._grid, self._evidence = grid, evidence
-        self._strips.clear()
-        self.first_lane = 0
-        self.virtual_size = Size(1, len(grid.events) + 1)
+        self._grid, self._emphasis, self._selected = grid, emphasis, -1
         self.set_reactive(LanesView.cursor, -1)
-        self.cursor = max(0, min(cursor, len(grid.events) - 1))
+        self.first_lane = 0
+        self._arrange()
+        cursor = max(0, min(cursor, len(grid.events) - 1))
+        if self._rows and cursor != grid.sink_row:  # the crossing is shown whatever is hidden; other rows need not be
+            cursor = self._rows[min(self._place(cursor), len(self._rows) - 1)]
+        self.cursor = cursor
+
+    def _arrange(self) -> None:
+        """Lay out what the arrangement asks for, with the cursor on the same row, or the next one that is shown."""
+        assert self._grid is not None
+        grid = self._grid
+        self._columns = self.arrangement.columns(grid.lanes, grid.involved)
+        self._pinned = sum(grid.lanes[column] in self.arrangement.pinned for column in self._columns)
+        self._rows = grid.rows_of(self._columns)
+        self._strips.clear()
+        self.virtual_size = Size(1, len(self._rows) + 1)
+        if self.cursor >= 0 and self._rows:
+            row = self._rows[min(self._place(self.cursor), len(self._rows) - 1)]
+            self.set_reactive(LanesView.cursor, -1)
+            self.cursor = row
         self.refresh()
+
+    # ---- drawing
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         base = self.rich_style
         if self._grid is None or not self._grid.events:
             return Strip.blank(width, base)
-        index = self.scroll_offset.y + y - 1
         if y == 0:
-            return self._strip(-1, width).apply_style(base)
-        if index >= len(self._grid.events):
+            return self._strip(-1, width, self.lane).apply_style(base)
+        place = self.scroll_offset.y + y - 1
+        if place >= len(self._rows):
             return Strip.blank(width, base)
-        strip = self._strip(index, width)
+        index = self._rows[place]
+        strip = self._strip(index, width, -1)
         if index == self.cursor:
             cursor = self.get_component_rich_style("lanes--cursor", partial=True)
             return Strip([Segment("▌"), *strip.crop(1)]).apply_style(base + cursor)
         return strip.apply_style(base)
 
-    def _strip(self, index: int, width: int) -> Strip:
-        key = (index, width, self.first_lane)
+    def _strip(self, index: int, width: int, current: int) -> Strip:
+        key = (index, width, self.first_lane, current)
         strip = self._strips.get(key)
         if strip is None:
             assert self._grid is not None
-            fitting, lane = lane_width(width - STEP_WIDTH, len(self._grid.lanes))
-            columns = range(self.first_lane, min(self.first_lane + fitting, len(self._grid.lanes)))
+            fitting, lane = self._lane_width()
+            columns = in_sight(self._columns, self._pinned, self.first_lane, fitting)
             if index < 0:
-                pieces = heading(self._grid, columns, lane)
+                pieces = heading(self._grid, columns, lane, self.arrangement.pinned, current)
             else:
-                pieces = row(self._grid, index, columns, lane, self._evidence)
+                pieces = row(self._grid, index, columns, lane, self._emphasis)
             segments = [Segment(piece.text, style_of(piece.role, piece.column)) for piece in pieces]
             strip = Strip(segments).adjust_cell_length(width)
             self._strips[key] = strip
         return strip
 
+    def _lane_width(self) -> tuple[int, int]:
+        return lane_width(self.size.width - STEP_WIDTH, len(self._columns))
+
     # ---- the cursor
+
+    @property
+    def lane(self) -> int:
+        """The column that the keys for lanes mean: the one whose heading was clicked, else the cursor's."""
+        if self._selected >= 0:
+            return self._selected
+        return self._grid.columns[self.cursor] if self._grid is not None and self.cursor >= 0 else -1
+
+    def _place(self, row: int) -> int:
+        """Where a row stands among those that are shown; for one that is hidden, the next one's."""
+        return row if isinstance(self._rows, range) else bisect_left(self._rows, row)
 
     def validate_cursor(self, cursor: int) -> int:
         rows = len(self._grid.events) if self._grid is not None else 0
@@ -112,9 +174,18 @@ class LanesView(ScrollView, can_focus=True):
     def watch_cursor(self, old: int, new: int) -> None:
         if new < 0 or self._grid is None:
             return
-        self.scroll_to_region(Region(0, new, 1, 2), animate=False, force=True)
+        place = self._place(new)
+        if place >= len(self._rows) or self._rows[place] != new:  # where something else led is never hidden
+            self.arrangement = self.arrangement.show_all()
+            self._arrange()
+            return
+        lane = self.lane
+        self._selected = -1
+        self.scroll_to_region(Region(0, place, 1, 2), animate=False, force=True)
         self._bring_lane_into_sight(new)
-        for line in (old, new):
+        if old < 0 or self.lane != lane or self._grid.columns[old] != self.lane:
+            self.refresh(Region(0, 0, self.size.width, 1))
+        for line in (self._place(old), place):
             y = line - self.scroll_offset.y + 1
             if 0 < y < self.size.height:
                 self.refresh(Region(0, y, self.size.width, 1))
@@ -128,19 +199,27 @@ class LanesView(ScrollView, can_focus=True):
         if not self.size.width:
             return  # not laid out yet; `on_resize` comes back to it
         column = self._grid.columns[index]
-        fitting, _ = lane_width(self.size.width - STEP_WIDTH, len(self._grid.lanes))
-        if column >= 0 and not self.first_lane <= column < self.first_lane + fitting:
-            self.first_lane = max(0, min(column, len(self._grid.lanes) - fitting))
+        fitting, _ = self._lane_width()
+        if column in self._columns and column not in in_sight(self._columns, self._pinned, self.first_lane, fitting):
+            self.first_lane = self._within(self._columns.index(column) - min(self._pinned, fitting - 1))
+
+    def _within(self, first: int) -> int:
+        """Not further than to the last lane."""
+        fitting, _ = self._lane_width()
+        return max(0, min(first, len(self._columns) - fitting))
 
     def on_resize(self) -> None:
         if self._grid is not None and 0 <= self.cursor < len(self._grid.events):
-            fitting, _ = lane_width(self.size.width - STEP_WIDTH, len(self._grid.lanes))
-            self.first_lane = max(0, min(self.first_lane, len(self._grid.lanes) - fitting))
+            self.first_lane = self._within(self.first_lane)
             self._bring_lane_into_sight(self.cursor)
-            self.scroll_to_region(Region(0, self.cursor, 1, 2), animate=False, force=True)
+            self.scroll_to_region(Region(0, self._place(self.cursor), 1, 2), animate=False, force=True)
 
     def action_step(self, by: int) -> None:
-        self.cursor = max(0, self.cursor + by)
+        if self._rows:
+            self._go_to_place(self._place(self.cursor) + by)
+
+    def _go_to_place(self, place: int) -> None:
+        self.cursor = self._rows[max(0, min(place, len(self._rows) - 1))]
 
     def action_step_lane(self, by: int) -> None:
         """To the next row of the lane that the cursor is in."""
@@ -153,28 +232,88 @@ class LanesView(ScrollView, can_focus=True):
                 return
             index += by
 
-    def action_go(self, index: int) -> None:
-        rows = len(self._grid.events) if self._grid is not None else 0
-        self.cursor = index if index >= 0 else rows - 1
+    def action_go(self, place: int) -> None:
+        if self._rows:
+            self._go_to_place(place if place >= 0 else len(self._rows) - 1)
 
     def action_page(self, by: int) -> None:
-        self.cursor = max(0, self.cursor + by * max(1, self.size.height - 2))
+        self.action_step(by * max(1, self.size.height - 2))
 
     def action_switch(self, by: int) -> None:
-        """To the next row at which another lane goes on."""
+        """To the next row at which another of the lanes that are shown goes on."""
         if self._grid is None:
             return
-        rows = self._grid.switches()
-        target = next((r for r in (rows if by > 0 else reversed(rows)) if (r - self.cursor) * by > 0), None)
+        target = self._grid.switch(self._rows, self._place(self.cursor), by)
         if target is not None:
             self.cursor = target
 
+    # ---- the lanes
+
+    def action_view(self) -> None:
+        self.post_message(self.OtherView())
+
     def action_shift(self, by: int) -> None:
-        if self._grid is None:
+        if self._grid is not None:
+            self.first_lane = self._within(self.first_lane + by)
+
+    def _named(self) -> str | None:
+        """The name of the lane that is meant, if it is shown."""
+        if self._grid is None or self.lane not in self._columns:
+            return None
+        return self._grid.lanes[self.lane]
+
+    def _rearrange(self, arrangement: Arrangement) -> None:
+        self.arrangement, selected = arrangement, self._selected
+        self._arrange()
+        self.first_lane = self._within(self.first_lane)
+        self._selected = selected if selected in self._columns else -1
+
+    def action_pin(self) -> None:
+        lane = self._named()
+        if lane is not None:
+            self._rearrange(self.arrangement.pin(lane))
+
+    def action_hide(self) -> None:
+        lane = self._named()
+        if lane is None:
             return
-        fitting, _ = lane_width(self.size.width - STEP_WIDTH, len(self._grid.lanes))
-        self.first_lane = max(0, min(self.first_lane + by, len(self._grid.lanes) - fitting))
+        if len(self._columns) == 1:
+            self.notify("one lane stays; Z shows all of them")
+            return
+        self._rearrange(self.arrangement.hide(lane))
+
+    def action_involved(self) -> None:
+        if self._grid is not None and not self._grid.involved:
+            self.notify("there is no finding whose lanes could be shown alone")
+        elif self._grid is not None:
+            self._rearrange(self.arrangement.involved_only())
+
+    def action_show_all(self) -> None:
+        if self._grid is not None:
+            self._rearrange(self.arrangement.show_all())
+
+    def action_move(self, by: int) -> None:
+        lane = self._named()
+        if lane is not None:
+            assert self._grid is not None
+            lanes = self._grid.lanes
+            shown = tuple(lanes[column] for column in self._columns)
+            self._rearrange(self.arrangement.move(lane, by, lanes, shown))
+
+    # ---- the mouse
 
     def on_click(self, event: Click) -> None:
-        if event.y > 0:
-            self.cursor = self.scroll_offset.y + event.y - 1
+        """A row, or a lane by its heading."""
+        offset = event.get_content_offset(self)
+        if self._grid is None or offset is None:
+            return
+        place = self.scroll_offset.y + offset.y - 1
+        if offset.y == 0:
+            fitting, width = self._lane_width()
+            columns = in_sight(self._columns, self._pinned, self.first_lane, fitting)
+            at = (offset.x - STEP_WIDTH) // (width + GAP)
+            if offset.x >= STEP_WIDTH and at < len(columns):
+                self._selected = columns[at]
+                self.refresh()
+        elif place < len(self._rows):
+            self.cursor = self._rows[place]
