@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandlerError
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
+from ..trace.fresh_identity import Answer
+from ..trace.sessions import Sessions
 from .loop import ControlledLoop
 from .schedule import Schedule
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ..handler.service import Service
     from ..trace.lanes import Lane
     from ..trace.model import Request
+    from ..trace.sessions import Recorded
     from .actors import Actor
     from .strategies import Strategy
 
@@ -137,6 +140,7 @@ class Engine:
         where: the user's line that an exception came from, as `file:line`.
         beside: what a later answer can depend on and is neither the program's nor its state: streams of random numbers,
             what was heard, how many calls were made.
+        recorded: what the recording says was issued to the clients: what is issued now takes its place, see `Sessions`.
         replies: the answers so far of the execution under way: request, lane, reply.
     """
 
@@ -148,6 +152,7 @@ class Engine:
     files: Callable[[], tuple[str, ...]] = tuple
     answers: Callable[[dict[str, list[tuple[str, Any, Any]]]], None] = _forget
     beside: Callable[[], tuple[Any, ...]] = tuple
+    recorded: Recorded | None = None
     replies: list[tuple[Request, str, Reply]] = field(default_factory=list["tuple[Request, str, Reply]"])
 
     def execute(
@@ -172,6 +177,8 @@ class Engine:
         self.answers({request.id: list(request.answers) for lane in lanes for request in lane.requests})
         try:
             service = self.service()
+            issuing = self.recorded is not None and self.recorded.issued
+            sessions = Sessions(self.recorded) if self.recorded is not None and issuing else None
             try:
                 service.startup(loop)
             except Exception as error:
@@ -185,6 +192,8 @@ class Engine:
                         call = service.call(request.to_json())
                     except ValueError as error:
                         raise HandlerError(str(error)) from None
+                    if sessions is not None:
+                        call = partial(_in_session, service, sessions, request)
                     actor.pending.append(_serving(loop, actor, request, call, replies, observer))
             if observer is not None:
                 observer.begin(loop)
@@ -197,7 +206,7 @@ class Engine:
                     observer.end(loop)
             execution = Execution(
                 lanes=tuple(names),
-                outcomes=self._outcomes(replies, loop),
+                outcomes=self._outcomes(replies, loop, sessions),
                 decisions=loop.decisions,
                 overlapped=loop.overlapped,
                 stopped=loop.stopped,
@@ -206,7 +215,7 @@ class Engine:
                 starts=tuple(loop.starts),
                 limits=tuple(loop.limits),
                 upstream=tuple(loop.upstream),
-                remarks=tuple(loop.remarks),
+                remarks=(*loop.remarks, *(sessions.remarks() if sessions is not None else ())),
                 files=self.files(),
             )
             if not loop.stopped:
@@ -217,7 +226,9 @@ class Engine:
                 gc.enable()
         return execution
 
-    def _outcomes(self, replies: list[tuple[Request, str, Reply]], loop: ControlledLoop) -> list[Outcome]:
+    def _outcomes(
+        self, replies: list[tuple[Request, str, Reply]], loop: ControlledLoop, sessions: Sessions | None
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for request, lane, reply in replies:
             heard = self.heard(request.id)
@@ -239,7 +250,26 @@ class Engine:
                     loop.faulted.get(request.id, ""),
                 )
             )
-        return outcomes
+        return outcomes if sessions is None else [_as_recorded(outcome, sessions) for outcome in outcomes]
+
+
+async def _in_session(service: Service, sessions: Sessions, request: Request, reply: Reply) -> None:
+    """Send a request with the ids that its session has been issued in this execution, and learn of new ones."""
+    await service.call(sessions.sent(request).to_json())(reply)
+    sessions.received(request, Answer(reply.headers, reply.body if not reply.chunks else "".join(reply.chunks)))
+
+
+def _as_recorded(outcome: Outcome, sessions: Sessions) -> Outcome:
+    """With the recorded ids: so whose they are is known, and executions can be compared."""
+    back = sessions.recorded
+    return replace(
+        outcome,
+        headers=tuple((name, back(value)) for name, value in outcome.headers),
+        body=back(outcome.body),
+        chunks=tuple(back(part) for part in outcome.chunks),
+        logs=tuple((name, back(text)) for name, text in outcome.logs),
+        upstream=tuple((name, back(sent)) for name, sent in outcome.upstream),
+    )
 
 
 def _serving(

@@ -24,6 +24,7 @@ from ..run import Event, Outcome
 from ..schedule.actors import ACTOR
 from ..schedule.execute import Execution
 from ..state.fresh import Interrupted
+from ..trace.fresh_identity import Answer
 from ..upstream.stand_in import UpstreamRefusedError
 from .client import Connection, Received, on_the_wire
 from .llm import FAILED, Held, refused
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from ..schedule.strategies import Strategy
     from ..trace.lanes import Lane
     from ..trace.model import Request
+    from ..trace.sessions import Sessions
     from ..upstream.stand_in import StandIn
     from .client import Address
-    from .sessions import Sessions
 
 LANE_HEADER = "x-crosslane-lane"
 _GRACE_S = 0.003
@@ -294,7 +295,8 @@ class Drive:
 
         try:
             received = await asyncio.wait_for(connection.answer(part), self._limits.answer_s)
-            self._sessions.received(request, received)
+            issued = Answer(received.headers, decoded(received.body, received.content_type))
+            self._sessions.received(request, issued)
             self._note(lane, request, received)
         except asyncio.CancelledError:
             connection.close()

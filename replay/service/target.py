@@ -16,12 +16,12 @@ from ..errors import HandlerError
 from ..handler.load import load_function
 from ..schedule.execute import run_of
 from ..state.files import UserFiles
+from ..trace.sessions import Recorded, Sessions
 from ..upstream.stand_in import MODES, StandIn
 from .client import Address, address_of
 from .drive import Drive, Limits
 from .launch import Launched, free_port
 from .llm import Held, StubLlm, refused
-from .sessions import Recorded, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,8 +184,8 @@ class Target:
                 (self.paused if alone else self.waited).setdefault(request)
         if not self.meeting:  # whoever comes first there is not controlled anyway
             self.unnamed += drive.unnamed
-        for place in sessions.missing:
-            self.remarks.setdefault(f"the service issued nothing this time where it had when recorded ({place})")
+        for remark in sessions.remarks():
+            self.remarks.setdefault(remark)
         failed = execution.stopped or any(outcome.error is not None for outcome in execution.outcomes)
         if failed and self._launched is not None and await self._launched.ended():
             execution.stopped = f"the service ended ({self._launched.how_it_ended()})"

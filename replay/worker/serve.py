@@ -39,6 +39,7 @@ from ..state.files import UserFiles
 from ..state.fresh import Fresh
 from ..trace.identity import Claim
 from ..trace.model import Exchange, Request, Response, Upstream
+from ..trace.sessions import Recorded
 from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
@@ -248,6 +249,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         lambda: tuple(escapes.files),
         stand_in.begin,
         lambda: (determinism.drawn, capture.everything(), stand_in.counts),
+        Recorded.of(job.exchanges, job.boundary),
     )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     interrupted = lambda: interrupt.asked  # noqa: E731

@@ -11,8 +11,8 @@ from crosslane.replay.export.script import script
 from crosslane.replay.service.client import Address
 from crosslane.replay.service.drive import LANE_HEADER, Drive, Limits, marks_of
 from crosslane.replay.service.llm import Held, canonical
-from crosslane.replay.service.sessions import Recorded, Sessions
 from crosslane.replay.trace.lanes import lanes_of
+from crosslane.replay.trace.sessions import Recorded, Sessions
 from crosslane.replay.upstream.stand_in import StandIn
 from crosslane.replay.upstream.wire import Call
 

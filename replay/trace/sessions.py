@@ -1,4 +1,4 @@
-"""Sessions of one execution: what the service has issued this time, and what was minted, in place of the recorded.
+"""Sessions of one execution: what has been issued this time, and what was minted, in place of the recorded.
 
 Everything that is compared afterwards has the recorded values again. So two executions can be compared although each
 had ids of its own, and another user's id is still another user's.
@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..handler.http import decoded
-from ..trace.fresh_identity import Answer, Issued, issued_values, minted, places_in, rewritten, sessions_to_mint
-from ..trace.lanes import lane_name
+from .fresh_identity import Answer, Issued, issued_values, minted, places_in, rewritten, sessions_to_mint
+from .lanes import lane_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..trace.model import Exchange, Request
-    from .client import Received
+    from .model import Exchange, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,12 @@ class Sessions:
         """The request as it is to be sent this time."""
         return replace(request, request=rewritten(request.request, self._now)) if self._now else request
 
-    def received(self, request: Request, received: Received) -> None:
-        """Learn what the service has issued in an answer."""
+    def received(self, request: Request, answer: Answer) -> None:
+        """Learn what has been issued in an answer."""
         wanted = self.known.issued.get(request.id, ())
         if not wanted:
             return
-        body = decoded(received.body, received.content_type)
-        there = dict(places_in(Answer(received.headers, body)))
+        there = dict(places_in(answer))
         for each in wanted:
             value = there.get(each.place)
             if not value:
@@ -80,6 +77,9 @@ class Sessions:
     def recorded(self, value: Any) -> Any:
         """A JSON value of this execution, with the recorded values in place of this execution's own."""
         return rewritten(value, self._before)
+
+    def remarks(self) -> list[str]:
+        return [f"nothing was issued this time where something was when recorded ({place})" for place in self.missing]
 
     def _set(self, recorded: str, now: str) -> None:
         if recorded != now:
