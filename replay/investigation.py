@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .run import Outcome
     from .schedule.schedule import Schedule
     from .trace.lanes import Lane
+    from .trace.model import Request
 
 _MOST_FINDINGS = 12
 _MOST_LOOKED_INTO = 200
@@ -443,6 +444,7 @@ class Investigation:
                     **request.to_json(),
                     "lane": lane_of(request.id, lanes),
                     **({"answers": [list(answer) for answer in request.answers]} if request.answers else {}),
+                    **self._issued(request),
                 }
                 for request in requests
             ),
@@ -461,6 +463,12 @@ class Investigation:
             crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run
         )
         return finding, explanation.place
+
+    def _issued(self, request: Request) -> dict[str, Any]:
+        """What the recorded answer to a request gave its client to send later on; see `trace.sessions`."""
+        recorded = self.program.recorded
+        issued = recorded.issued.get(request.id, ()) if recorded is not None else ()
+        return {"issued": [each.to_json() for each in issued]} if issued else {}
 
     def _origin(self, candidate: Candidate, lanes: Iterable[Lane]) -> Source:
         """Which of the source's requests the value came from: the first that holds it, else the first that saw it."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .state.files import UserFiles
     from .state.fresh import Fresh
     from .trace.lanes import Lane
+    from .trace.sessions import Recorded
 
 
 _SUSPECTS_KEPT = 8
@@ -62,6 +63,11 @@ class Program:
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """What was issued to clients when the trace was recorded."""
+        return self.engine.recorded
 
     @property
     def cancels(self) -> bool:

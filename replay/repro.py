@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .schedule.schedule import of_json as schedule_of
+from .trace.fresh_identity import Issued, answered_with
 from .trace.store import of_events
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def repro_trace(crossing: Crossing) -> Trace:
     Raises:
         TraceError: the finding carries no request that can be read.
     """
-    return of_events(_events(crossing), f"finding {crossing.id}")
+    return of_events(repro_events(crossing), f"finding {crossing.id}")
 
 
 def repro_schedule(crossing: Crossing) -> Schedule:
@@ -35,9 +36,22 @@ def repro_boundary(crossing: Crossing) -> str:
     return "user" if by_user else "session"
 
 
-def _events(crossing: Crossing) -> Iterator[dict[str, Json]]:
+def repro_events(crossing: Crossing) -> Iterator[dict[str, Json]]:
+    """The events of that trace: the requests, what their answers issued, and the upstream answers to be repeated."""
     for request in crossing.requests:
-        fields: dict[str, Any] = {key: value for key, value in request.items() if key not in ("lane", "answers")}
+        ours = ("lane", "answers", "issued")
+        fields: dict[str, Any] = {key: value for key, value in request.items() if key not in ours}
         yield fields
+        if request.get("issued"):
+            issued = answered_with(Issued.from_json(request["id"], each) for each in request["issued"])
+            body = {"text" if isinstance(issued.body, str) else "json": issued.body} if issued.body is not None else {}
+            yield {
+                "k": "res",
+                "id": request["id"],
+                "t": request.get("t", 0),
+                "headers": [list(p) for p in issued.headers],
+                **body,
+            }
         for name, sent, answered in request.get("answers", ()):
-            yield {"k": "up", "parent": request["id"], "name": name, "in": sent, "out": answered}
+            at = request.get("t", 0)
+            yield {"k": "up", "parent": request["id"], "t": at, "name": name, "in": sent, "out": answered}

@@ -39,6 +39,7 @@ CARRIED = (
     "handler/aiohttp_app.py",
     "handler/service.py",
     "detect/spelled.py",
+    "trace/fresh_identity.py",
     "export/standalone.py",
 )
 CARRIED_UPSTREAM = (

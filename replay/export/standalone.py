@@ -28,6 +28,7 @@ from ..schedule.actors import ACTOR
 from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import install
 from ..schedule.thread_loop import ThreadLoop
+from ..trace.fresh_identity import Answered, Issued, places_in, rewritten
 from ..upstream.calls import intercept
 
 if TYPE_CHECKING:
@@ -115,12 +116,35 @@ class Heard:
         self.texts.setdefault(actor.request if actor is not None else "", []).append(text)
 
 
+class Issuing:
+    """The ids that the application issues in this run, in place of those of the recording."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, str] = {}
+
+    def sent(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {**request, "request": rewritten(request.get("request"), self.now)} if self.now else request
+
+    def received(self, request: dict[str, Any], reply: Reply) -> None:
+        wanted = [Issued.from_json(request["id"], each) for each in request.get("issued", ())]
+        body = "".join(reply.chunks) if reply.chunks else reply.body
+        there = dict(places_in(Answered(reply.headers, body))) if wanted else {}
+        self.now.update({each.value: there[each.place] for each in wanted if there.get(each.place)})
+
+    def as_recorded(self, reply: Reply) -> None:
+        before = {now: recorded for recorded, now in reversed(self.now.items())}
+        reply.body = rewritten(reply.body, before)
+        reply.headers = [(name, rewritten(value, before)) for name, value in reply.headers]
+        reply.chunks = [rewritten(part, before) for part in reply.chunks]
+
+
 def force(
     handler: Any, requests: list[dict[str, Any]], schedule: list[str], faults: dict[int, str]
 ) -> list[tuple[dict[str, Any], Reply]]:
     """Run the requests in exactly this interleaving; once the schedule no longer fits, one lane after another."""
     loop = ControlledLoop(list(dict.fromkeys(request["lane"] for request in requests)))
     replies: list[tuple[dict[str, Any], Reply]] = []
+    issuing = Issuing()
     made = asyncio.run(handler()) if is_bare_factory(handler) else handler
     kind = application_kind(made) or "function"
     service = Service(kind, handler, roles_of(handler) if kind == "function" else {})
@@ -131,12 +155,14 @@ def force(
 
         async def serve() -> None:
             reply = Reply()
+            again = issuing.sent(request)
             actor.request = request["id"]
             cancel = actor.leave
             actor.leave = lambda: reply.gone() if reply.gone is not None else cancel() if cancel is not None else None
             replies.append((request, reply))
             try:
-                await call(reply)
+                await (call if again is request else service.call(again))(reply)
+                issuing.received(request, reply)
             except BaseException as error:
                 reply.error = error
                 if isinstance(error, GeneratorExit) or loop.is_closing:
@@ -161,6 +187,8 @@ def force(
 
     loop.run_requests(choose)
     loop.close()
+    for _, reply in replies:
+        issuing.as_recorded(reply)
     return replies
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..repro import repro_events
 from ..trace.events import VERSION
 
 if TYPE_CHECKING:
@@ -12,13 +13,8 @@ if TYPE_CHECKING:
 
 
 def trace_file(source: ExportSource) -> str:
-    """JSON lines: a header, the requests, and the upstream answers that their replay repeats. ASCII alone."""
+    """JSON lines: a header, the requests, and what of the recorded answers their replay needs. ASCII alone."""
     events: list[dict[str, Any]] = [{"k": "header", "v": VERSION, "finding": source.crossing.id}]
-    for request in source.crossing.requests:
-        events.append({key: value for key, value in request.items() if key not in ("lane", "answers")})
-        events += [
-            {"k": "up", "parent": request["id"], "t": request.get("t", 0), "name": name, "in": sent, "out": answered}
-            for name, sent, answered in request.get("answers", ())
-        ]
+    events += repro_events(source.crossing)
     events.append({"k": "end", "n": len(source.crossing.requests)})
     return "".join(json.dumps(event) + "\n" for event in events)

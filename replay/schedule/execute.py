@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import HandlerError
 from ..handler.reply import Reply, plain
 from ..run import Decision, Outcome, Run
-from ..trace.fresh_identity import Answer
+from ..trace.fresh_identity import Answered
 from ..trace.sessions import Sessions
 from .loop import ControlledLoop
 from .schedule import Schedule
@@ -256,7 +256,7 @@ class Engine:
 async def _in_session(service: Service, sessions: Sessions, request: Request, reply: Reply) -> None:
     """Send a request with the ids that its session has been issued in this execution, and learn of new ones."""
     await service.call(sessions.sent(request).to_json())(reply)
-    sessions.received(request, Answer(reply.headers, reply.body if not reply.chunks else "".join(reply.chunks)))
+    sessions.received(request, Answered(reply.headers, reply.body if not reply.chunks else "".join(reply.chunks)))
 
 
 def _as_recorded(outcome: Outcome, sessions: Sessions) -> Outcome:

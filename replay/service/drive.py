@@ -24,7 +24,7 @@ from ..run import Event, Outcome
 from ..schedule.actors import ACTOR
 from ..schedule.execute import Execution
 from ..state.fresh import Interrupted
-from ..trace.fresh_identity import Answer
+from ..trace.fresh_identity import Answered
 from ..upstream.stand_in import UpstreamRefusedError
 from .client import Connection, Received, on_the_wire
 from .llm import FAILED, Held, refused
@@ -295,7 +295,7 @@ class Drive:
 
         try:
             received = await asyncio.wait_for(connection.answer(part), self._limits.answer_s)
-            issued = Answer(received.headers, decoded(received.body, received.content_type))
+            issued = Answered(received.headers, decoded(received.body, received.content_type))
             self._sessions.received(request, issued)
             self._note(lane, request, received)
         except asyncio.CancelledError:

@@ -15,7 +15,7 @@ import json
 import re
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class IssuedAt:
     """Where in an answer a value stands: a path into its JSON or into an event of its stream, a cookie, a header."""
 
     kind: Literal["json", "event", "cookie", "header"]
@@ -46,36 +46,75 @@ class Issued:
     """A value that the service issued in its answer to `request`, which a later request sent."""
 
     request: str
-    place: Place
+    place: IssuedAt
     value: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.place.kind, "path": list(self.place.path), "value": self.value}
+
+    @classmethod
+    def from_json(cls, request: str, data: dict[str, Any]) -> Issued:
+        return cls(request, IssuedAt(data["kind"], tuple(data["path"])), data["value"])
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answered:
     """An answer, recorded or new, as far as it can hold issued values. `body` is decoded JSON, or text."""
 
     headers: Sequence[tuple[str, str]]
     body: Json
 
 
-def places_in(answer: Answer) -> Iterator[tuple[Place, str]]:
+def places_in(answer: Answered) -> Iterator[tuple[IssuedAt, str]]:
     """Every place of an answer with the value that stands there."""
     for name, value in answer.headers:
         if name.lower() == "set-cookie":
             cookie, _, rest = value.partition("=")
-            yield Place("cookie", (cookie.strip(),)), rest.partition(";")[0].strip().strip('"')
+            yield IssuedAt("cookie", (cookie.strip(),)), rest.partition(";")[0].strip().strip('"')
         elif name.lower() not in _OF_EVERY_ANSWER:
-            yield Place("header", (name.lower(),)), value
+            yield IssuedAt("header", (name.lower(),)), value
     if isinstance(answer.body, str):
         seen: set[tuple[str | int, ...]] = set()
-        for event in _events(answer.body):
-            for path, value in _leaves(event):
+        for event in _streamed(answer.body):
+            for path, value in _places_below(event):
                 if path not in seen:
                     seen.add(path)
-                    yield Place("event", path), value
+                    yield IssuedAt("event", path), value
         return
-    for path, value in _leaves(answer.body):
-        yield Place("json", path), value
+    for path, value in _places_below(answer.body):
+        yield IssuedAt("json", path), value
+
+
+def answered_with(issued: Iterable[Issued]) -> Answered:
+    """The least answer that has these values in their places."""
+    headers: list[tuple[str, str]] = []
+    members: dict[str | int, Any] = {}
+    streamed = False
+    for each in issued:
+        kind, path = each.place.kind, each.place.path
+        if kind in ("cookie", "header"):
+            headers.append(
+                ("set-cookie", f"{path[0]}={each.value}") if kind == "cookie" else (str(path[0]), each.value)
+            )
+            continue
+        streamed = streamed or kind == "event"
+        inner = members
+        for key in path[:-1]:
+            inner = inner.setdefault(key, {})
+        if path:
+            inner[path[-1]] = each.value
+    body = _listed(members) if members else None
+    return Answered(headers, f"data: {json.dumps(body)}\n\n" if streamed else body)
+
+
+def _listed(value: Any) -> Any:
+    """Lists where the keys are positions."""
+    if not isinstance(value, dict):
+        return value
+    members = {key: _listed(item) for key, item in value.items()}
+    if not members or not all(isinstance(key, int) for key in members):
+        return members
+    return [members.get(position) for position in range(max(members) + 1)]
 
 
 def issued_values(exchanges: Sequence[Exchange]) -> tuple[Issued, ...]:
@@ -89,7 +128,7 @@ def issued_values(exchanges: Sequence[Exchange]) -> tuple[Issued, ...]:
         if exchange.response is None:
             continue
         before, after = "\n".join(texts[: index + 1]), "\n".join(texts[index + 1 :])
-        for place, value in places_in(Answer(exchange.response.headers, _body(exchange))):
+        for place, value in places_in(Answered(exchange.response.headers, _recorded_body(exchange))):
             if not _is_id(value) or value in found:
                 continue
             if _stands_in(value, after) and not _stands_in(value, before):
@@ -193,13 +232,13 @@ def _all_text(request: Request) -> str:
     return json.dumps(request.request, ensure_ascii=False) + (request.message or "")
 
 
-def _body(exchange: Exchange) -> Json:
+def _recorded_body(exchange: Exchange) -> Json:
     response = exchange.response
     assert response is not None
     return "".join(response.chunks) if response.chunks else response.body
 
 
-def _events(text: str) -> Iterator[Json]:
+def _streamed(text: str) -> Iterator[Json]:
     """The JSON in the events or lines of a stream."""
     for line in text.splitlines():
         data = line.removeprefix("data:").strip()
@@ -210,14 +249,14 @@ def _events(text: str) -> Iterator[Json]:
                 continue
 
 
-def _leaves(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _places_below(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if len(path) > _DEEPEST:
         return
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(item, (*path, str(key)))
+            yield from _places_below(item, (*path, str(key)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _leaves(item, (*path, index))
+            yield from _places_below(item, (*path, index))
     elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         yield path, str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .fresh_identity import Answer, Issued, issued_values, minted, places_in, rewritten, sessions_to_mint
+from .fresh_identity import Answered, Issued, issued_values, minted, places_in, rewritten, sessions_to_mint
 from .lanes import lane_name
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Sessions:
         """The request as it is to be sent this time."""
         return replace(request, request=rewritten(request.request, self._now)) if self._now else request
 
-    def received(self, request: Request, answer: Answer) -> None:
+    def received(self, request: Request, answer: Answered) -> None:
         """Learn what has been issued in an answer."""
         wanted = self.known.issued.get(request.id, ())
         if not wanted:

@@ -131,6 +131,7 @@ def main() -> None:
                 program = assemble(job, channel, capture, determinism, interrupt)
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
+            program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
             match job.action:
                 case "check":
                     result = checking.check(program, job, channel.progress, channel).to_json()
@@ -249,7 +250,6 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         lambda: tuple(escapes.files),
         stand_in.begin,
         lambda: (determinism.drawn, capture.everything(), stand_in.counts),
-        Recorded.of(job.exchanges, job.boundary),
     )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     interrupted = lambda: interrupt.asked  # noqa: E731

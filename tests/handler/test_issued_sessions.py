@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
+from crosslane.replay.export.findings import ExportSource
+from crosslane.replay.export.script import script
+from crosslane.replay.repro import repro_schedule, repro_trace
 from crosslane.replay.trace.model import Exchange, Request, Response
 
 from ..conftest import Bench
@@ -68,7 +73,23 @@ async def test_what_crosses_behind_a_login_is_found(bench: Bench) -> None:
     (crossing,) = result.report.crossings
     assert crossing.carrier is not None
     assert (crossing.carrier.name, crossing.needs.cls, crossing.needs.switches) == ("agent.current", "interleaved", 1)
+    # The repro by itself, as a trace and as a script, goes through the login too.
+    trace = repro_trace(crossing)
+    again = await bench.run(
+        None, trace.exchanges, "agent.py:app", "replay", schedule=repro_schedule(crossing), best_effort=True
+    )
+    assert [found.sink.evidence for found in again.report.crossings] == [crossing.sink.evidence]
+    text = script(ExportSource(crossing, "agent.py:app", None, str(bench.folder), result.findings[0]))
+    bench.write(text, "repro.py")
+    assert run_script(bench) == 1
+    bench.write(APP.format(keep="mine"), "fixed.py")
+    assert run_script(bench, "fixed.py:app") == 0
     assert {json.dumps(request["id"]) for request in crossing.requests} >= {'"bob-login"', '"bob-chat"'}
+
+
+def run_script(bench: Bench, *arguments: str) -> int:
+    command = [sys.executable, "repro.py", *arguments]
+    return subprocess.run(command, cwd=bench.folder, capture_output=True, check=False, timeout=120).returncode
 
 
 async def test_an_id_that_is_not_issued_this_time_is_said(bench: Bench) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
 
 import pytest
 from crosslane.replay.trace.fresh_identity import (
-    Answer,
-    Place,
+    Answered,
+    Issued,
+    IssuedAt,
+    answered_with,
     issued_values,
     minted,
     places_in,
@@ -40,8 +43,8 @@ def test_a_value_that_an_answer_brought_and_a_later_request_sent_was_issued() ->
         "r1", {"path": "/login"}, {"chat": {"id": "c-778899"}}, (("Set-Cookie", "sid=tok_abc123; Path=/"),)
     )
     found = {each.value: each for each in issued_values([first, exchange("r2", LATER)])}
-    assert found["c-778899"].place == Place("json", ("chat", "id"))
-    assert found["tok_abc123"].place == Place("cookie", ("sid",))
+    assert found["c-778899"].place == IssuedAt("json", ("chat", "id"))
+    assert found["tok_abc123"].place == IssuedAt("cookie", ("sid",))
     assert {each.request for each in found.values()} == {"r1"}
 
 
@@ -53,7 +56,7 @@ def test_a_value_that_the_user_sent_first_is_the_users_own() -> None:
 def test_an_id_in_the_first_event_of_a_stream_is_found() -> None:
     chunks = ('data: {"conversation": "c-778899"}\n\n', "data: [DONE]\n\n")
     (found,) = issued_values([exchange("r1", {"path": "/"}, None, (), chunks), exchange("r2", LATER)])
-    assert found.place == Place("event", ("conversation",))
+    assert found.place == IssuedAt("event", ("conversation",))
 
 
 def test_what_is_no_id_is_left_alone() -> None:
@@ -130,7 +133,7 @@ def test_minted_values_are_all_different(values: list[str], salt: str) -> None:
     )
 )
 def test_any_answer_and_any_request_can_be_looked_at(value: Any) -> None:
-    list(places_in(Answer((("set-cookie", "x"),), value)))
+    list(places_in(Answered((("set-cookie", "x"),), value)))
     assert rewritten(value, {"not-there-1": "x"}) == value
     issued_values([exchange("r1", value, value), exchange("r2", value, value)])
 
@@ -141,3 +144,17 @@ def test_going_there_and_back_gives_the_recorded_text_again(text: str) -> None:
     back = {new: old for old, new in there.items()}
     recorded = f"{text} id-recorded-1 {text}"
     assert rewritten(rewritten(recorded, there), back) == recorded
+
+
+def test_the_least_answer_has_the_issued_values_in_their_places() -> None:
+    places = [
+        IssuedAt("cookie", ("sid",)),
+        IssuedAt("header", ("x-token",)),
+        IssuedAt("json", ("chat", "turns", 1, "id")),
+        IssuedAt("json", ("id",)),
+    ]
+    issued = [Issued("r1", place, f"value-{n}") for n, place in enumerate(places)]
+    assert dict(places_in(answered_with(issued))) == {each.place: each.value for each in issued}
+    event = Issued("r1", IssuedAt("event", ("choices", 0, "id")), "value-9")
+    assert dict(places_in(answered_with([event]))) == {event.place: event.value}
+    assert [Issued.from_json("r1", json.loads(json.dumps(each.to_json()))) for each in issued] == issued
