@@ -206,6 +206,9 @@ async def test_every_key_is_in_the_help(tmp_path: Path) -> None:
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         text = "\n".join(screen_text(app))
+        await pilot.press("end")
+        await pilot.pause()
+        text += "\n".join(screen_text(app))
         for key in (
             "right l",
             "left h",
