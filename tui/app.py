@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _COMMANDS = (
     ("Replay", "Run the trace again: lockstep, serial, random, the finding's schedule", "replay"),
+    ("All findings", "In a table, the most telling first", "findings"),
+    ("Minimise the finding", "Looks for fewer requests and switches that still show it", "minimise"),
+    ("Edit the source", "The line under the cursor, in $VISUAL or $EDITOR", "edit"),
     ("Export the repro", "Write a script that needs Python and the handler alone", "export"),
     ("Inspect the step", "Request, response and output of the step under the cursor", "inspect"),
     ("Copy the finding", "As text, to the clipboard", "copy"),

@@ -106,7 +106,7 @@ class TriedRuns:
             tried.found.clear()
         for number, finding in enumerate(result.findings, 1):
             crossing = finding.crossing
-            group = self._group(_session_of(self._session, finding))
+            group = self._group(session_of(self._session, finding))
             found = self._add(group, finding.run.decisions, "crossing", f"finding {number}", concurrency)
             if not found.found:
                 found.run, found.finding, found.report, found.solo = finding.run, finding, result.report, result.solo
@@ -208,7 +208,7 @@ def _schedule(decisions: tuple[Decision, ...]) -> Schedule:
     return Schedule(tuple(decision.lane for decision in decisions), faults)
 
 
-def _session_of(session: OpenSession, finding: Finding) -> OpenSession:
+def session_of(session: OpenSession, finding: Finding) -> OpenSession:
     """The session on a finding's own requests."""
     crossing = finding.crossing
     try:

@@ -72,11 +72,12 @@ def call_of(code: str) -> str:
 
 def facts(crossing: Crossing) -> list[tuple[str, str]]:
     """The lines of a finding: label and text, all of it safe to show."""
-    rows = [("sink", f"{crossing.sink.path} of {crossing.sink.request}: “{safe(crossing.sink.evidence, 300)}”")]
+    sink = crossing.sink
+    rows = [("sink", f"{safe(sink.path, 200)} of {safe(sink.request, 80)}: “{safe(sink.evidence, 300)}”")]
     if crossing.carrier is not None:
         rows.append(("carrier", safe(crossing.carrier.name)))
         where = f", {safe(crossing.carrier.defined_at)}" if crossing.carrier.defined_at else ""
-        rows.append(("", f"{crossing.carrier.kind}{where}"))
+        rows.append(("", f"{safe(crossing.carrier.kind)}{where}"))
     for label, access in (("write", crossing.write), ("read", crossing.read)):
         if access is not None:
             rows.append((label, f"{safe(access.lane, 40)}  {safe(access.at)}"))

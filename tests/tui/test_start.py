@@ -128,7 +128,9 @@ async def test_recent_work_and_findings_are_opened_again(tmp_path: Path, monkeyp
         assert (job.handler, job.kind, app.session.options.cwd) == ("mine.py:handle", "asgi", elsewhere)
         app.action_start()
         await settle(app, pilot)
-        app.screen.query_one(OptionList).highlighted = app.screen.query_one(OptionList).get_option_index("finding:0")
+        kept = [(found.source.crossing.id, found.source.handler) for found in recent_findings(findings_folder())]
+        assert kept == [("id0", "mine.py:handle"), ("0123456789", "agent.py:handle")], "what was just found comes first"
+        app.screen.query_one(OptionList).highlighted = app.screen.query_one(OptionList).get_option_index("finding:1")
         await pilot.press("enter")
         await settle(app, pilot)
         job = runner.jobs[-1]

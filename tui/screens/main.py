@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
@@ -14,9 +15,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
+from ...replay.report import Access
 from ...replay.schedule.schedule import of_json as schedule_of
 from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
+from ..kept import keep_findings, smaller_job, with_smaller
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
 from ..tried import Tried, TriedRuns
@@ -24,7 +27,7 @@ from ..views import View, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
 from ..widgets.source import SourcePanel
-from ..words import facts, headline
+from . import on_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +65,9 @@ class MainScreen(Screen[None]):
         Binding("t", "tried", "Interleavings"),
         Binding("d", "compare", "Compare with the run before", show=False),
         Binding("u", "before", "Run before", show=False),
+        Binding("a", "findings", "All findings"),
+        Binding("m", "minimise", "Minimise", show=False),
+        Binding("o", "edit", "Edit the source", show=False),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy", show=False),
         Binding("x", "cancel", "Cancel", show=False),
@@ -122,25 +128,30 @@ class MainScreen(Screen[None]):
 
     # ---- jobs
 
-    def start(self, job: Job, of: tuple[Group, str] | None = None) -> None:
-        """Run a job in the worker; the interface goes on meanwhile. `of` says what an interleaving belongs to and
-        where it comes from."""
+    def start(
+        self, job: Job, of: tuple[Group, str] | None = None, heard: Callable[[Result], None] | None = None
+    ) -> None:
+        """Run a job in the worker; the interface goes on meanwhile. What it finds is kept for `export`.
+
+        `of` says what an interleaving belongs to and where it comes from. `heard` shows the result in its own way.
+        """
         if self._busy:
             self.notify("a replay is under way; x cancels it")
             return
         self._busy, self.settled = True, False
         self.query_one(FindingPanel).border_title = "starting"
-        self._work(job, of)
+        self._work(job, heard or partial(self._on_result, job=job, of=of))
 
     @work(exit_on_error=False)
-    async def _work(self, job: Job, of: tuple[Group, str] | None) -> None:
+    async def _work(self, job: Job, heard: Callable[[Result], None]) -> None:
         try:
             result = await self._runner.run(job, self._on_progress)
         except CrosslaneError as error:
             self.query_one(FindingPanel).error(str(error))
             self.set_class(True, "-drawer")
         else:
-            self._on_result(result, job, of)
+            heard(result)
+            await asyncio.to_thread(keep_findings, self.session, result)
         finally:
             self._busy, self._progress, self.settled = False, "", True
             self._title()
@@ -392,47 +403,57 @@ class MainScreen(Screen[None]):
         else:
             self.show_tried(self.shown_before)
 
+    def action_findings(self) -> None:
+        """All findings in a table, with what is allowed, known, or an influence."""
+        from .findings import Chosen, FindingsScreen
+
+        if self.result is None:
+            self.notify("nothing was searched yet")
+            return
+
+        def chosen(choice: Chosen | None) -> None:
+            if choice is None or self.result is None or choice.finding not in self.result.findings:
+                return
+            self._select(choice.finding, choice.finding.run)
+            if choice.minimise:
+                self.action_minimise()
+
+        self.open(FindingsScreen(self.session, self.result, self._finding), chosen)
+
+    def action_minimise(self) -> None:
+        """Search the finding's own requests for a smaller one; a search minimises as far as it is let."""
+        finding = self._finding
+        if finding is None:
+            self.notify("there is no finding to minimise")
+        else:
+            self.start(smaller_job(self.session, finding), heard=partial(self._on_smaller, finding))
+
+    def _on_smaller(self, finding: Finding, searched: Result) -> None:
+        assert self.result is not None
+        self.result, best = with_smaller(self.result, finding, searched)
+        if best is finding:
+            self.notify(f"nothing smaller shows it, in {searched.report.executions} executions of its requests")
+            return
+        self.tried.add_search(self.result, None)
+        self._select(best, best.run)
+        self.notify(f"smaller: {best.crossing.needs.in_words()}")
+
     def action_export(self) -> None:
-        from .dialogs import ExportDialog
-
-        if self._finding is None:
-            self.notify("there is no finding to export")
-            return
-        crossing = self._finding.crossing
-        self._app.push_screen(ExportDialog(f"repro_{crossing.id}.py"), self._write_export)
-
-    def _write_export(self, name: str | None) -> None:
-        from ...replay.errors import ExportError
-        from ...replay.export.findings import ExportSource
-        from ...replay.export.formats import format_named
-
-        if name is None or self._finding is None or self.session.handler is None:
-            return
-        cwd = str(self.session.options.cwd)
-        try:
-            format_ = format_named(None, name)
-            source = ExportSource(self._finding.crossing, self.session.handler, self.session.kind, cwd, self._finding)
-            text = format_.write(source)
-        except ExportError as error:
-            self.notify(safe(str(error)), severity="error", markup=False)
-            return
-        path = Path(name).expanduser().absolute()
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            self.notify(f"{safe(str(path))} cannot be written: {error.strerror}", severity="error", markup=False)
-            return
-        use = format_.use.format(file=safe(name))
-        self.notify(f"wrote {safe(str(path))}\n{use}", title="exported", markup=False)
+        on_finding.ask_export(self._app, self.session, self._finding)
 
     def action_copy(self) -> None:
-        if self._finding is None:
-            self.notify("there is no finding to copy")
-            return
-        crossing = self._finding.crossing
-        rows = "\n".join(f"{label:<8} {value}" for label, value in facts(crossing))
-        self._app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")
-        self.notify("the finding is on the clipboard")
+        on_finding.copy(self._app, self._finding.crossing if self._finding is not None else None)
+
+    def action_edit(self) -> None:
+        """The line under the cursor, else the one that wrote."""
+        access = None
+        if self._finding is not None:
+            access = self._finding.crossing.write or self._finding.crossing.read
+        row = self.query_one(LanesView).cursor
+        if self._grid is not None and 0 <= row < len(self._grid.events) and self._grid.events[row].at:
+            event = self._grid.events[row]
+            access = Access(event.lane, event.at or "", event.code or "")
+        on_finding.edit(self._app, self.session, access)
 
     async def action_cancel(self) -> None:
         if self._busy:

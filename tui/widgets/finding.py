@@ -44,6 +44,14 @@ class FindingPanel(VerticalScroll):
         rows += [("escaped", escape) for escape in report.coverage.uncontrolled]
         rows += [("warning", warning) for warning in report.warnings]
         rows += [
+            (
+                "allowed",
+                f"{a.source} to {a.sink}, {a.path}{f' through {a.carrier}' if a.carrier else ''}: "
+                f"{a.reason or 'no reason given'}",
+            )
+            for a in report.allowed[:20]
+        ]
+        rows += [
             ("influence", f"{i.lane} {i.path}: alone “{i.alone[:60]}”, together “{i.together[:60]}”")
             for i in report.influences[:20]
         ]
