@@ -62,7 +62,8 @@ class MainScreen(Screen[None]):
         Binding("u", "before", "Run before", show=False),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy", show=False),
-        Binding("x", "cancel", "Cancel", show=False),
+        Binding("P", "pause", "Pause", show=False),
+        Binding("x", "cancel", "Stop", show=False),
         Binding("escape", "back", "Back", show=False),
         Binding("tab", "app.focus_next", "Next panel", show=False),
         Binding("question_mark", "app.help", "Help", key_display="?"),
@@ -80,6 +81,7 @@ class MainScreen(Screen[None]):
         self._grid: Grid | None = None
         self._busy = False
         self._progress = ""
+        self._paused = False
         self._schedule = "recorded"
         self.tried = TriedRuns(session)
         self.shown: Tried | None = None
@@ -122,7 +124,7 @@ class MainScreen(Screen[None]):
         """Run a job in the worker; the interface goes on meanwhile. `of` says what an interleaving belongs to and
         where it comes from."""
         if self._busy:
-            self.notify("a replay is under way; x cancels it")
+            self.notify("a replay is under way; x stops it")
             return
         self._busy, self.settled = True, False
         self.query_one(FindingPanel).border_title = "starting"
@@ -138,11 +140,13 @@ class MainScreen(Screen[None]):
         else:
             self._on_result(result, job, of)
         finally:
-            self._busy, self._progress, self.settled = False, "", True
+            self._busy, self._paused, self._progress, self.settled = False, False, "", True
             self._title()
 
     def _on_progress(self, progress: Progress) -> None:
         self._progress = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
+        if progress.paused:
+            self._progress = f"paused in {self._progress}"
         if self.is_mounted:
             self._title()
             if self._finding is None:
@@ -406,6 +410,17 @@ class MainScreen(Screen[None]):
         rows = "\n".join(f"{label:<8} {value}" for label, value in facts(crossing))
         self._app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")
         self.notify("the finding is on the clipboard")
+
+    async def action_pause(self) -> None:
+        """The search waits between two executions, and its budget with it, until the same key lets it go on."""
+        if not self._busy:
+            self.notify("nothing is running")
+        elif self._paused:
+            self._paused = False
+            await self._runner.go_on()
+        else:
+            self._paused = True
+            await self._runner.pause()
 
     async def action_cancel(self) -> None:
         if self._busy:
