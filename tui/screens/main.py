@@ -15,6 +15,7 @@ from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
 from ...replay.schedule.schedule import of_json as schedule_of
+from ..bindings import named
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
@@ -47,28 +48,30 @@ class MainScreen(Screen[None]):
         settled: no job is under way. Screenshots and tests wait for it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "crossing(1)", "Crossing", key_display="n"),
-        Binding("N", "crossing(-1)", "Crossing back", show=False),
-        Binding("enter", "open", "Open"),
-        Binding("i", "inspect", "Inspect", show=False),
-        Binding("r", "replay", "Replay"),
-        Binding("c", "choose", "Choose lane"),
-        Binding("b", "breakpoints", "Breakpoints", show=False),
-        Binding("f", "continue(1)", "Continue", show=False),
-        Binding("F", "continue(-1)", "Continue back", show=False),
-        Binding("t", "tried", "Interleavings"),
-        Binding("d", "compare", "Compare with the run before", show=False),
-        Binding("u", "before", "Run before", show=False),
-        Binding("e", "export", "Export"),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("P", "pause", "Pause", show=False),
-        Binding("x", "cancel", "Stop", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("n", "crossing(1)", "Crossing", key_display="n"),
+            Binding("N", "crossing(-1)", "Crossing back", show=False),
+            Binding("enter", "open", "Open"),
+            Binding("i", "inspect", "Inspect", show=False),
+            Binding("r", "replay", "Replay"),
+            Binding("c", "choose", "Choose lane"),
+            Binding("b", "breakpoints", "Breakpoints", show=False),
+            Binding("f", "continue(1)", "Continue", show=False),
+            Binding("F", "continue(-1)", "Continue back", show=False),
+            Binding("t", "tried", "Interleavings"),
+            Binding("d", "compare", "Compare with the run before", show=False),
+            Binding("u", "before", "Run before", show=False),
+            Binding("e", "export", "Export"),
+            Binding("y", "copy", "Copy", show=False),
+            Binding("P", "pause", "Pause", show=False),
+            Binding("x", "cancel", "Stop", show=False),
+            Binding("escape", "back", "Back", show=False),
+            Binding("tab", "app.focus_next", "Next panel", show=False),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "app.quit", "Quit"),
+        ]
+    )
 
     def __init__(self, session: OpenSession) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from ..bindings import named
 from ..palette import style_of
 from ..rows import STEP_WIDTH, heading, lane_width, row
 
@@ -28,20 +29,22 @@ if TYPE_CHECKING:
 class LanesView(ScrollView, can_focus=True):
     """Shows a grid and has a cursor on one of its rows. The first line of the widget is the heading and stays."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "step(1)", "Step", key_display="←/→"),
-        Binding("left,h", "step(-1)", "Step back", show=False),
-        Binding("down,j", "step_lane(1)", "Step in this lane", show=False),
-        Binding("up,k", "step_lane(-1)", "Back in lane", show=False),
-        Binding("home,g", "go(0)", "First row", show=False),
-        Binding("end,G", "go(-1)", "Last row", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("s", "switch(1)", "Switch"),
-        Binding("S", "switch(-1)", "Switch back", show=False),
-        Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
-        Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("right,l", "step(1)", "Step", key_display="←/→"),
+            Binding("left,h", "step(-1)", "Step back", show=False),
+            Binding("down,j", "step_lane(1)", "Step in this lane", show=False),
+            Binding("up,k", "step_lane(-1)", "Back in lane", show=False),
+            Binding("home,g", "go(0)", "First row", show=False),
+            Binding("end,G", "go(-1)", "Last row", show=False),
+            Binding("pagedown", "page(1)", "Page down", show=False),
+            Binding("pageup", "page(-1)", "Page up", show=False),
+            Binding("s", "switch(1)", "Switch"),
+            Binding("S", "switch(-1)", "Switch back", show=False),
+            Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
+            Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
+        ]
+    )
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lanes--cursor"}
 
