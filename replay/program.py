@@ -16,6 +16,7 @@ from .baselines import MOST_KEPT
 from .errors import HandlerError
 from .explain.nondeterminism import watched
 from .handler.function import is_async
+from .pause import Pause
 from .schedule.execute import Execution
 from .state.graph import StateGraph
 
@@ -45,6 +46,7 @@ class Program:
         imported: called when everything is imported, before the state is taken stock of.
         go_on: what remains to be done is done although the user asked to stop; asking again counts again.
         loading_s: how long it took to import.
+        pause: executions wait while it lasts.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -60,6 +62,7 @@ class Program:
     go_on: Callable[[], None] = lambda: None
     loading_s: float = 0.0
     executions: int = 0
+    pause: Pause = field(default_factory=Pause)
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
@@ -127,7 +130,8 @@ class Program:
         ).remarks
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
-        """One execution on fresh state. Counts it."""
+        """One execution on fresh state, once there is no pause. Counts it."""
+        self.pause.wait(self.interrupted)
         self.executions += 1
         execution = self.fresh.run(
             lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json

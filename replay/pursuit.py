@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .attempts import Reached
-from .worker.job import Progress
+from .worker.job import MOST_TOLD, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,11 +42,13 @@ class Pursuit:
 
     @property
     def elapsed_s(self) -> float:
-        return _REAL_CLOCK() - self.started
+        return _REAL_CLOCK() - self.started - self.program.pause.paused_s
 
     def announce(self, phase: str, on: Investigation) -> None:
         executions, elapsed_s = self.program.executions, max(self.elapsed_s, 1e-6)
-        self.report(Progress(phase, executions, executions / elapsed_s, len(on.findings), self.reached.schedules))
+        found = tuple(f"{c.sink.lane} saw data of {c.source.lane}" for c in (known.crossing for known in on.findings))
+        schedules = self.reached.schedules
+        self.report(Progress(phase, executions, executions / elapsed_s, len(found), schedules, found[:MOST_TOLD]))
 
     def follow(self, on: Investigation, tries: Iterable[Attempt], look: Callable[[Attempt, Execution], None]) -> bool:
         """Make the attempts; False when time is up."""

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, Monochrome
 
 from ..replay.errors import CrosslaneError
-from .folders import state_folder
+from .bindings import named
+from .folders import config_file, state_folder
+from .preferences import preferences, remember_theme
 from .recent import KeptFinding, Work, remember
+from .safe_text import safe
 from .screens.main import MainScreen
 from .screens.start import StartScreen
+from .themes import DARK, GREY, THEMES, Repaint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.screen import Screen
 
@@ -34,7 +39,8 @@ _COMMANDS = (
     ("Export the repro", "Write a script that needs Python and the handler alone", "export"),
     ("Inspect the step", "Request, response and output of the step under the cursor", "inspect"),
     ("Copy the finding", "As text, to the clipboard", "copy"),
-    ("Cancel the replay", "Keeps what was found", "cancel"),
+    ("Pause the search, or go on with it", "It waits between two executions, and its budget with it", "pause"),
+    ("Stop the replay", "Keeps what was found", "cancel"),
     ("Choose another lane here", "Runs the interleaving in which another lane goes on at this step", "choose"),
     ("Interleavings", "What was tried, as a tree; compare two", "tried"),
     ("Compare with the run before", "The run in the lanes and the one before it, side by side", "compare"),
@@ -45,19 +51,34 @@ _COMMANDS = (
 )
 
 
+_REPAINT: dict[bool, list[LineFilter]] = {True: [], False: [Repaint()]}
+_MONOCHROME: list[LineFilter] = [Monochrome()]
+
+
 class CrosslaneApp(App[None]):
     """See the module."""
 
     CSS_PATH = "app.tcss"
     TITLE = "crosslane"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = named([Binding("ctrl+q", "quit", "Quit", show=False, priority=True)])
 
     def __init__(self, session: OpenSession, first: Screen[None] | None = None) -> None:
         super().__init__()
         self.session = session
         self._first = first
+        self.preferences = preferences(config_file())
+        for theme in THEMES:
+            self.register_theme(theme)
+        wished = self.preferences.theme
+        self._kept_theme = wished if wished in self.available_themes else DARK.name
+        self.theme = self._kept_theme
+
+    def show(self) -> None:
+        """Run it in the terminal."""
+        self.run(mouse=self.preferences.mouse)
 
     def on_mount(self) -> None:
+        self._prefer()
         if self._first is not None:
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
@@ -65,6 +86,42 @@ class CrosslaneApp(App[None]):
             self.push_screen(MainScreen(self.session))
         else:
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
+
+    # ---- the user's own settings
+
+    def _prefer(self) -> None:
+        """Use the keys that the user wishes, and say what of the settings cannot be used."""
+        own = self.preferences
+        problems = list(own.problems)
+        if own.theme and own.theme != self.theme:
+            problems.append(
+                f"there is no theme {safe(own.theme)!r}; there are {', '.join(sorted(self.available_themes))}"
+            )
+        if own.keys:
+            from .bindings import keymap, places
+
+            keys, refused = keymap(own.keys, places())
+            self.set_keymap(keys)
+            problems += refused
+        for problem in problems:
+            self.notify(problem, title="settings", severity="warning", timeout=15, markup=False)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        grey = not self.preferences.colour or self.theme == GREY.name
+        return [*_REPAINT[self.current_theme.dark], *super().get_line_filters(), *(_MONOCHROME if grey else ())]
+
+    def watch_theme(self, theme: str) -> None:
+        """Keep what the user chooses for the next time."""
+        if theme != self._kept_theme:
+            self._kept_theme = theme
+            self._keep_theme(theme)
+
+    @work(exclusive=True, group="settings")
+    async def _keep_theme(self, theme: str) -> None:
+        try:
+            await asyncio.to_thread(remember_theme, theme, config_file())
+        except (OSError, UnicodeDecodeError) as error:
+            self.notify(f"the theme is not kept: {safe(str(error))}", severity="warning", markup=False)
 
     # ---- the start screen's wishes
 

@@ -20,4 +20,4 @@ def config_file() -> Path:
     import platformdirs
 
     own = os.environ.get("CROSSLANE_CONFIG_DIR")
-    return (Path(own) if own else platformdirs.user_config_path("crosslane")) / "config.toml"
+    return (Path(own) if own else platformdirs.user_config_path("crosslane")) / "interface.toml"

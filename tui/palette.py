@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from rich.style import Style
 
-# Okabe and Ito's palette for the common colour blindnesses, without its red-orange, which is the crossing's own, and
-# without yellow and black, which vanish on one of the two backgrounds.
-LANES = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#b08900", "#7f7fbf")
-ACCENT = "#e0431b"
+# Found by a search for colours that stay apart for the common colour blindnesses, from each other and from the accent,
+# and have a contrast of at least 4.5 to the backgrounds of their theme, that of the cursor's row included. What is
+# painted names those for dark backgrounds; `themes` puts the others in their place.
+LANES = ("#1ac8e8", "#c6b91a", "#c17f9c", "#08fab6", "#9589e9", "#b0ed00")
+ACCENT = "#ea6f52"
+LIGHT_LANES = ("#3d3eff", "#0a595d", "#7552a1", "#6b0000", "#083549", "#60039b")
+LIGHT_ACCENT = "#b51306"
 
 
 def style_of(role: str, column: int) -> Style:

@@ -63,8 +63,8 @@ def investigate(target: Target, job: Job) -> Investigation:
 
 def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Result:
     """Search the trace's interleavings within the budget and report everything that crossed."""
-    started = _clock()
-    target.interrupted = lambda: target.asked() or _clock() - started > job.budget_s * _AFTER_THE_BUDGET
+    elapsed_s = _stopwatch(target)
+    target.interrupted = lambda: target.asked() or elapsed_s() > job.budget_s * _AFTER_THE_BUDGET
     investigation = investigate(target, job)
     search = Search([lane.name for lane in investigation.lanes])
     reached = Reached()
@@ -77,7 +77,7 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
             if attempt.search is not None:
                 attempt.search.tell(execution)
             on.look(execution, attempt.lanes)
-            elapsed = reached.elapsed_s = max(_clock() - started, 1e-6)
+            elapsed = reached.elapsed_s = max(elapsed_s(), 1e-6)
             reached.found(tuple(finding.crossing.id for finding in on.news))
             reached.per_second = target.executions / elapsed
             report(Progress(attempt.phase, target.executions, reached.per_second, len(on.findings)))
@@ -107,7 +107,14 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
         reached.interrupted = True
     finally:
         target.meeting = False
-    return result_of(target, investigation, job, search, reached, _clock() - started)
+    return result_of(target, investigation, job, search, reached, elapsed_s())
+
+
+def _stopwatch(target: Target) -> Callable[[], float]:
+    """Tells how long it is since now, without the pauses."""
+    target.pause.new_job()
+    started = _clock()
+    return lambda: _clock() - started - target.pause.paused_s
 
 
 def _first(investigation: Investigation) -> Iterable[Attempt]:
@@ -138,7 +145,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
     Raises:
         ScheduleError: the given schedule names a lane that is not in the trace.
     """
-    started = _clock()
+    elapsed_s = _stopwatch(target)
     investigation = investigate(target, job)
     order = [lane.name for lane in investigation.lanes]
     if job.schedule is not None and (unknown := set(job.schedule.names) - set(order)):
@@ -153,7 +160,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         report(Progress("each lane alone", target.executions, 0.0, 0))
         run_alone(target, investigation)
         if investigation.stopped:
-            return result_of(target, investigation, job, Search(order), reached, _clock() - started)
+            return result_of(target, investigation, job, Search(order), reached, elapsed_s())
         strategy: Strategy = Lockstep()
         if job.schedule is not None:
             strategy = Replayed(job.schedule, Serial(order))
@@ -172,7 +179,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
         investigation.look(again, investigation.lanes)
     except Interrupted:
         reached.interrupted = True
-    result = result_of(target, investigation, job, Search(order), reached, _clock() - started)
+    result = result_of(target, investigation, job, Search(order), reached, elapsed_s())
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import HandlerError
+from ..pause import Pause
+from ..worker.job import Progress
 from . import checking
 from .target import Target
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..report import Result
     from ..trace.model import Exchange
-    from ..worker.job import Job, Progress
+    from ..worker.job import Job
     from .options import ServiceOptions
 
 
@@ -28,6 +30,7 @@ class ServiceRunner:
     def __init__(self, options: ServiceOptions) -> None:
         self._options = options
         self._asked = threading.Event()
+        self._pause = Pause()
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,11 +47,18 @@ class ServiceRunner:
             CrosslaneError: the service cannot be started or reached, or the trace not be replayed.
         """
         self._asked.clear()
+        self._pause.end()
         loop = asyncio.get_running_loop()
 
+        latest = Progress("starting", 0, 0.0, 0)
+
         def told(progress: Progress) -> None:
+            nonlocal latest
+            latest = progress
             if on_progress is not None:
                 loop.call_soon_threadsafe(on_progress, progress)
+
+        self._pause.told = lambda still: told(replace(latest, paused=still))
 
         work = asyncio.ensure_future(asyncio.to_thread(self._work, job, told))
         try:
@@ -62,12 +72,21 @@ class ServiceRunner:
         """Ask the running job to stop; its `run` then returns what was found so far."""
         self._asked.set()
 
+    async def pause(self) -> None:
+        """Have the running job wait before its next execution; what it waits is no part of its budget."""
+        self._pause.begin()
+
+    async def go_on(self) -> None:
+        """End the pause."""
+        self._pause.end()
+
     async def close(self) -> None:
         self._asked.set()
 
     def _work(self, job: Job, told: Callable[[Progress], None]) -> Result:
         prepared, left_out = _prepared(job)
         target = Target.of(prepared, self._options, self._asked.is_set)
+        target.pause = self._pause
         try:
             target.open()
             for remark in left_out:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import HandlerError
 from ..handler.load import load_function
+from ..pause import Pause
 from ..schedule.execute import run_of
 from ..state.files import UserFiles
 from ..trace.sessions import Recorded, Sessions
@@ -41,6 +42,7 @@ class Target:
 
     Attributes:
         interrupted: whether to make an end, for whatever reason. `asked`: whether the user asked for it.
+        pause: executions wait while it lasts.
         meeting: whether requests are released together, see `Drive`.
         paused: requests in which the service was silent for long while it was alone with them.
         waited: the same for requests that were not alone, and were silent in no solo run.
@@ -57,6 +59,7 @@ class Target:
     upstream_calls: tuple[str, ...] = ()
     upstream_allow: tuple[str, ...] = ()
     executions: int = 0
+    pause: Pause = field(default_factory=Pause)
     cancels: bool = True
     meeting: bool = False
     paused: dict[str, None] = field(default_factory=dict[str, None])
@@ -147,6 +150,7 @@ class Target:
         return run_of(execution, drive.events)
 
     def _execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> tuple[Execution, Drive]:
+        self.pause.wait(self.interrupted)
         self.executions += 1
         return self._loop.run_until_complete(self._on_loop(lanes, strategy, max_in_flight))
 

@@ -17,7 +17,7 @@ from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
 from .job import Job, Progress
-from .watchdog import DUMP_SIGNAL
+from .watchdog import DUMP_SIGNAL, GO_ON_SIGNAL, PAUSE_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,7 @@ class Worker:
         self._stderr = b""
         self._reading: asyncio.Task[None] | None = None
         self._cancelled = False
+        self._paused = False
         self._ready = False
         self._lessons: dict[tuple[object, ...], tuple[tuple[str, ...], bool]] = {}
 
@@ -84,6 +85,7 @@ class Worker:
             ScheduleError, CrosslaneError: as the job's stages raise them.
             WorkerError: the worker cannot be started, or died for another reason.
         """
+        await self.go_on()
         return Result.from_json(await self._settled(job, on_progress, others))
 
     async def share(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
@@ -129,6 +131,8 @@ class Worker:
                     raise await self._death(process, dying)
                 if "ready" in message:
                     self._ready = True
+                    if self._paused:
+                        process.send_signal(PAUSE_SIGNAL)
                     if self._cancelled:
                         process.send_signal(signal.SIGINT)
                 if "result" in message:
@@ -136,7 +140,7 @@ class Worker:
                 if "error" in message:
                     raise self._error(message["error"])
                 if "progress" in message and on_progress is not None:
-                    on_progress(Progress(**message["progress"]))
+                    on_progress(_progress(message["progress"]))
                 if "share" in message and others is not None:
                     await others.share(job, message["share"])
                 if "await" in message and others is not None:
@@ -150,10 +154,23 @@ class Worker:
 
     async def cancel(self) -> None:
         """Ask the running job to stop; its `run` then returns what was found so far."""
-        self._cancelled = True
-        # Before it listens, the signal would end it.
+        self._cancelled, self._paused = True, False
+        self._signal(signal.SIGINT)
+
+    async def pause(self) -> None:
+        """Have the running job wait before its next execution; what it waits is no part of its budget."""
+        self._paused = True
+        self._signal(PAUSE_SIGNAL)
+
+    async def go_on(self) -> None:
+        """End the pause."""
+        self._paused = False
+        self._signal(GO_ON_SIGNAL)
+
+    def _signal(self, which: signal.Signals) -> None:
+        # Before it listens, the signal would end or stop it; it is sent as soon as it does.
         if self._process is not None and self._process.returncode is None and self._ready:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(which)
 
     async def close(self) -> None:
         process, self._process, self._handler = self._process, None, None
@@ -245,6 +262,11 @@ class Worker:
         others = [frame for frame in frames if not frame[0].startswith(str(_LAUNCH.parent.parent))]
         own = [frame for frame in others if frame[0].startswith(str(self._options.cwd) + os.sep)]
         return _shown(*(own or others)[0], self._options.cwd) if others else ""
+
+
+def _progress(data: dict[str, Any]) -> Progress:
+    progress = Progress(**data)
+    return replace(progress, found=tuple(progress.found))
 
 
 def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:

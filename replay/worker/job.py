@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET_S = 30.0
 NO_LIMIT = 1 << 62
+MOST_TOLD = 20
+"""Findings that progress tells of, at most."""
 NO_LIMIT_S = float(1 << 40)
 DEFAULT_SWITCHES = 2
 DEFAULT_BLOCKED_AFTER_S = 5.0
@@ -101,10 +103,13 @@ class Job:
 class Progress:
     """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …
 
-    `covered` are the different schedules that were executed in the search; `executions` has all there were."""
+    `covered` are the different schedules that were executed in the search; `executions` has all there were. `found`
+    says of the first findings in a few words who saw whose data. `paused`: it stands still until it may go on."""
 
     phase: str
     executions: int
     per_second: float
     findings: int
     covered: int = 0
+    found: tuple[str, ...] = ()
+    paused: bool = False

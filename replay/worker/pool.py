@@ -84,6 +84,7 @@ class Pool:
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Run one job to its end, as `Worker.run` does. Jobs run one at a time."""
         self._cancelled = False
+        await self.go_on()
         if job.action != "check" or self._jobs == 1:
             return await self._leader.run(job, on_progress)
         self._on_progress, self._progress, self._reported = on_progress, {}, []
@@ -109,6 +110,16 @@ class Pool:
                 share.cancel()
         for worker in (self._leader, *self._scouts):
             await worker.cancel()
+
+    async def pause(self) -> None:
+        """Have the running job wait, as `Worker.pause` does. A share that an executor has taken goes on to its end."""
+        for worker in (self._leader, *self._scouts):
+            await worker.pause()
+
+    async def go_on(self) -> None:
+        """End the pause."""
+        for worker in (self._leader, *self._scouts):
+            await worker.go_on()
 
     async def close(self) -> None:
         await self._abandon()
@@ -154,12 +165,14 @@ class Pool:
             if leader is None or self._on_progress is None:
                 return
             all_of_them = self._progress.values()
+            # The one that leads does nothing while it waits for the others, and does not say that it is paused.
             self._on_progress(
                 replace(
                     leader,
                     executions=sum(one.executions for one in all_of_them),
                     per_second=sum(one.per_second for one in all_of_them),
                     covered=sum(one.covered for one in all_of_them),
+                    paused=any(one.paused for one in all_of_them),
                 )
             )
 

@@ -5,7 +5,8 @@ Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…
      {"share": {…}} for other workers to begin, {"await": true} to hear their {"reports": […]} in the next line in ·
      {"error": {"type", "what", "where", "remedy"}} · {"dying": "…"} before the process has to end itself
 
-An interrupt signal asks the running job to stop; end of input ends the process.
+An interrupt signal asks the running job to stop, two others to wait and to go on (see `watchdog`); end of input ends
+the process.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import platform
 import sys
 import time
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ class Channel:
         os.dup2(2, 1)
         self._heard = 0.0
         self._sending = False
+        self._told = Progress("loading the handler", 0, 0.0, 0)
 
     def lines(self) -> Any:
         return self._in
@@ -92,10 +94,13 @@ class Channel:
             self.send({"beat": True})
 
     def progress(self, progress: Progress) -> None:
-        now = _clock()
+        now, self._told = _clock(), progress
         if now - self._heard >= _PROGRESS_EVERY_S:
             self._heard = now
             self.send({"progress": asdict(progress)})
+
+    def paused(self, still: bool) -> None:
+        self.send({"progress": asdict(replace(self._told, paused=still))})
 
     def share(self, stage: dict[str, Any]) -> None:
         self.send({"share": stage})
@@ -115,6 +120,7 @@ def main() -> None:
     errors = os.fdopen(2, "w", closefd=False)
     faulthandler.enable(errors)  # a crash in C code leaves the line it came from
     faulthandler.register(DUMP_SIGNAL, errors)
+    interrupt.pause.told = channel.paused
     channel.send({"ready": True})
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
     capture, determinism = Capture(), Determinism()
@@ -132,6 +138,7 @@ def main() -> None:
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
             program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
+            program.pause.new_job()
             match job.action:
                 case "check":
                     result = checking.check(program, job, channel.progress, channel).to_json()
@@ -254,7 +261,16 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     interrupted = lambda: interrupt.asked  # noqa: E731
     return Program(
-        handler, files, fresh, engine, interrupted, job.upstream_calls, spec, job.upstream_allow, clients.take_over
+        handler,
+        files,
+        fresh,
+        engine,
+        interrupted,
+        job.upstream_calls,
+        spec,
+        job.upstream_allow,
+        clients.take_over,
+        pause=interrupt.pause,
     )
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from ..pause import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 TICK_S = 0.25
 DUMP_SIGNAL = signal.SIGUSR1
+# Those of job control. Caught, the first stops no process, and the second could not wake one that it had stopped.
+PAUSE_SIGNAL = signal.SIGTSTP
+GO_ON_SIGNAL = signal.SIGCONT
 _RAISES = 12
 
 
@@ -37,18 +42,22 @@ def _nobody_hears(what: str) -> None:
 
 @dataclass(slots=True)
 class Interrupt:
-    """Whether the client asked the running job to stop. Listened for from the worker's first moment."""
+    """Whether the client asked the running job to stop, or to wait. Listened for from the worker's first moment."""
 
     asked: bool = False
+    pause: Pause = field(default_factory=Pause)
 
     def answered(self) -> None:
         self.asked = False
 
     def listen(self) -> None:
         signal.signal(signal.SIGINT, self._hear)
+        signal.signal(PAUSE_SIGNAL, lambda _signum, _frame: self.pause.begin())
+        signal.signal(GO_ON_SIGNAL, lambda _signum, _frame: self.pause.end())
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.asked = True
+        self.pause.end()
 
 
 class Watchdog:

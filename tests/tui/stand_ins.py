@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,14 @@ class StandIn:
     gate: asyncio.Event | None = None
     jobs: list[Job] = field(default_factory=list)
     cancelled: int = 0
+    paused: list[bool] = field(default_factory=list)
     closed: bool = False
 
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
         self.jobs.append(job)
         if on_progress is not None:
-            on_progress(Progress("serial + 1 switch", 17, 900.0, 0))
+            self.tell, self.latest = on_progress, Progress("serial + 1 switch", 17, 900.0, 0)
+            on_progress(self.latest)
         if self.gate is not None:
             await self.gate.wait()
         if isinstance(self.answer, Exception):
@@ -130,6 +132,14 @@ class StandIn:
         self.cancelled += 1
         if self.gate is not None:
             self.gate.set()
+
+    async def pause(self) -> None:
+        self.paused.append(True)
+        self.tell(replace(self.latest, paused=True))
+
+    async def go_on(self) -> None:
+        self.paused.append(False)
+        self.tell(self.latest)
 
     async def close(self) -> None:
         self.closed = True

@@ -283,7 +283,7 @@ async def test_the_recorded_traffic_is_shown_while_the_search_runs_and_x_cancels
 async def test_the_palette_has_the_commands(tmp_path: Path) -> None:
     async with opened(tmp_path, StandIn(result())) as (app, _):
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert {"Replay", "Export the repro", "Inspect the step", "Copy the finding", "Cancel the replay"} <= titles
+        assert {"Replay", "Export the repro", "Inspect the step", "Copy the finding", "Stop the replay"} <= titles
 
 
 async def test_content_of_a_trace_is_neither_markup_nor_escape(tmp_path: Path) -> None:
@@ -332,3 +332,25 @@ def test_the_pictures_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "crosslane.tui.screenshot", str(tmp_path)], check=True, capture_output=True)
     for size in ("80x24", "160x45"):
         assert "Ferrante" in (tmp_path / f"demo-{size}.svg").read_text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_p_pauses_the_search_and_lets_it_go_on(tmp_path: Path, size: tuple[int, int]) -> None:
+    runner = StandIn(result(), asyncio.Event())
+    async with opened(tmp_path, runner, size) as (app, pilot):
+        await pilot.press("P")
+        await pilot.pause()
+        assert "paused in serial + 1 switch" in screen_text(app)[0]
+        if size[0] > 80:
+            assert any("P goes on · x stops" in line for line in screen_text(app))
+        await pilot.press("P")
+        await pilot.pause()
+        assert "paused" not in screen_text(app)[0]
+        assert runner.paused == [True, False]
+        await pilot.press("P")
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.pause()
+        assert "✗ 1 crossing" in screen_text(app)[0], "what was found is shown after a stop as ever"
+        await pilot.press("P")
+        assert runner.paused == [True, False, True], "nothing runs any more"

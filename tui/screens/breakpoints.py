@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from ..bindings import named
 from ..breakpoints import Breakpoint, NotABreakpoint, parse, rows
 from ..safe_text import safe
 
@@ -27,11 +28,13 @@ _KEYS = "enter sets it   ↑ the list   x removes one   esc done\nf and F in the
 class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
     """Answers the breakpoints that there are now. `suggestion` is what enter would set at once."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Close"),
-        Binding("up,down", "list", "To the list", show=False),
-        Binding("x,delete", "remove", "Remove", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("escape", "close", "Close"),
+            Binding("up,down", "list", "To the list", show=False),
+            Binding("x,delete", "remove", "Remove", show=False),
+        ]
+    )
 
     def __init__(self, breakpoints: tuple[Breakpoint, ...], run: Run, suggestion: str) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
+from ..bindings import named
 from ..interleavings import difference
 from ..palette import ACCENT, LANES
 from ..safe_text import safe
@@ -30,14 +31,16 @@ _ANSWER = 2_000
 class ComparisonScreen(Screen[None]):
     """Both were executed. `n` goes to the next step at which they choose differently."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "differing(1)", "Next difference"),
-        Binding("N", "differing(-1)", "Difference back", show=False),
-        Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("escape,d", "close", "Back", key_display="esc"),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("n", "differing(1)", "Next difference"),
+            Binding("N", "differing(-1)", "Difference back", show=False),
+            Binding("tab", "app.focus_next", "Next panel", show=False),
+            Binding("escape,d", "close", "Back", key_display="esc"),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "app.quit", "Quit", show=False),
+        ]
+    )
 
     def __init__(self, one: Tried, other: Tried) -> None:
         super().__init__()

@@ -11,12 +11,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from ..bindings import named
 from ..safe_text import safe
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-_CLOSE: list[BindingType] = [Binding("escape", "cancel", "Close")]
+_CLOSE: list[BindingType] = named([Binding("escape", "cancel", "Close")])
 
 
 class ReplayDialog(ModalScreen["tuple[str, int, int | None] | None"]):
@@ -81,7 +82,7 @@ class ExportDialog(ModalScreen["str | None"]):
 class HelpScreen(ModalScreen[None]):
     """The keys that worked when it was opened, by where they belong. `legend` says what the glyphs of the lanes are."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = named([Binding("escape,question_mark,q,enter", "close", "Close")])
 
     def __init__(self, sections: list[tuple[str, list[tuple[str, str]]]], legend: bool) -> None:
         super().__init__()

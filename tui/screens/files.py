@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Static
 
+from ..bindings import named
 from ..safe_text import safe
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ def completed(value: str) -> str | None:
 class _Files(DirectoryTree):
     """Hidden files are left out, and no file name reaches the terminal raw."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("j", "cursor_down", "Down", show=False),
+            Binding("k", "cursor_up", "Up", show=False),
+        ]
+    )
 
     def process_label(self, label: str | Text) -> Text:
         return Text(safe(label if isinstance(label, str) else label.plain))
@@ -69,7 +72,7 @@ class _Files(DirectoryTree):
 class FilePicker(ModalScreen["str | None"]):
     """Answers the path of the file that was picked, relative to the current directory where it is below it, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = named([Binding("escape", "cancel", "Close")])
 
     def __init__(self, title: str, folder: Path) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, Static
 
+from ..bindings import named
 from ..safe_text import safe
 from .files import FilePicker, PathSuggester
 
@@ -39,11 +40,13 @@ class Form(ModalScreen["dict[str, str] | None"]):
     `problem` is asked when all is filled in, and answers what is wrong with it, or "".
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Go on", priority=False),
-        Binding("ctrl+o", "browse", "Browse files"),
-        Binding("escape", "cancel", "Close"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("enter", "submit", "Go on", priority=False),
+            Binding("ctrl+o", "browse", "Browse files"),
+            Binding("escape", "cancel", "Close"),
+        ]
+    )
 
     def __init__(
         self, title: str, hint: str, fields: tuple[Field, ...], problem: Callable[[dict[str, str]], str]

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static, TabbedContent, TabPane
 
 from .. import inspection
+from ..bindings import named
 from ..inspection import Looked
 from ..owners import Owners
 from ..safe_text import safe
@@ -33,11 +34,13 @@ _MOST_OWNERS = 2_000
 class Inspector(ModalScreen[None]):
     """Shows what a run knows of one row. Foreign values are marked with their owner's colour and name."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,i", "dismiss_inspector", "Close"),
-        Binding("right_square_bracket", "tab(1)", "Next tab", key_display="]"),
-        Binding("left_square_bracket", "tab(-1)", "Tab back", key_display="["),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("escape,enter,q,i", "dismiss_inspector", "Close"),
+            Binding("right_square_bracket", "tab(1)", "Next tab", key_display="]"),
+            Binding("left_square_bracket", "tab(-1)", "Tab back", key_display="["),
+        ]
+    )
 
     def __init__(self, looked: Looked) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input, Label, Static, Tree
 
 from ...replay.schedule.schedule import in_words
+from ..bindings import named
 from ..interleavings import Stretch
 from ..palette import ACCENT
 from ..safe_text import safe
@@ -26,14 +27,16 @@ if TYPE_CHECKING:
 class InterleavingsScreen(Screen["Tried | Choice | None"]):
     """Answers the run to show, or the choice to make, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", priority=True),
-        Binding("d", "compare", "Compare two"),
-        Binding("r", "rename", "Rename"),
-        Binding("escape,t", "close", "Back", key_display="esc"),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("space", "mark", "Mark", priority=True),
+            Binding("d", "compare", "Compare two"),
+            Binding("r", "rename", "Rename"),
+            Binding("escape,t", "close", "Back", key_display="esc"),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "app.quit", "Quit", show=False),
+        ]
+    )
 
     def __init__(self, runs: TriedRuns, current: Tried | None) -> None:
         super().__init__()
@@ -118,7 +121,7 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
 class NameDialog(ModalScreen["str | None"]):
     """Answers the name, "" for none, or None when it is left as it was."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = named([Binding("escape", "cancel", "Close")])
 
     def __init__(self, name: str) -> None:
         super().__init__()

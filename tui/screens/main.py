@@ -17,6 +17,7 @@ from textual.widgets import Footer, Static
 from ...replay.errors import CrosslaneError
 from ...replay.report import Access
 from ...replay.schedule.schedule import of_json as schedule_of
+from ..bindings import named
 from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..kept import keep_findings, smaller_job, with_smaller
@@ -52,30 +53,33 @@ class MainScreen(Screen[None]):
         settled: no job is under way. Screenshots and tests wait for it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "crossing(1)", "Crossing", key_display="n"),
-        Binding("N", "crossing(-1)", "Crossing back", show=False),
-        Binding("enter", "open", "Open"),
-        Binding("i", "inspect", "Inspect", show=False),
-        Binding("r", "replay", "Replay"),
-        Binding("c", "choose", "Choose lane"),
-        Binding("b", "breakpoints", "Breakpoints", show=False),
-        Binding("f", "continue(1)", "Continue", show=False),
-        Binding("F", "continue(-1)", "Continue back", show=False),
-        Binding("t", "tried", "Interleavings"),
-        Binding("d", "compare", "Compare with the run before", show=False),
-        Binding("u", "before", "Run before", show=False),
-        Binding("a", "findings", "All findings"),
-        Binding("m", "minimise", "Minimise", show=False),
-        Binding("o", "edit", "Edit the source", show=False),
-        Binding("e", "export", "Export"),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("x", "cancel", "Cancel", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("n", "crossing(1)", "Crossing", key_display="n"),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "app.quit", "Quit"),
+            Binding("N", "crossing(-1)", "Crossing back", show=False),
+            Binding("enter", "open", "Open"),
+            Binding("i", "inspect", "Inspect", show=False),
+            Binding("r", "replay", "Replay"),
+            Binding("c", "choose", "Choose lane"),
+            Binding("b", "breakpoints", "Breakpoints", show=False),
+            Binding("f", "continue(1)", "Continue", show=False),
+            Binding("F", "continue(-1)", "Continue back", show=False),
+            Binding("t", "tried", "Interleavings"),
+            Binding("d", "compare", "Compare with the run before", show=False),
+            Binding("u", "before", "Run before", show=False),
+            Binding("a", "findings", "All findings"),
+            Binding("m", "minimise", "Minimise", show=False),
+            Binding("o", "edit", "Edit the source", show=False),
+            Binding("e", "export", "Export"),
+            Binding("y", "copy", "Copy", show=False),
+            Binding("P", "pause", "Pause", show=False),
+            Binding("x", "cancel", "Stop", show=False),
+            Binding("escape", "back", "Back", show=False),
+            Binding("tab", "app.focus_next", "Next panel", show=False),
+        ]
+    )
 
     def __init__(self, session: OpenSession) -> None:
         super().__init__()
@@ -90,6 +94,7 @@ class MainScreen(Screen[None]):
         self._lanes_title = ""
         self._busy = False
         self._progress = ""
+        self._paused = False
         self._schedule = "recorded"
         self.tried = TriedRuns(session)
         self.shown: Tried | None = None
@@ -136,7 +141,7 @@ class MainScreen(Screen[None]):
         `of` says what an interleaving belongs to and where it comes from. `heard` shows the result in its own way.
         """
         if self._busy:
-            self.notify("a replay is under way; x cancels it")
+            self.notify("a replay is under way; x stops it")
             return
         self._busy, self.settled = True, False
         self.query_one(FindingPanel).border_title = "starting"
@@ -153,11 +158,13 @@ class MainScreen(Screen[None]):
             heard(result)
             await asyncio.to_thread(keep_findings, self.session, result)
         finally:
-            self._busy, self._progress, self.settled = False, "", True
+            self._busy, self._paused, self._progress, self.settled = False, False, "", True
             self._title()
 
     def _on_progress(self, progress: Progress) -> None:
         self._progress = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
+        if progress.paused:
+            self._progress = f"paused in {self._progress}"
         if self.is_mounted:
             self._title()
             if self._finding is None:
@@ -454,6 +461,17 @@ class MainScreen(Screen[None]):
             event = self._grid.events[row]
             access = Access(event.lane, event.at or "", event.code or "")
         on_finding.edit(self._app, self.session, access)
+
+    async def action_pause(self) -> None:
+        """The search waits between two executions, and its budget with it, until the same key lets it go on."""
+        if not self._busy:
+            self.notify("nothing is running")
+        elif self._paused:
+            self._paused = False
+            await self._runner.go_on()
+        else:
+            self._paused = True
+            await self._runner.pause()
 
     async def action_cancel(self) -> None:
         if self._busy:

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
+from ..bindings import named
 from ..folders import findings_folder, state_folder
 from ..recent import KeptFinding, Work, ago, recent_findings, recent_work
 from ..safe_text import safe
@@ -55,16 +56,18 @@ _MOST_WORK = 6
 class StartScreen(Screen[None]):
     """Posts `Chosen` with what was chosen. `trace` is one that was named already, of which the handler is not known."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "way('demo')", "Demo"),
-        Binding("o", "way('open')", "Open"),
-        Binding("r", "way('record')", "Record"),
-        Binding("i", "way('import')", "Import"),
-        Binding("j", "move('down')", "Down", show=False),
-        Binding("k", "move('up')", "Up", show=False),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("d", "way('demo')", "Demo"),
+            Binding("o", "way('open')", "Open"),
+            Binding("r", "way('record')", "Record"),
+            Binding("i", "way('import')", "Import"),
+            Binding("j", "move('down')", "Down", show=False),
+            Binding("k", "move('up')", "Up", show=False),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "app.quit", "Quit"),
+        ]
+    )
 
     @dataclass
     class Chosen(Message):

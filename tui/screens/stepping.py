@@ -13,6 +13,7 @@ from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
 from ...replay.schedule.branching import others
+from ..bindings import named
 from ..safe_text import safe
 from ..tried import same_choices
 
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 class ChoiceDialog(ModalScreen["str | None"]):
     """Answers the lane that shall run, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,c", "cancel", "Close"),
-        Binding("j", "app.simulate_key('down')", show=False),
-        Binding("k", "app.simulate_key('up')", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("escape,c", "cancel", "Close"),
+            Binding("j", "app.simulate_key('down')", show=False),
+            Binding("k", "app.simulate_key('up')", show=False),
+        ]
+    )
 
     def __init__(self, step: int, ran: str, lanes: tuple[str, ...], known: dict[str, Tried]) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
+from ..bindings import named
 from ..commands.auditing import finding_lines
 from ..emphasis import PLAIN
 from ..grid import lay_out
@@ -48,13 +49,15 @@ class TrafficScreen(Screen[None]):
     settled: nothing is being read. Screenshots and tests wait for it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "open", "Open on a handler"),
-        Binding("escape", "back", "Back"),
-        Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("q", "quit", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("o", "open", "Open on a handler"),
+            Binding("escape", "back", "Back"),
+            Binding("tab", "app.focus_next", "Next panel", show=False),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("q", "quit", "Quit"),
+        ]
+    )
 
     def __init__(self, path: Path, boundary: str = "user") -> None:
         super().__init__()
@@ -171,11 +174,13 @@ class TrafficScreen(Screen[None]):
 class RecordingScreen(TrafficScreen):
     """Traffic while it is recorded: the proxy runs here, and ends in order with the screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "open", "Stop and open"),
-        Binding("escape", "back", "Stop"),
-        Binding("ctrl+c", "back", "Stop", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("o", "open", "Stop and open"),
+            Binding("escape", "back", "Stop"),
+            Binding("ctrl+c", "back", "Stop", show=False, priority=True),
+        ]
+    )
 
     def __init__(self, to: str, port: int, output: Path, boundary: str = "user") -> None:
         super().__init__(output, boundary)

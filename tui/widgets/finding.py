@@ -32,10 +32,15 @@ class FindingPanel(VerticalScroll):
         self._show(_rows(Text(f"{CROSSING} {headline(crossing)}", f"bold {ACCENT}"), facts(crossing)))
 
     def progress(self, progress: Progress) -> None:
-        self.border_title = "searching"
-        found = f"\n{progress.findings} found so far" if progress.findings else ""
-        speed = f"{progress.executions} executions, {progress.per_second:,.0f}/s"
-        self._show(Text(f"{safe(progress.phase)}\n{speed}{found}\n\nx cancels"))
+        self.border_title = "paused" if progress.paused else "searching"
+        lines = [safe(progress.phase), f"{progress.executions:,} executions, {progress.per_second:,.0f}/s"]
+        if progress.covered:
+            lines.append(f"{progress.covered:,} different schedules")
+        if progress.findings:
+            lines += ["", f"{progress.findings} found so far"]
+            lines += [f"{CROSSING} {safe(found)}" for found in progress.found]
+        lines += ["", f"P {'goes on' if progress.paused else 'pauses'} · x stops, and keeps what was found"]
+        self._show(Text("\n".join(lines)))
 
     def verdict(self, report: Report) -> None:
         """A result without a finding."""

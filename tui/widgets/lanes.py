@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ..arrangement import Arrangement, in_sight
+from ..bindings import named
 from ..emphasis import PLAIN
 from ..palette import style_of
 from ..rows import GAP, STEP_WIDTH, heading, lane_width, row
@@ -42,27 +43,29 @@ class LanesView(ScrollView, can_focus=True):
         arrangement: which lanes are shown, and in what order; it stays when another grid is shown.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "step(1)", "Step", key_display="←/→"),
-        Binding("left,h", "step(-1)", "Step back", show=False),
-        Binding("down,j", "step_lane(1)", "Step in this lane", show=False),
-        Binding("up,k", "step_lane(-1)", "Back in lane", show=False),
-        Binding("home,g", "go(0)", "First row", show=False),
-        Binding("end,G", "go(-1)", "Last row", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("s", "switch(1)", "Switch"),
-        Binding("S", "switch(-1)", "Switch back", show=False),
-        Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
-        Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
-        Binding("v", "view", "View: this run, alone, recorded", show=False),
-        Binding("p", "pin", "Pin the lane, or no longer", show=False),
-        Binding("H", "hide", "Hide the lane", show=False),
-        Binding("z", "involved", "The finding's lanes alone", show=False),
-        Binding("Z", "show_all", "Show all lanes", show=False),
-        Binding("shift+right,greater_than_sign", "move(1)", "Move the lane right", show=False),
-        Binding("shift+left,less_than_sign", "move(-1)", "Move the lane left", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("right,l", "step(1)", "Step", key_display="←/→"),
+            Binding("left,h", "step(-1)", "Step back", show=False),
+            Binding("down,j", "step_lane(1)", "Step in this lane", show=False),
+            Binding("up,k", "step_lane(-1)", "Back in lane", show=False),
+            Binding("home,g", "go(0)", "First row", show=False),
+            Binding("end,G", "go(-1)", "Last row", show=False),
+            Binding("pagedown", "page(1)", "Page down", show=False),
+            Binding("pageup", "page(-1)", "Page up", show=False),
+            Binding("s", "switch(1)", "Switch"),
+            Binding("S", "switch(-1)", "Switch back", show=False),
+            Binding("right_square_bracket", "shift(1)", "More lanes", key_display="]", show=False),
+            Binding("left_square_bracket", "shift(-1)", "Lanes back", key_display="[", show=False),
+            Binding("v", "view", "View: this run, alone, recorded", show=False),
+            Binding("p", "pin", "Pin the lane, or no longer", show=False),
+            Binding("H", "hide", "Hide the lane", show=False),
+            Binding("z", "involved", "The finding's lanes alone", show=False),
+            Binding("Z", "show_all", "Show all lanes", show=False),
+            Binding("shift+right,greater_than_sign", "move(1)", "Move the lane right", show=False),
+            Binding("shift+left,less_than_sign", "move(-1)", "Move the lane left", show=False),
+        ]
+    )
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lanes--cursor"}
 

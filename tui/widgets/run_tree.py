@@ -10,6 +10,7 @@ from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from ...replay.schedule.schedule import in_words
+from ..bindings import named
 from ..interleavings import GLYPHS, OpenChoice, Stretch, open_choices
 from ..palette import ACCENT
 from ..safe_text import safe
@@ -26,14 +27,16 @@ Node = TreeNode["Tried | Choice | Stretch | None"]
 class RunTree(Tree["Tried | Choice | Stretch | None"]):
     """Shows groups of runs; `show` again after anything about them has changed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("home,g", "scroll_home", "First", show=False),
-        Binding("end,G", "scroll_end", "Last", show=False),
-        Binding("right,l", "expand(True)", "Open", show=False),
-        Binding("left,h", "expand(False)", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("j", "cursor_down", "Down", show=False),
+            Binding("k", "cursor_up", "Up", show=False),
+            Binding("home,g", "scroll_home", "First", show=False),
+            Binding("end,G", "scroll_end", "Last", show=False),
+            Binding("right,l", "expand(True)", "Open", show=False),
+            Binding("left,h", "expand(False)", "Close", show=False),
+        ]
+    )
 
     def __init__(self) -> None:
         super().__init__("interleavings", id="interleavings")
