@@ -26,7 +26,11 @@ _FIXES = {
         "that reads it later"
     ),
     "file": "give each session a file of its own, or a name made by tempfile: {name} is one for all",
-    "thread-local": "a thread-local is shared by all requests on one event loop: use a ContextVar, set in each request",
+    "thread-local": (
+        "a thread-local is shared by all requests on one event loop, and a pool hands the thread with what is in it to "
+        "the next request: use a ContextVar, set in each request; else set {name} first thing in each request and "
+        "delete it in a finally clause"
+    ),
 }
 
 

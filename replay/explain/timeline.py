@@ -294,6 +294,7 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
+_BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
 _ENVIRONMENT = frozenset({"environ", "getenv"})
 _FILES = frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"})
 
@@ -322,9 +323,16 @@ class Uses:
         if lines is None:
             lines = self._names[frame.f_code] = _names_by_line(frame.f_code)
         found = {self._match(how, name, frame) for how, name in lines.get(frame.f_lineno, ())}
+        if ("constant", self._attribute) in lines.get(frame.f_lineno, ()) and self._asks_by_text(frame, lines):
+            return "name"
         return "name" if "name" in found else "alias" if "alias" in found else ""
 
+    def _asks_by_text(self, frame: FrameType, lines: dict[int, list[tuple[str, str]]]) -> bool:
+        return any(how == "global" and name in _BY_TEXT for how, name in lines[frame.f_lineno])
+
     def _match(self, how: str, name: str, frame: FrameType) -> str:
+        if how == "constant":
+            return ""
         if name in self._calls:
             return "name"
         if how == "attribute":
@@ -362,6 +370,8 @@ def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
         how = _OPERATIONS.get(instruction.opname)
         if how is None and "LOAD_FAST" in instruction.opname:
             how = "local"  # 3.13 fuses several loads into one, whose argument is a tuple of names
+        if instruction.opname == "LOAD_CONST" and type(instruction.argval) is str:
+            how = "constant"
         if how is not None:
             names: Any = instruction.argval
             for name in names if isinstance(names, tuple) else (names,):
