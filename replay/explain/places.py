@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..state import content
@@ -40,6 +41,15 @@ class Place:
     package: str = ""
     wide: bool = False
     """Whether only a graph with the libraries' own modules has it."""
+    since: Place | None = None
+    """Of something that a request makes: the place that holds it from then on. Only a graph taken then has it."""
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Place:
+        """The inverse of `dataclasses.asdict`."""
+        since: Any = row.pop("since")
+        place = cls(**row)
+        return place if since is None else replace(place, since=cls.from_json(since))
 
     @property
     def _node_name(self) -> str:
@@ -62,6 +72,15 @@ class Place:
         except LookupError:
             return False
         return True
+
+    def is_below(self, other: Place) -> bool:
+        """Whether its path leads through the other."""
+        return self.name.startswith((f"{other.name}.", f"{other.name}["))
+
+    def holds_new_object(self, graph: StateGraph) -> bool:
+        """Whether what it holds was made since the graph, and has attributes."""
+        value = MISSING if self.key is None else self.value(graph)
+        return value is not MISSING and not graph.knows(value) and content.has_attributes(value)
 
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set. A thread-local that holds something on several threads
@@ -179,22 +198,31 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return value
     if budget[0] <= 0 or depth > 8:
         return id(value)
-    if isinstance(value, dict):
-        return (
-            "dict",
-            *((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value)),
-        )
+    if isinstance(value, bytearray):
+        return ("bytearray", bytes(value))
+    if isinstance(value, asyncio.AbstractEventLoop):
+        return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):
         return ("tuple", *(_fingerprint(item, budget, depth + 1) for item in tuple.__iter__(value)))
-    for base, form in content.BUILTIN_FORMS:
-        if isinstance(value, base):
-            return (form, *(_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value)))
+    contents: tuple[Any, ...] = ()
+    if isinstance(value, dict):
+        held = ((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value))
+        contents = ("dict", *held)
+    else:
+        for base, form in content.BUILTIN_FORMS:
+            if isinstance(value, base):
+                held = (_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value))
+                contents = (form, *held)
+                break
+    if contents and type(value).__module__ in ("builtins", "collections"):
+        return contents
     if isinstance(value, type):
         return id(value)
-    attributes = content.own_dict(value)
+    attributes: dict[str, Any] | None = content.read("attributes", value)
     if attributes is not None:
-        return (id(value), *((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items()))
-    return id(value)
+        inside = ((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items())
+        return (*(contents or (id(value),)), *inside)
+    return contents or id(value)
 
 
 def texts_in(value: Any) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run import Event
 from ..schedule.execute import error_text
+from .arrival import Arrival
 from .looking import Looking
 from .places import MISSING, fingerprint
 
@@ -67,6 +68,7 @@ class Timeline:
         self._carrier = carrier
         self._library = f"{os.sep}{carrier.package}{os.sep}" if carrier is not None and carrier.package else ""
         self._heard = heard
+        self._arrival: Arrival | None = None
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
@@ -87,17 +89,21 @@ class Timeline:
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
-        if self._carrier is not None:
-            self._graph = self._graph_now(self._carrier.wide)
-            if not self._carrier.is_in(self._graph):
-                self._carrier = None
-        if self._carrier is not None and self._graph is not None:
-            self._uses = Uses(self._graph, self._carrier)
+        if self._carrier is not None and self._carrier.since is not None:
+            self._arrival = Arrival(self._files, self._graph_now, self._carrier.since, self._carrier_in)
+        elif self._carrier is not None:
+            self._carrier_in(self._graph_now(self._carrier.wide))
         narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide
         graph = self._graph if narrow and self._graph is not None else self._graph_now(False)
         self.looking.begin(graph, self._carrier)
-        self._before = self._state()
-        self._hits = self._cache_hits()
+
+    def _carrier_in(self, graph: StateGraph) -> None:
+        """From now on the carrier is watched, if it is there."""
+        if self._carrier is not None and self._carrier.is_in(graph):
+            self._graph = graph
+            self._uses = Uses(graph, self._carrier)
+            self._before = self._state()
+            self._hits = self._cache_hits()
 
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         sys.settrace(None)
@@ -135,6 +141,8 @@ class Timeline:
 
     def _leave(self, actor: Actor) -> None:
         sys.settrace(None)
+        if self._arrival is not None:
+            self._arrival.look()
         self._settle()
         self._prints(actor.name)
         if actor.in_flight:
@@ -153,6 +161,8 @@ class Timeline:
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in self._files:
             return self._in_library if self._library and self._library in frame.f_code.co_filename else None
+        if self._arrival is not None:
+            self._arrival.look()
         self._settle()
         self._follow(frame, event, argument)
         if event in ("call", "exception"):
