@@ -64,7 +64,8 @@ async def test_a_cancelled_command_leaves_its_reply_on_the_pooled_connection(
         crossing = result.report.crossings[0]
         assert (crossing.needs.cls, crossing.needs.switches) == ("cancellation", 0)
         assert crossing.carrier is not None
-        assert crossing.carrier.name.startswith("agent.client")
+        assert crossing.carrier.name.startswith("agent.client.connection_pool.")
+        assert crossing.carrier.kind.endswith("in redis 4.5.1")
 
 
 COOKIES = """
@@ -111,7 +112,7 @@ async def test_the_cookie_jar_of_a_shared_client_session_mixes_users(bench: Benc
     assert result.report.verdict == verdict, result.report.reason
     if verdict == "contaminated":
         assert result.report.crossings[0].carrier is not None
-        assert result.report.crossings[0].carrier.name.startswith("agent.session")
+        assert result.report.crossings[0].carrier.name.startswith("agent.session._cookie_jar.")
 
 
 SQLALCHEMY = """

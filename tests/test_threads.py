@@ -83,9 +83,53 @@ async def test_what_one_request_leaves_in_a_thread_local_meets_the_next_on_that_
         """
     leaking = await bench.run(source.format(kept="seen + [message]"))
     assert leaking.report.verdict == "contaminated"
-    assert leaking.report.crossings[0].needs.cls == "sequential"
+    crossing = leaking.report.crossings[0]
+    assert crossing.needs.cls == "sequential"
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == ("agent.local.history", "thread-local")
     clean = await bench.run(source.format(kept="[message]"))
     assert clean.report.verdict == "clean"
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "fix"),
+    [
+        ("threading.local()", 'getattr(local, "user", "nobody")', "local.user = None"),
+        ("Mine()", "local.user", "local.user = None"),
+    ],
+)
+async def test_a_thread_local_of_a_flask_application_is_named_with_its_lines_and_a_fix(
+    bench: Bench, made: str, asked: str, fix: str
+) -> None:
+    from .handler.test_applications import posts
+
+    source = f"""
+        import threading
+        from flask import Flask, request
+        app = Flask(__name__)
+        class Mine(threading.local):
+            def __init__(self):
+                self.user = "nobody"
+        local = {made}
+        @app.post("/chat")
+        def chat():
+            {{first}}
+            text = request.get_json()["text"]
+            if "ZX" in text:
+                local.user = text
+            return "you are " + ({asked} or "nobody")
+        """
+    leaking = await bench.run(source.format(first="pass"), posts(), "agent.py:app", variants=False, switches=1)
+    crossing = leaking.report.crossings[0]
+    assert crossing.carrier is not None
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == ("agent.local.user", "thread-local")
+    assert (crossing.write.at, crossing.write.code) == ("agent.py:14", "local.user = text")
+    assert crossing.read.at == "agent.py:15"
+    assert "delete it in a finally clause" in crossing.fix
+    clean = await bench.run(source.format(first=fix), posts(), "agent.py:app", variants=False, switches=1)
+    assert clean.report.verdict == "clean", clean.report.reason
 
 
 async def test_a_deadlock_is_named_with_who_waits_where_and_who_holds(bench: Bench) -> None:

@@ -26,21 +26,30 @@ _FIXES = {
         "that reads it later"
     ),
     "file": "give each session a file of its own, or a name made by tempfile: {name} is one for all",
-    "thread-local": "a thread-local is shared by all requests on one event loop: use a ContextVar, set in each request",
+    "thread-local": (
+        "a thread-local is shared by all requests on one event loop, and a pool hands the thread with what is in it to "
+        "the next request: use a ContextVar, set in each request; else set {name} first thing in each request and "
+        "delete it in a finally clause"
+    ),
 }
 
 
 def fix_for(name: str, kind: str, cls: str) -> str:
     """One sentence. A scalar that is overwritten between two awaits has a nearer remedy than a store."""
     kind, _, library = kind.partition(" in ")
+    end = {"cancellation": "is cancelled", "exception": "fails"}.get(cls)
+    if library and end:
+        return (
+            f"{name} belongs to {library}, which leaves it dirty when a request {end}: look for a newer version; else "
+            "close what the request used then and make a new one, or give each session an object of its own"
+        )
     if library:
         return (
             f"{name} belongs to {library}: give each session an object of its own, or a key with the user in it; "
             "if it has no room for either, look for a newer version, and report it"
         )
     advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
-    if cls in ("cancellation", "exception"):
-        end = "is cancelled" if cls == "cancellation" else "fails"
+    if end:
         return (
             f"reset {name}, or discard what it holds, when a request {end}: that belongs into a finally clause. "
             f"Else {advice}"

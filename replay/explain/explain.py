@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..trace.lanes import Lane
 
 _MOST_TRIED = 60
+_MOST_TRIED_BELOW = 30
+_Inner = tuple[tuple["Place", Run] | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +66,35 @@ def explain(
     def strategy() -> Replayed:
         return Replayed(schedule, Serial(order))
 
+    def tried_apart(places: Sequence[Place]) -> Run | None:
+        """The healed run, if keeping these apart heals it."""
+        execution, run = isolated(program, lanes, strategy(), max_in_flight, places)
+        return run if not crosses(execution) and healed(execution) else None
+
     executions = 0
     place, fixed, remark = None, None, ""
     for suspect in suspects:
         executions += 1
-        execution, run = isolated(program, lanes, strategy(), max_in_flight, [suspect])
-        if not crosses(execution) and healed(execution):
+        run = tried_apart([suspect])
+        if run is not None:
             place, fixed = suspect, run
             break
     # What the user's modules reach first; then what only the libraries' own do.
     for wide in (False, True) if place is None else ():
-        changed = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
+        changed, made = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         for attempt in _in_order(changed)[:_MOST_TRIED]:
             executions += 1
-            execution, run = isolated(program, lanes, strategy(), max_in_flight, [attempt])
-            if not crosses(execution) and healed(execution):
+            run = tried_apart([attempt])
+            if run is not None:
                 place, fixed = attempt, run
                 break
         if place is not None:
+            if place in made and not wide:
+                below, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
+                inner, tried = _below(below, tried_apart)
+                executions += 1 + tried
+                place, fixed = inner or (place, fixed)
             break
         held = [p for p in changed if changed[p]] or list(changed)
         if held:
@@ -112,6 +124,36 @@ def explain(
         place=place,
         executions=executions + 1,
     )
+
+
+def _below(changed: dict[Place, bool], tried_apart: Callable[[Sequence[Place]], Run | None]) -> _Inner:
+    """Which part of an object that a request made carried it, with the healed run; and how often was tried.
+
+    A pool has a list of connections and counts them: only together can they be kept apart. Then the fewest are sought,
+    and the one is named that held the evidence. Only such a part is ever named: to keep any other apart, a list of
+    addresses say, makes a client go other ways, in which the crossing may be missed.
+    """
+    order = _in_order(changed)[:_MOST_TRIED_BELOW]
+    telling = [place for place in order if changed[place]]
+    tried = 0
+    for place in telling:
+        tried += 1
+        run = tried_apart([place])
+        if run is not None:
+            return (place, run), tried
+    tried += 1
+    run = tried_apart(order) if telling and len(order) > 1 else None
+    if run is None:
+        return None, tried
+    needed = order
+    for place in reversed(order):
+        fewer = [other for other in needed if other is not place]
+        if any(changed[other] for other in fewer):
+            tried += 1
+            healed = tried_apart(fewer)
+            if healed is not None:
+                needed, run = fewer, healed
+    return (next(place for place in needed if changed[place]), run), tried
 
 
 def carrier_of(program: Program, place: Place) -> Carrier:
@@ -149,7 +191,7 @@ def isolated(
     """Execute with the places kept apart for each lane."""
 
     def job() -> Execution:
-        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program.graph_now, places))
+        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program, places))
 
     execution = program.fresh.run(job, Execution.to_json, Execution.from_json)
     return execution, run_of(execution)
@@ -162,14 +204,16 @@ def _survey(
     max_in_flight: int | None,
     candidate: Candidate,
     wide: bool,
-) -> dict[Place, bool]:
+    since: Place | None = None,
+) -> tuple[dict[Place, bool], set[Place]]:
     def job() -> list[Any]:
-        survey = Survey(program.graph_now, candidate.tokens, wide)
+        survey = Survey(program, candidate.tokens, wide, since)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
-        return [[asdict(place), held] for place, held in survey.changed.items()]
+        return [[asdict(place), held, place in survey.made] for place, held in survey.changed.items()]
 
     found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
-    return {Place(**place): held for place, held in found}
+    rows = [(Place.from_json(row), held, made) for row, held, made in found]
+    return {place: held for place, held, _ in rows}, {place for place, _, made in rows if made}
 
 
 def _in_order(changed: dict[Place, bool]) -> list[Place]:

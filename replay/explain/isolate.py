@@ -7,14 +7,17 @@ as it does alone, that place carried it; and what was done to it is the fix.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .arrival import Arrival
 from .places import Place, changed_places, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..handler.reply import Reply
+    from ..program import Program
     from ..schedule.actors import Actor
     from ..schedule.loop import ControlledLoop
     from ..state.graph import StateGraph
@@ -22,20 +25,45 @@ if TYPE_CHECKING:
 
 
 class Survey:
-    """Observer: which places changed at any step, and which of them ever held the evidence."""
+    """Observer: which places changed at any step, and which of them ever held the evidence.
 
-    def __init__(self, graph_now: Callable[[bool], StateGraph], tokens: Iterable[str], wide: bool) -> None:
-        self._graph_now = graph_now
+    With `since`, they are those of what that place holds once a request has made it.
+    """
+
+    def __init__(self, program: Program, tokens: Iterable[str], wide: bool, since: Place | None = None) -> None:
+        self._program = program
         self._tokens = tuple(tokens)
         self._wide = wide
+        self._since = since
+        self._graph: StateGraph | None = None
+        self._arrival: Arrival | None = None
         self.changed: dict[Place, bool] = {}
+        self.made: dict[Place, None] = {}
+        """Those that held an object which was not there at first, with attributes of its own."""
 
     def begin(self, loop: ControlledLoop) -> None:
-        self._graph = self._graph_now(self._wide)
+        if self._since is None:
+            self._arrived(self._program.graph_now(self._wide))
+        else:
+            arrival = Arrival(self._program.files, self._program.graph_now, self._since, self._arrived)
+            self._arrival = arrival
+            loop.before_step = lambda actor: arrival.watch(loop)  # noqa: ARG005
         loop.after_step = self._after
 
+    def _arrived(self, graph: StateGraph) -> None:
+        self._graph = graph
+
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
-        for place in changed_places(self._graph, self._wide):
+        if self._arrival is not None:
+            self._arrival.unwatch()
+        if self._graph is None:
+            return
+        for found in changed_places(self._graph, self._wide):
+            place = found if self._since is None else replace(found, since=self._since)
+            if self._since is not None and not place.is_below(self._since):
+                continue
+            if place.holds_new_object(self._graph):
+                self.made[place] = None
             if not self.changed.get(place, False):
                 texts = [text.casefold() for text in texts_in(place.value(self._graph))]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
@@ -49,26 +77,43 @@ class Survey:
 class Isolation:
     """Observer: swaps the places' contents in before each step of a lane and out after it."""
 
-    def __init__(self, graph_now: Callable[[bool], StateGraph], places: Sequence[Place]) -> None:
-        self._graph_now = graph_now
+    def __init__(self, program: Program, places: Sequence[Place]) -> None:
+        self._program = program
         self._places = places
         self._kept: dict[str, list[Any]] = {}
         self._first: list[Any] = []
+        self._graph: StateGraph | None = None
+        self._arrival: Arrival | None = None
+        self._loop: ControlledLoop | None = None
 
     def begin(self, loop: ControlledLoop) -> None:
-        # After start-up: what it put there is what every lane starts from.
-        self._graph = self._graph_now(any(place.wide for place in self._places))
-        # What the other execution made only on its way is not there yet, and cannot be kept apart.
-        self._places = [place for place in self._places if place.is_in(self._graph)]
-        self._first = [place.read(self._graph) for place in self._places]
+        self._loop = loop
+        since = next((place.since for place in self._places if place.since is not None), None)
+        if since is None:
+            # After start-up: what it put there is what every lane starts from.
+            self._arrived(self._program.graph_now(any(place.wide for place in self._places)))
+        else:
+            self._arrival = Arrival(self._program.files, self._program.graph_now, since, self._arrived)
         loop.before_step, loop.after_step = self._before, self._after
 
+    def _arrived(self, graph: StateGraph) -> None:
+        # What the other execution made only on its way is not there yet, and cannot be kept apart.
+        self._places = [place for place in self._places if place.is_in(graph)]
+        self._first = [place.read(graph) for place in self._places]
+        self._graph = graph
+
     def _before(self, actor: Actor) -> None:
-        for place, value in zip(self._places, self._kept.get(actor.name, self._first), strict=True):
-            place.write(self._graph, value)
+        if self._graph is not None:
+            for place, value in zip(self._places, self._kept.get(actor.name, self._first), strict=True):
+                place.write(self._graph, value)
+        elif self._arrival is not None and self._loop is not None:
+            self._arrival.watch(self._loop)
 
     def _after(self, actor: Actor) -> None:
-        self._kept[actor.name] = [place.read(self._graph) for place in self._places]
+        if self._arrival is not None:
+            self._arrival.unwatch()
+        if self._graph is not None:
+            self._kept[actor.name] = [place.read(self._graph) for place in self._places]
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..state import content
+from ..state.thread_locals import attributes_by_thread, is_thread_local
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,15 @@ class Place:
     package: str = ""
     wide: bool = False
     """Whether only a graph with the libraries' own modules has it."""
+    since: Place | None = None
+    """Of something that a request makes: the place that holds it from then on. Only a graph taken then has it."""
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Place:
+        """The inverse of `dataclasses.asdict`."""
+        since: Any = row.pop("since")
+        place = cls(**row)
+        return place if since is None else replace(place, since=cls.from_json(since))
 
     @property
     def _node_name(self) -> str:
@@ -62,19 +73,36 @@ class Place:
             return False
         return True
 
+    def is_below(self, other: Place) -> bool:
+        """Whether its path leads through the other."""
+        return self.name.startswith((f"{other.name}.", f"{other.name}["))
+
+    def holds_new_object(self, graph: StateGraph) -> bool:
+        """Whether what it holds was made since the graph, and has attributes."""
+        value = MISSING if self.key is None else self.value(graph)
+        return value is not MISSING and not graph.knows(value) and content.has_attributes(value)
+
     def value(self, graph: StateGraph) -> Any:
-        """What it holds now; MISSING for a name that is not set."""
+        """What it holds now; MISSING for a name that is not set. A thread-local that holds something on several threads
+        gives what each has."""
         node = self.node_in(graph)
         if self.form == "file":
             text = content.read_file(node.target)
             return MISSING if text is None else text.decode("utf-8", "replace")
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
+        if is_thread_local(node.target):
+            held = [value for value in self.read(graph).values() if value is not MISSING]
+            if len(held) > 1:
+                return {f"thread {number}": value for number, value in enumerate(held, 1)}
+            return held[0] if held else MISSING
         return (content.read(node.form, node.target) or {}).get(self.key, MISSING)
 
     def read(self, graph: StateGraph) -> Any:
         """Its content, in the form that `write` takes."""
         node = self.node_in(graph)
+        if is_thread_local(node.target):
+            return {id(own): own.get(str(self.key), MISSING) for own in attributes_by_thread(node.target)}
         now = content.read(node.form, node.target)
         return now if self.key is None else (now or {}).get(self.key, MISSING)
 
@@ -83,11 +111,25 @@ class Place:
         if self.key is None:
             content.write(node.form, node.target, value)
             return
+        if is_thread_local(node.target):
+            self._write_by_thread(node.target, value, self.first(graph))
+            return
         now = content.read(node.form, node.target) or {}
         now.pop(self.key, None)
         if value is not MISSING:
             now[self.key] = value
         content.write(node.form, node.target, now)
+
+    def _write_by_thread(self, local: Any, value: dict[int, Any], first: Any) -> None:
+        # On a thread that was not there yet, a thread-local is empty, unless its class puts something into it. That is
+        # not done here; what it put there on the thread of the import is the nearest to it.
+        elsewhere = MISSING if type(local) is threading.local else first
+        for own in attributes_by_thread(local):
+            now = value.get(id(own), elsewhere)
+            if now is not MISSING:
+                own[str(self.key)] = now
+            else:
+                own.pop(str(self.key), None)
 
     def first(self, graph: StateGraph) -> Any:
         first = graph.first(self.node)
@@ -97,15 +139,34 @@ class Place:
 def changed_places(graph: StateGraph, wide: bool = False, among: Sequence[int] | None = None) -> list[Place]:
     """Everything that differs now from the fresh state. `wide`: see `Place`. `among`: see `StateGraph.changed`."""
     places: list[Place] = []
-    for index in graph.changed(among):
+    for index in dict.fromkeys((*graph.changed(among), *_used_by_other_threads(graph, among))):
         node = graph.nodes[index]
         if node.form in _NAMESPACES:
-            now, first = content.read(node.form, node.target) or {}, graph.first(index) or {}
-            keys = [k for k in dict.fromkeys((*first, *now)) if now.get(k, MISSING) is not first.get(k, MISSING)]
+            first, looks = graph.first(index) or {}, _looks(node)
+            keys = dict.fromkeys(key for each in (first, *looks) for key in each)
+            keys = [k for k in keys if any(each.get(k, MISSING) is not first.get(k, MISSING) for each in looks)]
             places += [_place(index, node, key, wide) for key in keys if not _is_bookkeeping(node, key)]
         else:
             places.append(_place(index, node, None, wide))
     return places
+
+
+def _looks(node: Node) -> list[dict[str, Any]]:
+    """The names that a node has now: on each thread, where that makes a difference."""
+    now: dict[str, Any] = content.read(node.form, node.target) or {}
+    if not is_thread_local(node.target):
+        return [now]
+    own = content.own_dict(node.target)
+    return [now, *(attributes for attributes in attributes_by_thread(node.target) if attributes is not own)]
+
+
+def _used_by_other_threads(graph: StateGraph, among: Sequence[int] | None) -> list[int]:
+    """Thread-locals that were used on a thread which did not import the program: there they are not what they were."""
+    return [
+        index
+        for index in (range(len(graph.nodes)) if among is None else among)
+        if is_thread_local(local := graph.nodes[index].target) and len(attributes_by_thread(local)) > 1
+    ]
 
 
 def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
@@ -114,7 +175,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
         name = f"os.environ[{key!r}]"
     kind = node.kind
     if node.form == "attributes":
-        kind = "thread-local" if type(node.target) is threading.local else "instance attribute"
+        kind = "thread-local" if is_thread_local(node.target) else "instance attribute"
     return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
 
 
@@ -137,22 +198,31 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return value
     if budget[0] <= 0 or depth > 8:
         return id(value)
-    if isinstance(value, dict):
-        return (
-            "dict",
-            *((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value)),
-        )
+    if isinstance(value, bytearray):
+        return ("bytearray", bytes(value))
+    if isinstance(value, asyncio.AbstractEventLoop):
+        return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):
         return ("tuple", *(_fingerprint(item, budget, depth + 1) for item in tuple.__iter__(value)))
-    for base, form in content.BUILTIN_FORMS:
-        if isinstance(value, base):
-            return (form, *(_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value)))
+    contents: tuple[Any, ...] = ()
+    if isinstance(value, dict):
+        held = ((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value))
+        contents = ("dict", *held)
+    else:
+        for base, form in content.BUILTIN_FORMS:
+            if isinstance(value, base):
+                held = (_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value))
+                contents = (form, *held)
+                break
+    if contents and type(value).__module__ in ("builtins", "collections"):
+        return contents
     if isinstance(value, type):
         return id(value)
-    attributes = content.own_dict(value)
+    attributes: dict[str, Any] | None = content.read("attributes", value)
     if attributes is not None:
-        return (id(value), *((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items()))
-    return id(value)
+        inside = ((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items())
+        return (*(contents or (id(value),)), *inside)
+    return contents or id(value)
 
 
 def texts_in(value: Any) -> list[str]:

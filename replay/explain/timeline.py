@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run import Event
 from ..schedule.execute import error_text
+from .arrival import Arrival
 from .looking import Looking
 from .places import MISSING, fingerprint
 
@@ -67,6 +68,7 @@ class Timeline:
         self._carrier = carrier
         self._library = f"{os.sep}{carrier.package}{os.sep}" if carrier is not None and carrier.package else ""
         self._heard = heard
+        self._arrival: Arrival | None = None
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
@@ -87,17 +89,21 @@ class Timeline:
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
-        if self._carrier is not None:
-            self._graph = self._graph_now(self._carrier.wide)
-            if not self._carrier.is_in(self._graph):
-                self._carrier = None
-        if self._carrier is not None and self._graph is not None:
-            self._uses = Uses(self._graph, self._carrier)
+        if self._carrier is not None and self._carrier.since is not None:
+            self._arrival = Arrival(self._files, self._graph_now, self._carrier.since, self._carrier_in)
+        elif self._carrier is not None:
+            self._carrier_in(self._graph_now(self._carrier.wide))
         narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide
         graph = self._graph if narrow and self._graph is not None else self._graph_now(False)
         self.looking.begin(graph, self._carrier)
-        self._before = self._state()
-        self._hits = self._cache_hits()
+
+    def _carrier_in(self, graph: StateGraph) -> None:
+        """From now on the carrier is watched, if it is there."""
+        if self._carrier is not None and self._carrier.is_in(graph):
+            self._graph = graph
+            self._uses = Uses(graph, self._carrier)
+            self._before = self._state()
+            self._hits = self._cache_hits()
 
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         sys.settrace(None)
@@ -135,6 +141,8 @@ class Timeline:
 
     def _leave(self, actor: Actor) -> None:
         sys.settrace(None)
+        if self._arrival is not None:
+            self._arrival.look()
         self._settle()
         self._prints(actor.name)
         if actor.in_flight:
@@ -153,6 +161,8 @@ class Timeline:
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in self._files:
             return self._in_library if self._library and self._library in frame.f_code.co_filename else None
+        if self._arrival is not None:
+            self._arrival.look()
         self._settle()
         self._follow(frame, event, argument)
         if event in ("call", "exception"):
@@ -294,6 +304,7 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
+_BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
 _ENVIRONMENT = frozenset({"environ", "getenv"})
 _FILES = frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"})
 
@@ -322,9 +333,16 @@ class Uses:
         if lines is None:
             lines = self._names[frame.f_code] = _names_by_line(frame.f_code)
         found = {self._match(how, name, frame) for how, name in lines.get(frame.f_lineno, ())}
+        if ("constant", self._attribute) in lines.get(frame.f_lineno, ()) and self._asks_by_text(frame, lines):
+            return "name"
         return "name" if "name" in found else "alias" if "alias" in found else ""
 
+    def _asks_by_text(self, frame: FrameType, lines: dict[int, list[tuple[str, str]]]) -> bool:
+        return any(how == "global" and name in _BY_TEXT for how, name in lines[frame.f_lineno])
+
     def _match(self, how: str, name: str, frame: FrameType) -> str:
+        if how == "constant":
+            return ""
         if name in self._calls:
             return "name"
         if how == "attribute":
@@ -362,6 +380,8 @@ def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
         how = _OPERATIONS.get(instruction.opname)
         if how is None and "LOAD_FAST" in instruction.opname:
             how = "local"  # 3.13 fuses several loads into one, whose argument is a tuple of names
+        if instruction.opname == "LOAD_CONST" and type(instruction.argval) is str:
+            how = "constant"
         if how is not None:
             names: Any = instruction.argval
             for name in names if isinstance(names, tuple) else (names,):

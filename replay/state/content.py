@@ -230,6 +230,13 @@ def has_slots(cls: type) -> bool:
     )
 
 
+def has_attributes(value: Any) -> bool:
+    """Whether it is an object that has attributes rather than a class, a function, a module or a builtin."""
+    if isinstance(value, (type, types.FunctionType, types.ModuleType)):
+        return False
+    return own_dict(value) is not None or has_slots(type(value))
+
+
 def own_dict(target: Any) -> dict[str, Any] | None:
     """The instance's `__dict__` itself, or None. Reached by descriptor, so that no code of the program runs."""
     if type(target) is threading.local:

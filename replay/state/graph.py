@@ -14,6 +14,7 @@ executions since are worth nothing and the job starts over with forks.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import contextlib
 import contextvars
@@ -249,6 +250,10 @@ class StateGraph:
         """Every object that was come across, whether it is a node or not."""
         return list(self._seen.values())
 
+    def knows(self, value: Any) -> bool:
+        """Whether it was come across."""
+        return id(value) in self._seen
+
     def add_file(self, path: str) -> None:
         """A file that the program writes is state as well. It has to stand as it did at first."""
         if not any(node.form == "file" and node.target == path for node in self.nodes):
@@ -296,7 +301,7 @@ class StateGraph:
 
     def _visit(self, value: Any, name: str, kind: str, owner: str, file: str) -> None:
         cls = type(value)
-        if isinstance(value, types.ModuleType):
+        if isinstance(value, types.ModuleType) or _is_loop(cls):
             return  # walked by itself, if it is no part of Python
         if isinstance(value, type):
             self._class(value, file)
@@ -411,6 +416,11 @@ class StateGraph:
                 continue
         for key, value in vars(function).items():
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
+
+
+def _is_loop(cls: type) -> bool:
+    """Whether it is the event loop of an execution, which is none of the program's things."""
+    return _top(cls) in _OURS and issubclass(cls, asyncio.AbstractEventLoop)
 
 
 def _top(cls: type) -> str:
