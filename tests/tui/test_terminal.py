@@ -35,7 +35,7 @@ def test_from_the_start_screen_to_a_script_that_shows_the_bug(tmp_path: Path) ->
         terminal.send(ENTER)
         terminal.until("wrote")
         terminal.send("?")
-        terminal.until("this screen")
+        terminal.until("Pin the lane")
         terminal.send("?")  # the same key closes it; an escape before the next key would be taken for alt
         terminal.send("q")
         assert terminal.wait() == 0

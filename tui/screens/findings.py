@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
 from ...replay.report import Finding
+from ..bindings import named
 from ..detail import detail
 from ..palette import ACCENT
 from ..ranking import COLUMNS, Entry, entries, said
@@ -35,28 +36,32 @@ class Chosen:
 
 
 class _FindingsTable(DataTable[Text]):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("home,g", "scroll_top", "First", show=False),
-        Binding("end,G", "scroll_bottom", "Last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("j", "cursor_down", "Down", show=False),
+            Binding("k", "cursor_up", "Up", show=False),
+            Binding("home,g", "scroll_top", "First", show=False),
+            Binding("end,G", "scroll_bottom", "Last", show=False),
+        ]
+    )
 
 
 class FindingsScreen(Screen["Chosen | None"]):
     """Answers what was chosen. What is allowed, known, or an influence is listed below the findings, apart."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "show", "Show in the lanes"),
-        Binding("e", "export", "Export"),
-        Binding("y", "copy", "Copy"),
-        Binding("o", "edit('write')", "Edit write"),
-        Binding("O", "edit('read')", "Edit read"),
-        Binding("m", "minimise", "Minimise"),
-        Binding("tab", "app.focus_next", "Next panel", show=False),
-        Binding("question_mark", "app.help", "Help", key_display="?"),
-        Binding("escape,q", "back", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("enter", "show", "Show in the lanes"),
+            Binding("e", "export", "Export"),
+            Binding("y", "copy", "Copy"),
+            Binding("o", "edit('write')", "Edit write"),
+            Binding("O", "edit('read')", "Edit read"),
+            Binding("m", "minimise", "Minimise"),
+            Binding("tab", "app.focus_next", "Next panel", show=False),
+            Binding("question_mark", "app.help", "Help", key_display="?"),
+            Binding("escape,q", "back", "Back"),
+        ]
+    )
 
     def __init__(self, session: OpenSession, result: Result, finding: Finding | None) -> None:
         super().__init__()
