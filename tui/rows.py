@@ -191,7 +191,8 @@ def _emphasised(text: str, width: int, column: int, role: str, spans: list[Span]
     if not spans:
         return [Piece(fit(text, width), role, column)]
     first = next((span for span in spans if span.role == "evidence"), spans[0])
-    if cell_len(text[: first.end]) > width:
+    # A difference may be long: it is enough that it begins in sight.
+    if cell_len(text[: first.start + 1 if first.role == "changed" else first.end]) > width:
         room = max(0, width - 3 - cell_len(text[first.start : first.end]))
         start = first.start - min(max(0, first.start - 2), room // 2)
         text = f"{text[:2]}…{text[start:]}"
