@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.filter import LineFilter, Monochrome
 
 from ..replay.errors import CrosslaneError
 from .bindings import named
@@ -22,11 +21,12 @@ from .recent import KeptFinding, Work, remember
 from .safe_text import safe
 from .screens.main import MainScreen
 from .screens.start import StartScreen
-from .themes import DARK, GREY, THEMES, Repaint
+from .themes import DARK, GREY, THEMES, repaint, without_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from textual.filter import LineFilter
     from textual.screen import Screen
 
     from .session import OpenSession
@@ -51,10 +51,6 @@ _COMMANDS = (
 )
 
 
-_REPAINT: dict[bool, list[LineFilter]] = {True: [], False: [Repaint()]}
-_MONOCHROME: list[LineFilter] = [Monochrome()]
-
-
 class CrosslaneApp(App[None]):
     """See the module."""
 
@@ -69,8 +65,8 @@ class CrosslaneApp(App[None]):
         self.preferences = preferences(config_file())
         for theme in THEMES:
             self.register_theme(theme)
-        wished = self.preferences.theme
-        self._kept_theme = wished if wished in self.available_themes else DARK.name
+        wished, own = self.preferences.theme, DARK if self.preferences.colour else GREY
+        self._kept_theme = wished if wished in self.available_themes else own.name
         self.theme = self._kept_theme
 
     def show(self) -> None:
@@ -107,8 +103,8 @@ class CrosslaneApp(App[None]):
             self.notify(problem, title="settings", severity="warning", timeout=15, markup=False)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        grey = not self.preferences.colour or self.theme == GREY.name
-        return [*_REPAINT[self.current_theme.dark], *super().get_line_filters(), *(_MONOCHROME if grey else ())]
+        theme = self.current_theme
+        return [*repaint(theme), *super().get_line_filters(), *without_colour(theme, self.preferences.colour)]
 
     def watch_theme(self, theme: str) -> None:
         """Keep what the user chooses for the next time."""

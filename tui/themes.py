@@ -1,7 +1,7 @@
 """The interface's own themes: dark, light, and one without any colour.
 
-What is painted names the colours of the dark palette. On a light background each of them is replaced by its
-counterpart where lines are drawn, so that no screen and no cache needs to know which theme there is.
+What is painted names the colours of the dark palette. In the other themes each of them is replaced by its counterpart
+where lines are drawn, so that no screen and no cache needs to know which theme there is.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome
 from textual.theme import Theme
 
 from .palette import ACCENT, LANES, LIGHT_ACCENT, LIGHT_LANES
 
 if TYPE_CHECKING:
+    from rich.color_triplet import ColorTriplet
     from textual.color import Color
 
 DARK = Theme(
     "crosslane-dark",
-    primary="#2c4563",
+    primary="#1c2b3e",
     secondary="#3b5f8a",
     accent="#7fb4e6",
     warning="#e0b050",
@@ -33,11 +34,11 @@ DARK = Theme(
     surface="#161c24",
     panel="#1d2630",
     dark=True,
-    variables={"footer-key-foreground": "#7fb4e6"},
+    variables={"footer-key-foreground": "#7fb4e6", "border": "#7f97b0", "scrollbar": "#33465a"},
 )
 LIGHT = Theme(
     "crosslane-light",
-    primary="#b4cfe8",
+    primary="#d5e3f2",
     secondary="#8fb3d6",
     accent="#0f5b99",
     warning="#7a5200",
@@ -48,7 +49,7 @@ LIGHT = Theme(
     surface="#f4f5f1",
     panel="#e8ebe6",
     dark=False,
-    variables={"footer-key-foreground": "#0f5b99"},
+    variables={"footer-key-foreground": "#0f5b99", "border": "#4f6b86", "scrollbar": "#aebfcd"},
 )
 GREY = Theme(
     "crosslane-monochrome",
@@ -63,31 +64,57 @@ GREY = Theme(
     surface="#181818",
     panel="#242424",
     dark=True,
-    variables={"footer-key-foreground": "#ffffff"},
+    variables={"footer-key-foreground": "#ffffff", "border": "#9a9a9a", "scrollbar": "#505050"},
 )
 THEMES = (DARK, LIGHT, GREY)
 
+
+def _instead(*palette: str) -> dict[ColorTriplet, RichColor]:
+    painted = (RichColor.parse(colour).get_truecolor() for colour in (ACCENT, *LANES))
+    return dict(zip(painted, map(RichColor.parse, palette), strict=True))
+
+
 _COUNTERPARTS = {
-    RichColor.parse(dark).get_truecolor(): RichColor.parse(light)
-    for dark, light in zip((ACCENT, *LANES), (LIGHT_ACCENT, *LIGHT_LANES), strict=True)
+    LIGHT.name: _instead(LIGHT_ACCENT, *LIGHT_LANES),
+    # The crossing is what is brightest.
+    GREY.name: _instead("#ffffff", *("#b8b8b8" for _ in LANES)),
 }
 
 
 class Repaint(LineFilter):
-    """Puts the colours of the light palette in the place of those of the dark one."""
+    """Puts the colours of a theme in the place of those of the dark palette."""
+
+    def __init__(self, theme: str) -> None:
+        super().__init__()
+        self._theme = theme
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
-        return [Segment(text, repainted(style), control) for text, style, control in segments]
+        return [Segment(text, repainted(style, self._theme), control) for text, style, control in segments]
 
 
 @lru_cache(1024)
-def repainted(style: Style | None) -> Style | None:
+def repainted(style: Style | None, theme: str) -> Style | None:
     """The style with what it has of the dark palette replaced."""
     if style is None:
         return None
-    front, back = _counterpart(style.color), _counterpart(style.bgcolor)
+    front, back = _counterpart(style.color, theme), _counterpart(style.bgcolor, theme)
     return style if front is None and back is None else style + Style.from_color(front, back)
 
 
-def _counterpart(colour: RichColor | None) -> RichColor | None:
-    return None if colour is None else _COUNTERPARTS.get(colour.get_truecolor())
+def _counterpart(colour: RichColor | None, theme: str) -> RichColor | None:
+    return None if colour is None else _COUNTERPARTS[theme].get(colour.get_truecolor())
+
+
+_LIGHT: list[LineFilter] = [Repaint(LIGHT.name)]
+_GREY: list[LineFilter] = [Repaint(GREY.name)]
+_MONOCHROME: list[LineFilter] = [Monochrome()]
+
+
+def repaint(theme: Theme) -> list[LineFilter]:
+    """What is to be done before anything else, for a theme of ours or of another."""
+    return _GREY if theme is GREY else [] if theme.dark else _LIGHT
+
+
+def without_colour(theme: Theme, colour: bool) -> list[LineFilter]:
+    """What is to be done at last, where there is to be no colour."""
+    return [] if colour and theme is not GREY else _MONOCHROME

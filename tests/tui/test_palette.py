@@ -82,7 +82,7 @@ def test_the_measure_knows_the_pairs_that_are_confused() -> None:
 def backgrounds(theme: Theme) -> list[Color]:
     """What stands behind the lanes: the page, panels, and the cursor's row with and without the focus."""
     page = Color.parse(theme.background or "")
-    return [page, *(page.blend(Color.parse(theme.primary), part) for part in (0.25, 0.5))]
+    return [page, *(page.blend(Color.parse(theme.primary), part) for part in (0.25, 0.5, 1))]
 
 
 @pytest.mark.parametrize(("theme", "palette"), [(DARK, (ACCENT, *LANES)), (LIGHT, (LIGHT_ACCENT, *LIGHT_LANES))])
@@ -94,7 +94,14 @@ def test_lanes_and_accent_are_legible_also_in_the_row_of_the_cursor(theme: Theme
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_plain_text_and_what_warns_are_legible_on_every_surface(theme: Theme) -> None:
-    for colour in (theme.foreground, theme.warning, theme.error, theme.success):
+    for colour in (
+        theme.foreground,
+        theme.warning,
+        theme.error,
+        theme.success,
+        theme.accent,
+        theme.variables["border"],
+    ):
         for surface in (theme.background, theme.surface, theme.panel):
             assert contrast(Color.parse(colour or ""), Color.parse(surface or "")) >= 4.5, (colour, surface)
 
@@ -111,8 +118,19 @@ def test_on_a_light_background_each_colour_has_its_counterpart_and_other_colours
         Segment("b", Style.parse(f"#123456 on {ACCENT}")),
         Segment("c"),
     ]
-    first, second, third = Repaint().apply(line, Color.parse("#fff"))
+    first, second, third = Repaint(LIGHT.name).apply(line, Color.parse("#fff"))
     assert first.style == Style.parse(f"bold {LIGHT_LANES[2]}")
     assert second.style == Style.parse(f"#123456 on {LIGHT_ACCENT}")
     assert third.style is None
-    assert repainted(Style.parse("bold red")) == Style.parse("bold red")
+    assert repainted(Style.parse("bold red"), LIGHT.name) == Style.parse("bold red")
+
+
+def test_without_colour_the_crossing_is_what_is_brightest() -> None:
+    accent, *lanes = (repainted(Style.parse(colour), GREY.name) for colour in (ACCENT, *LANES))
+    assert accent == Style.parse("#ffffff")
+    page = Color.parse(GREY.background or "")
+    for lane in lanes:
+        assert lane is not None
+        assert lane.color is not None
+        shade = Color.from_rich_color(lane.color)
+        assert 4.5 <= contrast(shade, page) < contrast(Color.parse("#fff"), page)
