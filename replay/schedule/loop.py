@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 MAX_STEPS = 100_000
+_STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
 _MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
@@ -225,7 +226,7 @@ class ControlledLoop(DetachedLoop):
             self.after_step(actor)
 
     def _note_places(self, actor: Actor) -> None:
-        if self.baton.threads:
+        if self.baton.threads or self.steps > _STEPS_UNWATCHED:
             self._watch_for_spinning(actor)
         if actor.at_upstream:
             self.upstream.append(len(self.decisions) - 1)

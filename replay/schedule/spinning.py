@@ -1,5 +1,7 @@
 """Who goes round in a loop without waiting: `while not flag: pass` waits for another lane and never lets it run.
 
+So does `while not flag: await asyncio.sleep(0)`: it waits for no more than its own next turn.
+
 A lane that has made many steps is looked at: where it stands, and everything that its frames reach. If both are
 the same when it comes by there again, so is everything that it can do from there: no step of its own will get it out of
 the loop, and another lane has to run. A loop that changes anything, be it only a counter, is never taken for one. Where
@@ -14,6 +16,7 @@ This module imports the standard library alone and its siblings: exported repro 
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import dis
 import gc
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from .actors import Actor
 
 _FIRST_LOOK = 1_000
+_FIRST_LOOK_AT_TASK = 100  # of which each step has come to an `await`
 _LONGEST_LOOP = 64
 _MOST_OBJECTS = 3_000
 _PLAIN: frozenset[type] = frozenset({type(None), bool, int, str, bytes, float, complex, range, type(...)})
@@ -57,7 +61,8 @@ _PURE = frozenset(
         ),
     }
 )
-_PURE_MODULES = frozenset({"time", "threading"})  # the clock stands while a lane does not wait
+# The clock stands while a lane does not wait. What asyncio is asked to begin shows in what is ready, and in the tasks.
+_PURE_MODULES = frozenset({"time", "threading", "asyncio"})
 _SEEN_THROUGH: frozenset[type] = frozenset(
     {
         object,
@@ -89,7 +94,7 @@ Place = tuple[str, int]
 
 
 class SpinWatch:
-    """Told before every step of one lane's thread; says when it goes round in a loop.
+    """Told before every step of one lane's thread or task; says when it goes round in a loop.
 
     Attributes:
         at: the user's line where it does; None while it is not known to.
@@ -98,19 +103,24 @@ class SpinWatch:
     def __init__(self) -> None:
         self.at: Place | None = None
         self._steps = 0
-        self._look_at = _FIRST_LOOK
+        self._look_at = 0
         self._seen: tuple[list[Any], list[Any]] | None = None
         self._passed: dict[CodeType, set[int]] = {}
 
     def spins(self, actor: Actor) -> bool:
         """Whether the actor, which is about to step, stands where it stood before, and nothing has changed since."""
         self._steps += 1
+        if not self._look_at:
+            self._look_at = _FIRST_LOOK if actor.loop.baton.threads else _FIRST_LOOK_AT_TASK
         if self._steps < self._look_at:
             return False
         frames = _frames(actor)
         for frame in frames:
             self._passed.setdefault(frame.f_code, set()).add(frame.f_lasti)
-        where = [part for frame in frames for part in (id(frame.f_code), frame.f_lasti)]
+        where: list[Any] = [part for frame in frames for part in (id(frame.f_code), frame.f_lasti)]
+        # The outermost is to be the same one, or whoever called it goes on: the object itself, which `==` takes for no
+        # other. It lives on as long as it is compared with.
+        where += [*frames[-1:], actor.made]
         if self._seen is None:
             self._passed.clear()
             self._seen = _reached(frames, where)
@@ -126,8 +136,10 @@ class SpinWatch:
 
 
 def _frames(actor: Actor) -> list[FrameType]:
-    """The user's frames on the stack of the thread that goes on in the actor's next step, innermost first."""
+    """The user's frames on the stack of the thread or task that goes on in the actor's next step, innermost first."""
     thread = getattr(actor.ready[0].callback, "__self__", None) if actor.ready else None
+    if isinstance(thread, asyncio.Task) and len(actor.ready) == 1 and not actor.timers:
+        return _frames_of_task(thread)
     if not isinstance(thread, Controlled):
         return []
     frame = sys._current_frames().get(thread.ident)
@@ -136,6 +148,26 @@ def _frames(actor: Actor) -> list[FrameType]:
         if is_users(frame):
             frames.append(frame)
         frame = frame.f_back
+    return frames
+
+
+def _frames_of_task(task: asyncio.Task[Any]) -> list[FrameType]:
+    """None where something below the user's outermost frame keeps what cannot be seen, such as an async generator."""
+    frames: list[FrameType] = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if type(awaited) is types.CoroutineType:
+            frame, awaited = awaited.cr_frame, awaited.cr_await
+        elif type(awaited) is types.GeneratorType:
+            frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
+        else:
+            return []
+        if frame is None:
+            return []
+        if is_users(frame):
+            frames.insert(0, frame)
+        elif frames and frame.f_globals.get("__name__") != "asyncio.tasks":
+            return []
     return frames
 
 
