@@ -26,10 +26,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .primitives import CooperativeLock
-from .threads import Controlled, is_users, new_lock, user_files
+from .threads import Controlled, is_users, new_lock, shown_line, user_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from types import CodeType, FrameType
 
     from .actors import Actor
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _FIRST_LOOK = 1_000
 _FIRST_LOOK_AT_TASK = 100  # of which each step has come to an `await`
 _LONGEST_LOOP = 64
+_MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
 _MOST_OBJECTS = 3_000
 _PLAIN: frozenset[type] = frozenset({type(None), bool, int, str, bytes, float, complex, range, type(...)})
 # What a loop may call of Python's own and still be known to change nothing but what it reaches.
@@ -133,6 +134,45 @@ class SpinWatch:
         if self._seen is None or self._steps > self._look_at + _LONGEST_LOOP:
             self.at, self._look_at, self._seen = None, 2 * self._steps, None
         return False
+
+
+class Spinners:
+    """Who of all spins.
+
+    Attributes:
+        now: those that have done so since the latest step of any other. Each waits for such a step.
+    """
+
+    def __init__(self) -> None:
+        self.now: set[str] = set()
+        self._watches: dict[str, SpinWatch] = {}
+        self._in_turn = 0
+
+    @property
+    def are_all(self) -> bool:
+        """Whether those that run only ever wait for each other in this way."""
+        return self._in_turn >= _MOST_SPINS
+
+    def watch(self, actor: Actor) -> None:
+        """The actor is about to step."""
+        watch = self._watches.get(actor.name)
+        if watch is None:
+            watch = self._watches[actor.name] = SpinWatch()
+        self.now.clear()
+        if watch.spins(actor):
+            self._in_turn += 1
+            self.now.add(actor.name)
+        elif watch.at is None:
+            self._in_turn = 0
+
+    def forget(self, actor: Actor) -> None:
+        """It starts with something new."""
+        self._watches.pop(actor.name, None)
+
+    def in_words(self, lanes: Container[str]) -> str:
+        """Which of the lanes spin, and where."""
+        spinning = [(name, watch.at) for name, watch in self._watches.items() if watch.at and name in lanes]
+        return "; ".join(f"{name} spins at {shown_line(at)} without waiting" for name, at in spinning)
 
 
 def _frames(actor: Actor) -> list[FrameType]:
