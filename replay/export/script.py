@@ -27,6 +27,8 @@ CARRIED = (
     "schedule/memory_net.py",
     "schedule/detached.py",
     "schedule/thread_loop.py",
+    "schedule/deadlines.py",
+    "schedule/jobs.py",
     "schedule/loop.py",
     "handler/reply.py",
     "upstream/calls.py",

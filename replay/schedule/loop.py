@@ -16,27 +16,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR, Actor, Handle
+from .deadlines import has_live_timer, is_deadline
 from .detached import DetachedLoop
-from .spinning import SpinWatch
-from .threads import Abandoned, Baton, Controlled, Pool, entered, foreign_threads, left, shown_line
+from .jobs import Job, pool_of
+from .spinning import Spinners
+from .threads import Baton, Controlled, entered, foreign_threads, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
-# Callbacks that implement a deadline rather than a delay, and so do all of installed libraries: time limits of clients,
-# keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
-_DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 MAX_STEPS = 100_000
-_MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
+_STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
 
@@ -96,9 +93,7 @@ class ControlledLoop(DetachedLoop):
         self._choose: Callable[[list[Actor], Actor | None], Actor] | None = None
         self._chosen: Actor | None = None  # by a thread before it passed the baton, see `goes_on`
         self._running: Handle | None = None
-        self._watches: dict[str, SpinWatch] = {}
-        self._spinning: set[str] = set()  # since the latest step of any other
-        self._spins = 0
+        self._spinners = Spinners()
         self._task_factory: Any = None
         self._exception_handler: Any = None
 
@@ -116,8 +111,8 @@ class ControlledLoop(DetachedLoop):
                 if actor is None:
                     enabled = self._enabled()
                     if not enabled:
-                        if self._spinning:  # and nobody else can go on
-                            self.stopped = self._spin_in_words()
+                        if self._spinners.now:  # and nobody else can go on
+                            self.stopped = self._spinners.in_words(self.lanes)
                             return
                         if self._await_foreign_thread():
                             continue
@@ -225,28 +220,12 @@ class ControlledLoop(DetachedLoop):
             self.after_step(actor)
 
     def _note_places(self, actor: Actor) -> None:
-        if self.baton.threads:
-            self._watch_for_spinning(actor)
+        if self.baton.threads or self.steps > _STEPS_UNWATCHED:
+            self._spinners.watch(actor)
         if actor.at_upstream:
             self.upstream.append(len(self.decisions) - 1)
         if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
             self.limits.append(len(self.decisions) - 1)
-
-    def _watch_for_spinning(self, actor: Actor) -> None:
-        """A lane that goes round in a loop waits: for a step of another, which may end the loop."""
-        watch = self._watches.get(actor.name)
-        if watch is None:
-            watch = self._watches[actor.name] = SpinWatch()
-        self._spinning.clear()
-        if watch.spins(actor):
-            self._spins += 1
-            self._spinning.add(actor.name)
-        elif watch.at is None:
-            self._spins = 0
-
-    def _spin_in_words(self) -> str:
-        spinning = [(name, watch.at) for name, watch in self._watches.items() if watch.at and name in self.lanes]
-        return "; ".join(f"{name} spins at {shown_line(at)} without waiting" for name, at in spinning)
 
     def is_plumbing(self) -> None:
         """Called by a task that only passes on what others do: its steps are none to be chosen."""
@@ -309,17 +288,17 @@ class ControlledLoop(DetachedLoop):
                 enabled.append(lane)
         if self.background:
             enabled += [a for a in self.background if a.ready or (a.delays and a.idle_timers > 0)]
-        if self._spinning:
-            if self._spins >= _MOST_SPINS:
+        if self._spinners.now:
+            if self._spinners.are_all:
                 return []
-            enabled = [actor for actor in enabled if actor.name not in self._spinning]
+            enabled = [actor for actor in enabled if actor.name not in self._spinners.now]
         # Nothing else can run, so time passes: deadlines, and heartbeats beyond their share.
-        return enabled or [a for a in (*self.lanes.values(), *self.background) if a.timers and _prune(a)]
+        return enabled or [a for a in (*self.lanes.values(), *self.background) if a.timers and has_live_timer(a)]
 
     def _start_request(self, actor: Actor) -> None:
         actor.in_flight = True
         actor.clock = self.now
-        self._watches.pop(actor.name, None)
+        self._spinners.forget(actor)
         self.starts.append(len(self.decisions) - 1)
         self.overlapped = self.overlapped or self._in_flight > 0
         self._in_flight += 1
@@ -389,7 +368,7 @@ class ControlledLoop(DetachedLoop):
         actor = context.get(ACTOR, self._nobody)
         if actor.loop is not self:
             actor = self._nobody
-        deadline = _is_deadline(callback)
+        deadline = is_deadline(callback)
         handle = Handle(callback, args, context, actor, when, deadline)
         if not deadline:
             actor.delays += 1
@@ -449,7 +428,7 @@ class ControlledLoop(DetachedLoop):
             if len(actor.ready) > waiting:
                 self._run(actor.ready.pop())
 
-        controlled = self._pool("server").run(actor, job.run, finished)
+        controlled = pool_of(self, "server").run(actor, job.run, finished)
         if controlled is not None:
             controlled.serves_request = True
             controlled.resume()
@@ -463,21 +442,9 @@ class ControlledLoop(DetachedLoop):
         finished: Callable[[BaseException | None], None],
     ) -> None:
         """Start a job on a thread of the executor (None: the default one); see `Pool.run`."""
-        controlled = self._pool(executor).run(actor, job, finished)
+        controlled = pool_of(self, executor).run(actor, job, finished)
         if controlled is not None:
             controlled.ready(actor)
-
-    def _pool(self, executor: Any) -> Pool:
-        pool = self.baton.pools.get(executor)
-        if pool is None:
-            limit = getattr(executor, "_max_workers", 1_000)
-            name = getattr(executor, "_thread_name_prefix", "") or ("server" if executor == "server" else "asyncio")
-            initializer = getattr(executor, "_initializer", None)
-            if initializer is not None:
-                arguments = getattr(executor, "_initargs", ())
-                initializer = partial(initializer, *arguments)
-            pool = self.baton.pools[executor] = Pool(self, limit, name, initializer)
-        return pool
 
     def queue_thread(self, resume: Callable[[], None], actor: Actor) -> Handle:
         handle = Handle(resume, (), self.context, actor)
@@ -620,57 +587,3 @@ class ControlledLoop(DetachedLoop):
             handle = actor.ready.popleft()
             if not handle.dead:
                 self._run(handle)
-
-
-_libraries: dict[str, bool] = {}
-
-
-def _is_deadline(callback: Any) -> bool:
-    function = getattr(callback, "func", callback)
-    if getattr(function, "__name__", "") in _DEADLINES:
-        return True
-    name = getattr(function, "__module__", None) or type(function).__module__
-    known = _libraries.get(name)
-    if known is None:
-        file = getattr(sys.modules.get(name), "__file__", None) or ""
-        known = _libraries[name] = "site-packages" in file or "dist-packages" in file
-    return known
-
-
-def _prune(actor: Actor) -> bool:
-    """Drop cancelled timers from the head; True when a live one remains."""
-    while actor.timers and actor.timers[0][2].dead:
-        heapq.heappop(actor.timers)
-    return bool(actor.timers)
-
-
-class Job:
-    """A function that runs on another thread, and the future that its result goes into on the loop's own."""
-
-    __slots__ = ("_args", "_error", "_func", "_future", "_result")
-
-    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]) -> None:
-        self._func = func
-        self._args = args
-        self._future = future
-        self._result: Any = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._result = self._func(*self._args)
-        except Abandoned:
-            raise
-        except BaseException as error:
-            self._error = error
-
-    def finished(self, stopped: BaseException | None) -> None:
-        error = stopped or self._error
-        if self._future.done():
-            return
-        if isinstance(error, StopIteration):  # which no future can carry
-            error = RuntimeError("the function raised StopIteration")
-        if error is not None:
-            self._future.set_exception(error)
-        else:
-            self._future.set_result(self._result)

@@ -1,5 +1,7 @@
 """Who goes round in a loop without waiting: `while not flag: pass` waits for another lane and never lets it run.
 
+So does `while not flag: await asyncio.sleep(0)`: it waits for no more than its own next turn.
+
 A lane that has made many steps is looked at: where it stands, and everything that its frames reach. If both are
 the same when it comes by there again, so is everything that it can do from there: no step of its own will get it out of
 the loop, and another lane has to run. A loop that changes anything, be it only a counter, is never taken for one. Where
@@ -14,6 +16,7 @@ This module imports the standard library alone and its siblings: exported repro 
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import dis
 import gc
@@ -23,16 +26,18 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .primitives import CooperativeLock
-from .threads import Controlled, is_users, new_lock, user_files
+from .threads import Controlled, is_users, new_lock, shown_line, user_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from types import CodeType, FrameType
 
     from .actors import Actor
 
 _FIRST_LOOK = 1_000
+_FIRST_LOOK_AT_TASK = 100  # of which each step has come to an `await`
 _LONGEST_LOOP = 64
+_MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
 _MOST_OBJECTS = 3_000
 _PLAIN: frozenset[type] = frozenset({type(None), bool, int, str, bytes, float, complex, range, type(...)})
 # What a loop may call of Python's own and still be known to change nothing but what it reaches.
@@ -57,7 +62,8 @@ _PURE = frozenset(
         ),
     }
 )
-_PURE_MODULES = frozenset({"time", "threading"})  # the clock stands while a lane does not wait
+# The clock stands while a lane does not wait. What asyncio is asked to begin shows in what is ready, and in the tasks.
+_PURE_MODULES = frozenset({"time", "threading", "asyncio"})
 _SEEN_THROUGH: frozenset[type] = frozenset(
     {
         object,
@@ -89,7 +95,7 @@ Place = tuple[str, int]
 
 
 class SpinWatch:
-    """Told before every step of one lane's thread; says when it goes round in a loop.
+    """Told before every step of one lane's thread or task; says when it goes round in a loop.
 
     Attributes:
         at: the user's line where it does; None while it is not known to.
@@ -98,19 +104,24 @@ class SpinWatch:
     def __init__(self) -> None:
         self.at: Place | None = None
         self._steps = 0
-        self._look_at = _FIRST_LOOK
+        self._look_at = 0
         self._seen: tuple[list[Any], list[Any]] | None = None
         self._passed: dict[CodeType, set[int]] = {}
 
     def spins(self, actor: Actor) -> bool:
         """Whether the actor, which is about to step, stands where it stood before, and nothing has changed since."""
         self._steps += 1
+        if not self._look_at:
+            self._look_at = _FIRST_LOOK if actor.loop.baton.threads else _FIRST_LOOK_AT_TASK
         if self._steps < self._look_at:
             return False
         frames = _frames(actor)
         for frame in frames:
             self._passed.setdefault(frame.f_code, set()).add(frame.f_lasti)
-        where = [part for frame in frames for part in (id(frame.f_code), frame.f_lasti)]
+        where: list[Any] = [part for frame in frames for part in (id(frame.f_code), frame.f_lasti)]
+        # The outermost is to be the same one, or whoever called it goes on: the object itself, which `==` takes for no
+        # other. It lives on as long as it is compared with.
+        where += [*frames[-1:], actor.made]
         if self._seen is None:
             self._passed.clear()
             self._seen = _reached(frames, where)
@@ -125,9 +136,50 @@ class SpinWatch:
         return False
 
 
+class Spinners:
+    """Who of all spins.
+
+    Attributes:
+        now: those that have done so since the latest step of any other. Each waits for such a step.
+    """
+
+    def __init__(self) -> None:
+        self.now: set[str] = set()
+        self._watches: dict[str, SpinWatch] = {}
+        self._in_turn = 0
+
+    @property
+    def are_all(self) -> bool:
+        """Whether those that run only ever wait for each other in this way."""
+        return self._in_turn >= _MOST_SPINS
+
+    def watch(self, actor: Actor) -> None:
+        """The actor is about to step."""
+        watch = self._watches.get(actor.name)
+        if watch is None:
+            watch = self._watches[actor.name] = SpinWatch()
+        self.now.clear()
+        if watch.spins(actor):
+            self._in_turn += 1
+            self.now.add(actor.name)
+        elif watch.at is None:
+            self._in_turn = 0
+
+    def forget(self, actor: Actor) -> None:
+        """It starts with something new."""
+        self._watches.pop(actor.name, None)
+
+    def in_words(self, lanes: Container[str]) -> str:
+        """Which of the lanes spin, and where."""
+        spinning = [(name, watch.at) for name, watch in self._watches.items() if watch.at and name in lanes]
+        return "; ".join(f"{name} spins at {shown_line(at)} without waiting" for name, at in spinning)
+
+
 def _frames(actor: Actor) -> list[FrameType]:
-    """The user's frames on the stack of the thread that goes on in the actor's next step, innermost first."""
+    """The user's frames on the stack of the thread or task that goes on in the actor's next step, innermost first."""
     thread = getattr(actor.ready[0].callback, "__self__", None) if actor.ready else None
+    if isinstance(thread, asyncio.Task) and len(actor.ready) == 1 and not actor.timers:
+        return _frames_of_task(thread)
     if not isinstance(thread, Controlled):
         return []
     frame = sys._current_frames().get(thread.ident)
@@ -136,6 +188,26 @@ def _frames(actor: Actor) -> list[FrameType]:
         if is_users(frame):
             frames.append(frame)
         frame = frame.f_back
+    return frames
+
+
+def _frames_of_task(task: asyncio.Task[Any]) -> list[FrameType]:
+    """None where something below the user's outermost frame keeps what cannot be seen, such as an async generator."""
+    frames: list[FrameType] = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if type(awaited) is types.CoroutineType:
+            frame, awaited = awaited.cr_frame, awaited.cr_await
+        elif type(awaited) is types.GeneratorType:
+            frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
+        else:
+            return []
+        if frame is None:
+            return []
+        if is_users(frame):
+            frames.insert(0, frame)
+        elif frames and frame.f_globals.get("__name__") != "asyncio.tasks":
+            return []
     return frames
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from crosslane.replay.schedule import threads
@@ -143,3 +145,106 @@ def filling() -> None:
 )
 def test_a_long_loop_that_ends_is_left_to_its_end(long: Callable[[], None]) -> None:
     assert stopped({"alice": long}, Serial(["alice"])) == ""
+
+
+# ---- coroutines, which let others run at each turn, but need not be waiting for anything else
+
+
+# What calls a handler is none of the user's, unlike what stands in this file.
+SERVER = """
+async def request(loop, body, name):
+    await body()
+    loop.request_done(loop.lanes[name])
+"""
+
+
+def stopped_tasks(bodies: dict[str, Callable[[], Coroutine[Any, Any, object]]], strategy: Strategy) -> tuple[str, int]:
+    loop = ControlledLoop(list(bodies))
+    server: dict[str, Any] = {"__name__": "server"}
+    exec(SERVER, server)
+    for name, body in bodies.items():
+        loop.lanes[name].pending.append(partial(server["request"], loop, body, name))
+    loop.run_requests(strategy)
+    loop.close()
+    return loop.stopped, loop.steps
+
+
+async def poll(name: str) -> None:
+    while not FLAGS.get(name):
+        await asyncio.sleep(0)
+
+
+async def poll_by_a_helper(name: str) -> None:
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
+    while not FLAGS.get(name):
+        await turn()
+
+
+async def flag(name: str) -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+    FLAGS[name] = True
+
+
+async def give_up(turns: int) -> None:
+    left = turns
+    while left and not FLAGS.get("never"):
+        left -= 1
+        await asyncio.sleep(0)
+
+
+async def in_a_generator(turns: int) -> None:
+    async def count() -> AsyncIterator[None]:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+            yield
+
+    async for _ in count():
+        if FLAGS.get("never"):
+            return
+
+
+async def as_a_list(turns: int) -> None:
+    seen: list[int] = []
+    while len(seen) < turns:
+        seen.append(0)
+        await asyncio.sleep(0)
+
+
+POLLS: list[Callable[[str], Coroutine[Any, Any, object]]] = [poll, poll_by_a_helper]
+
+
+@pytest.mark.parametrize("wait", POLLS)
+def test_a_coroutine_that_polls_for_what_never_comes_is_named_soon(
+    wait: Callable[[str], Coroutine[Any, Any, object]],
+) -> None:
+    what, steps = stopped_tasks({"alice": partial(wait, "never")}, Serial(["alice"]))
+    assert what.startswith(f"alice spins at {__file__}:")
+    assert steps < 2_000
+
+
+@pytest.mark.parametrize("wait", POLLS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_coroutine_that_polls_lets_the_lane_run_that_ends_it(
+    strategy: Callable[[], Strategy], wait: Callable[[str], Coroutine[Any, Any, object]]
+) -> None:
+    what, steps = stopped_tasks({"alice": partial(flag, "ready"), "bob": partial(wait, "ready")}, strategy())
+    assert what == ""
+    assert steps < 2_000
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_coroutines_that_poll_for_each_other_are_both_named(strategy: Callable[[], Strategy]) -> None:
+    what, _ = stopped_tasks({"alice": partial(poll, "one"), "bob": partial(poll, "two")}, strategy())
+    assert "alice spins at" in what
+    assert "bob spins at" in what
+
+
+@pytest.mark.parametrize("body", [give_up, in_a_generator, as_a_list])
+@pytest.mark.parametrize("turns", [300, 5_000])
+def test_a_coroutine_that_gives_up_polling_some_time_is_left_to_it(
+    body: Callable[[int], Coroutine[Any, Any, object]], turns: int
+) -> None:
+    assert stopped_tasks({"alice": partial(body, turns)}, Serial(["alice"]))[0] == ""
