@@ -420,7 +420,7 @@ class Investigation:
         )
         carrier = explanation.carrier
         crossing = Crossing(
-            id=_identity(candidate, carrier.name if carrier else "", needs),
+            id=_identity(candidate, self.program.handler.module, carrier.name if carrier else "", needs),
             kind=candidate.kind,
             source=origin,
             sink=Sink(
@@ -448,7 +448,7 @@ class Investigation:
                 }
                 for request in requests
             ),
-            alone=_alone(self.solo[candidate.request], candidate.path) if candidate.kind == "derived" else "",
+            alone=self._alone(candidate, lanes) if candidate.kind == "derived" else "",
             upstream_calls=self.program.upstream_calls,
             upstream=self.program.stand_in if _called_out(run.outcomes) else "",
             upstream_allow=self.program.upstream_allow,
@@ -463,6 +463,14 @@ class Investigation:
             crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run
         )
         return finding, explanation.place
+
+    def _alone(self, candidate: Candidate, lanes: Iterable[Lane]) -> str:
+        """What stands in the sink when its lane is alone with those of its requests that are left."""
+        lane = next(lane for lane in lanes if lane.name == candidate.sink)
+        alone = self.program.execute((lane,), Serial([lane.name]), self.max_in_flight)
+        outcome = next((outcome for outcome in alone.outcomes if outcome.request == candidate.request), None)
+        seen = observations(outcome) if outcome is not None else ()
+        return {where: text for _, where, text in seen}.get(candidate.path, "")
 
     def _issued(self, request: Request) -> dict[str, Any]:
         """What the recorded answer to a request gave its client to send later on; see `trace.sessions`."""
@@ -494,10 +502,6 @@ def class_of(execution: Execution) -> Literal["sequential", "interleaved", "canc
     return "interleaved" if execution.overlapped else "sequential"
 
 
-def _alone(outcome: Outcome, path: str) -> str:
-    return {where: text for _, where, text in observations(outcome)}.get(path, "")
-
-
 def lane_of(request: str, lanes: Iterable[Lane]) -> str:
     return next(lane.name for lane in lanes if any(r.id == request for r in lane.requests))
 
@@ -520,9 +524,9 @@ def _shown_to(execution: Execution, candidate: Candidate) -> str:
     )
 
 
-def _identity(candidate: Candidate, carrier: str, needs: Needs) -> str:
+def _identity(candidate: Candidate, module: str, carrier: str, needs: Needs) -> str:
     """Short, and the same for the same crossing on every machine."""
-    text = "\0".join((candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
+    text = "\0".join((module, candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 

@@ -2,7 +2,8 @@
 
 An entry is found again by its cause: the carrier, where the data came out, and the lines that wrote and read it, as
 text. Lines that move, other users and other requests change nothing; another way through the same carrier is new. A
-finding without a named carrier has nothing but its place in the trace to go by.
+finding whose cause could not be named cannot be told from another, and so is never known; only in a running service,
+where no cause can be seen, its place in the trace stands for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .errors import BaselineError
 from .report import Known
+from .service.options import is_service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,18 +95,20 @@ def load_baseline(file: Path, must_exist: bool = True) -> Baseline:
 def with_known(report: Report, baseline: Baseline) -> Report:
     """The report with what the baseline lists; entries of its handler that were not seen become warnings."""
     reasons = {entry.fingerprint: entry.reason for entry in baseline.entries}
-    prints = {crossing.id: fingerprint(crossing) for crossing in report.crossings}
+    prints = {crossing.id: fingerprint(crossing) for crossing in report.crossings if _has_a_cause(crossing, report)}
     known = tuple(Known(identity, reasons[print_]) for identity, print_ in prints.items() if print_ in reasons)
     seen = set(prints.values())
     stale = [entry for entry in baseline.entries if entry.handler == report.handler and entry.fingerprint not in seen]
     # A search that was cut short, or found nothing to say, is no proof that something is gone.
     told = "" if report.verdict == "clean" or report.crossings else " in this search, which is inconclusive"
+    nameless = sum(not _has_a_cause(crossing, report) for crossing in report.crossings)
+    unknown = f"{nameless} without a named cause cannot be known: nothing tells one from another; see [[allow]]"
     warnings = tuple(
         f"{baseline.file.name} lists {entry.fingerprint} ({entry.carrier or 'no carrier'}), which was not seen{told}; "
         "if it is fixed, write the baseline again"
         for entry in stale
     )
-    return replace(report, known=known, warnings=(*report.warnings, *warnings))
+    return replace(report, known=known, warnings=(*report.warnings, *([unknown] if nameless else []), *warnings))
 
 
 def renewed(report: Report, baseline: Baseline, reason: str = "") -> str:
@@ -116,10 +120,18 @@ def renewed(report: Report, baseline: Baseline, reason: str = "") -> str:
     given = {entry.fingerprint: entry.reason for entry in baseline.entries if entry.handler == report.handler}
     own = {
         entry.fingerprint: entry
-        for entry in (_of(crossing, report.handler, given, reason or NO_REASON) for crossing in report.crossings)
+        for entry in (
+            _of(crossing, report.handler, given, reason or NO_REASON)
+            for crossing in report.crossings
+            if _has_a_cause(crossing, report)
+        )
     }
     entries = sorted((*others, *own.values()), key=lambda entry: (entry.handler, entry.carrier, entry.fingerprint))
     return json.dumps({"version": VERSION, "known": [asdict(entry) for entry in entries]}, indent=2) + "\n"
+
+
+def _has_a_cause(crossing: Crossing, report: Report) -> bool:
+    return crossing.carrier is not None or is_service(report.handler)
 
 
 def _of(crossing: Crossing, handler: str, given: dict[str, str], reason: str) -> Entry:

@@ -69,7 +69,7 @@ class Target:
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     refusals: dict[str, None] = field(default_factory=dict[str, None])
     fresh: Any = field(default_factory=lambda: SimpleNamespace(forking=True))
-    handler: Any = field(default_factory=lambda: SimpleNamespace(kind="http"))
+    handler: Any = field(default_factory=lambda: SimpleNamespace(kind="http", module=""))
     recorded: Recorded = field(default_factory=lambda: Recorded({}, ()))
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _llm: StubLlm = field(init=False)
