@@ -3,10 +3,12 @@ one who says more."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, cast
 
+from .detect.confirm import stand_in
 from .detect.derived import versions
 from .detect.values import tokens
 from .handler.bind import MESSAGE_NAMES, message_of
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _AGAIN = "~again"
 _MOST_PAIRED = 3
+_SHORT = 2
 
 
 def variants_of(investigation: Investigation) -> Iterator[Investigation]:
@@ -63,7 +66,17 @@ def with_more_words(source: Lane, others: Iterable[Lane]) -> Lane:
     for lane in (source, *others):
         for request in lane.requests:
             kept = kept.union(tokens(request.session), tokens(request.user or ""))
-    return versions(source, kept)[1]
+    made = versions(source, kept)[1]
+    # A text of a character or two is nobody's own wherever it turns up, so something that is goes with it.
+    return replace(made, requests=tuple(_telling(request) for request in made.requests))
+
+
+def _telling(request: Request) -> Request:
+    said = message_of(request.to_json())
+    if not isinstance(said, str) or any(len(token) > _SHORT for token in tokens(said)):
+        return request
+    told = stand_in(f"words{hashlib.sha256(request.id.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}")
+    return _saying(request, f"{said} {told}".strip()) or request
 
 
 def _saying(request: Request, said: Any) -> Request | None:

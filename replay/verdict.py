@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .attempts import Reached, switches_in_words
 from .detect.forgotten import lost_turns
+from .detect.values import tokens
 from .explain.explain import observed
 from .report import Coverage, Crossing, Finding, Report, Result, Verdict
 from .run import Run
@@ -93,11 +94,27 @@ def _verdict(
             "inconclusive",
             "no request has a point inside it where it could be suspended, so nothing was interleaved",
         )
+    if not reached.variants and (mute := _all_mute(investigation)):
+        return "inconclusive", mute
     if reached.replaying:
         return "clean", "no crossing in this one execution; `check` searches the others"
     if coverage.exhaustive_to_switches is None and not reached.random and not reached.interleavings:
         return "inconclusive", "the budget ended too early: give a larger --budget, or a trace of fewer users"
     return "clean", "no lane saw another's data"
+
+
+def _all_mute(investigation: Investigation) -> str:
+    """Where no lane has a value that is told from the others', nothing could be seen to cross."""
+    had: dict[str, frozenset[str]] = {}
+    for lane in investigation.lanes:
+        named = frozenset[str]().union(*(tokens(request.session) | tokens(request.user or "") for request in lane.requests))
+        material = investigation.materials[lane.name]
+        had[lane.name] = frozenset((material.sent - named) | material.seen)
+    for name, own in had.items():
+        others = frozenset[str]().union(*(other for n, other in had.items() if n != name))
+        if own - others:
+            return ""
+    return "the users' requests and answers hold nothing that would be known in another's: give them telling texts"
 
 
 def found_verdict(first: Crossing) -> tuple[Verdict, str]:

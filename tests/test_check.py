@@ -613,3 +613,21 @@ async def test_a_short_secret_counts_when_changing_it_changes_the_answer(bench: 
     )
     (crossing,) = result.report.crossings
     assert crossing.sink.evidence == "42"
+
+
+@pytest.mark.parametrize("said", [("x", "y"), ("é", "ü"), ("1", "2")])
+async def test_texts_of_a_character_are_told_apart_by_saying_more(bench: Bench, said: tuple[str, str]) -> None:
+    source = """
+        import asyncio
+        last = {}
+        async def handle(message):
+            last["note"] = message
+            await asyncio.sleep(0)
+            return "noted " + last["note"]
+        """
+    users = turns(("s1", "alice", said[0]), ("s2", "bob", said[1]))
+    (crossing,) = (await bench.run(source, users)).report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.last"
+    mute = (await bench.run(source, users, variants=False)).report
+    assert (mute.verdict, "telling texts" in mute.reason) == ("inconclusive", True)
