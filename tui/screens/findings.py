@@ -36,6 +36,7 @@ class Chosen:
 
 class _FindingsTable(DataTable[Text]):
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Show in the lanes"),
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
         Binding("home,g", "scroll_top", "First", show=False),
@@ -47,7 +48,6 @@ class FindingsScreen(Screen["Chosen | None"]):
     """Answers what was chosen. What is allowed, known, or an influence is listed below the findings, apart."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "show", "Show in the lanes"),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy"),
         Binding("o", "edit('write')", "Edit write"),
