@@ -85,7 +85,8 @@ def part(what: str, outcome: Result | Exception, seconds: float) -> str:
     """How one part of a round ended: its glyph, verdict and time, or the error in a line."""
     if isinstance(outcome, Exception):
         return f"✖ {safe(str(outcome), 300)}"
-    verdict = outcome.report.verdict
+    glyph = outcome.report.verdict
+    verdict: str = glyph
     if any(warning.startswith("followed as far") for warning in outcome.report.warnings):
-        what = f"{what}, as far as its schedule still fits,"
-    return f"{VERDICTS[verdict]} {what} {verdict} {seconds:.1f} s"
+        verdict = f"{verdict}, diverged"  # the edited program no longer fits the schedule to its end
+    return f"{VERDICTS[glyph]} {what} {verdict} {seconds:.1f} s"

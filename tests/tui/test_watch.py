@@ -161,4 +161,4 @@ def test_an_error_is_one_harmless_line() -> None:
 def test_a_repro_that_no_longer_fits_the_edited_program_says_so() -> None:
     clean = result("clean")
     part_way = replace(clean, report=replace(clean.report, warnings=("followed as far as it goes: step 2",)))
-    assert part("repro", part_way, 0.25) == "● repro, as far as its schedule still fits, clean 0.2 s"
+    assert part("repro", part_way, 0.25) == "● repro clean, diverged 0.2 s"
