@@ -107,7 +107,9 @@ def _all_mute(investigation: Investigation) -> str:
     """Where no lane has a value that is told from the others', nothing could be seen to cross."""
     had: dict[str, frozenset[str]] = {}
     for lane in investigation.lanes:
-        named = frozenset[str]().union(*(tokens(request.session) | tokens(request.user or "") for request in lane.requests))
+        named = frozenset[str]().union(
+            *(tokens(request.session) | tokens(request.user or "") for request in lane.requests)
+        )
         material = investigation.materials[lane.name]
         had[lane.name] = frozenset((material.sent - named) | material.seen)
     for name, own in had.items():

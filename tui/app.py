@@ -36,6 +36,7 @@ _COMMANDS = (
     ("All findings", "In a table, the most telling first", "findings"),
     ("Minimise the finding", "Looks for fewer requests and switches that still show it", "minimise"),
     ("Edit the source", "The line under the cursor, in $VISUAL or $EDITOR", "edit"),
+    ("Watch the handler's files", "After each edit, the repro and the search again; once more stops", "watch"),
     ("Export the repro", "Write a script that needs Python and the handler alone", "export"),
     ("Inspect the step", "Request, response and output of the step under the cursor", "inspect"),
     ("Copy the finding", "As text, to the clipboard", "copy"),

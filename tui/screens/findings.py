@@ -38,6 +38,7 @@ class Chosen:
 class _FindingsTable(DataTable[Text]):
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
+            Binding("enter", "select_cursor", "Show in the lanes"),
             Binding("j", "cursor_down", "Down", show=False),
             Binding("k", "cursor_up", "Up", show=False),
             Binding("home,g", "scroll_top", "First", show=False),
@@ -51,7 +52,6 @@ class FindingsScreen(Screen["Chosen | None"]):
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
-            Binding("enter", "show", "Show in the lanes"),
             Binding("e", "export", "Export"),
             Binding("y", "copy", "Copy"),
             Binding("o", "edit('write')", "Edit write"),

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
     from textual.app import App, ComposeResult
     from textual.events import Resize
+    from textual.worker import Worker
 
     from ...replay.report import Finding, Result
     from ...replay.run import Run
     from ...replay.worker.job import Job, Progress
     from ..breakpoints import Breakpoint
     from ..tried import Group
+    from .watch import Watch
 
 NARROW = 110
 T = TypeVar("T")
@@ -72,6 +74,7 @@ class MainScreen(Screen[None]):
             Binding("a", "findings", "All findings"),
             Binding("m", "minimise", "Minimise", show=False),
             Binding("o", "edit", "Edit the source", show=False),
+            Binding("w", "watch", "Watch"),
             Binding("e", "export", "Export"),
             Binding("y", "copy", "Copy", show=False),
             Binding("P", "pause", "Pause", show=False),
@@ -99,11 +102,14 @@ class MainScreen(Screen[None]):
         self.tried = TriedRuns(session)
         self.shown: Tried | None = None
         self.shown_before: Tried | None = None
+        self._watch: Watch | None = None
+        self._watching: Worker[None] | None = None
         self.breakpoints: tuple[Breakpoint, ...] = ()
         self._hits: tuple[Run, tuple[Breakpoint, ...], list[int]] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
+        yield Static(id="watch")
         with Horizontal(id="body"):
             yield LanesView()
             with Vertical(id="side"):
@@ -148,18 +154,47 @@ class MainScreen(Screen[None]):
         self._work(job, heard or partial(self._on_result, job=job, of=of))
 
     @work(exit_on_error=False)
-    async def _work(self, job: Job, heard: Callable[[Result], None]) -> None:
+    async def _work(self, job: Job, heard: Callable[[Result], None]) -> Result | CrosslaneError:
         try:
             result = await self._runner.run(job, self._on_progress)
         except CrosslaneError as error:
             self.query_one(FindingPanel).error(str(error))
             self.set_class(True, "-drawer")
+            return error
         else:
             heard(result)
             await asyncio.to_thread(keep_findings, self.session, result)
+            return result
         finally:
             self._busy, self._paused, self._progress, self.settled = False, False, "", True
             self._title()
+
+    # ---- what a watch asks for
+
+    async def outcome_of(self, job: Job, *, shown: bool) -> Result | CrosslaneError:
+        """Run a job and wait for it. What it finds is `shown` as that of any job, or told by the watch alone."""
+        while self._busy:
+            await asyncio.sleep(0.02)
+        self._busy, self.settled = True, False
+        heard = partial(self._on_result, job=job, of=None) if shown else _unheard
+        return await self._work(job, heard).wait()
+
+    async def edited(self) -> None:
+        """Stop what runs, and forget the program as it was: its processes, its source, what was tried with it."""
+        if self._busy:
+            await self._runner.cancel()
+        while self._busy:
+            await asyncio.sleep(0.02)
+        await self._runner.close()
+        self._runner = self.session.runner(self.session.options)
+        self.query_one(SourcePanel).forget()
+        self.tried = TriedRuns(self.session)
+
+    def show_watch(self) -> None:
+        line = self.query_one("#watch", Static)
+        line.display = self._watch is not None
+        if self._watch is not None:
+            line.update(Text(self._watch.lines(), no_wrap=True, overflow="ellipsis"))
 
     def _on_progress(self, progress: Progress) -> None:
         self._progress = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
@@ -445,6 +480,19 @@ class MainScreen(Screen[None]):
         self._select(best, best.run)
         self.notify(f"smaller: {best.crossing.needs.in_words()}")
 
+    def action_watch(self) -> None:
+        """After each edit of the handler's files, the finding's repro and the search again; or no longer."""
+        from .watch import Watch
+
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watch = self._watching = None
+        else:
+            finding = self._finding or next(iter(self.result.findings if self.result is not None else ()), None)
+            self._watch = Watch(self, finding)
+            self._watching = self.run_worker(self._watch.go(), exit_on_error=False, group="watch")
+        self.show_watch()
+
     def action_export(self) -> None:
         on_finding.ask_export(self._app, self.session, self._finding)
 
@@ -484,3 +532,7 @@ class MainScreen(Screen[None]):
             self.remove_class("-drawer")
         elif self._busy:
             await self._runner.cancel()
+
+
+def _unheard(result: Result) -> None:
+    """A result that is told elsewhere."""

@@ -61,6 +61,11 @@ class SourcePanel(VerticalScroll):
             shown.append("\n")
         text.update(shown)
 
+    def forget(self) -> None:
+        """The files were edited: read them again."""
+        self._files.clear()
+        self.show(*self._shown)
+
     def on_resize(self) -> None:
         self.show(*self._shown)
 

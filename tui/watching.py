@@ -1,0 +1,92 @@
+"""The files that a watch looks at, and how a round of it is said. The round itself is of `screens.watch`.
+
+Files are polled by their time and size: no dependency, and the same on every platform and file system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .safe_text import safe
+from .words import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ..replay.report import Crossing, Result
+    from .session import OpenSession
+
+Stamps = dict["Path", tuple[int, int] | None]
+_MOST = 500
+
+
+def watched_files(session: OpenSession, result: Result | None) -> tuple[Path, ...]:
+    """The handler's file, and those that the events of the result and its crossings name."""
+    named = list(_handler_files(session.handler or ""))
+    if result is not None:
+        for crossing in result.report.crossings:
+            named += _of_crossing(crossing)
+        runs = (result.run, *(finding.run for finding in result.findings), *result.solo.values())
+        named += [event.at for run in runs for event in run.events if event.at]
+    files: dict[Path, None] = {}
+    for at in dict.fromkeys(place.rpartition(":")[0] for place in named):
+        path = session.options.cwd / at
+        if path.is_file() and len(files) < _MOST:
+            files.setdefault(path.absolute())
+    return tuple(files)
+
+
+def stamps(files: Iterable[Path]) -> Stamps:
+    """Time and size of each; None for one that is not there, as while an editor puts a new one in its place."""
+    found: Stamps = {}
+    for file in files:
+        try:
+            about = file.stat()
+        except OSError:
+            found[file] = None
+        else:
+            found[file] = (about.st_mtime_ns, about.st_size)
+    return found
+
+
+def _handler_files(handler: str) -> Iterable[str]:
+    """As places: a file is named itself, a module by its dots."""
+    place = handler.rpartition(":")[0]
+    if place.endswith(".py"):
+        return (f"{place}:1",)
+    path = place.replace(".", "/")
+    return (f"{path}.py:1", f"{path}/__init__.py:1")
+
+
+def _of_crossing(crossing: Crossing) -> list[str]:
+    places = [access.at for access in (crossing.write, crossing.read) if access is not None]
+    if crossing.carrier is not None and crossing.carrier.defined_at:
+        places.append(crossing.carrier.defined_at)
+    return places
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of one edit. `clock` is when it was seen, `done` each part of it in words, `running` what goes on."""
+
+    number: int
+    clock: str
+    done: tuple[str, ...] = ()
+    running: str = ""
+
+    def line(self) -> str:
+        parts = (*self.done, f"{self.running} …") if self.running else self.done
+        return f"round {self.number}  {self.clock}  {'   '.join(parts)}"
+
+
+def part(what: str, outcome: Result | Exception, seconds: float) -> str:
+    """How one part of a round ended: its glyph, verdict and time, or the error in a line."""
+    if isinstance(outcome, Exception):
+        return f"✖ {safe(str(outcome), 300)}"
+    glyph = outcome.report.verdict
+    verdict: str = glyph
+    if any(warning.startswith("followed as far") for warning in outcome.report.warnings):
+        verdict = f"{verdict}, diverged"  # the edited program no longer fits the schedule to its end
+    return f"{VERDICTS[glyph]} {what} {verdict} {seconds:.1f} s"
