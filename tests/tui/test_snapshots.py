@@ -1,4 +1,4 @@
-"""What each screen looks like, as text, at both sizes.
+"""What each screen looks like, as text, at both sizes; and every key of every screen, pressed.
 
 `CROSSLANE_SNAPSHOTS=write pytest tests/tui/test_snapshots.py` writes the pictures anew.
 """
@@ -15,7 +15,10 @@ import pytest
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.session import OpenSession
+from textual.actions import parse
+from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from .stand_ins import StandIn, result, screen_text, session, settle
 
@@ -95,3 +98,43 @@ async def test_a_screen_looks_as_it_did(tmp_path: Path, shot: Shot, size: tuple[
 def test_every_picture_is_of_a_screen() -> None:
     known = {f"{shot.name}-{width}x{height}.txt" for shot in SHOTS for width, height in SIZES}
     assert {file.name for file in FOLDER.iterdir()} == known
+
+
+# ---- keys
+
+LEAVES = {"quit", "suspend_process"}
+
+
+@pytest.mark.parametrize("shot", BY_NAME)
+async def test_every_key_of_a_screen_does_something_that_exists(tmp_path: Path, shot: Shot) -> None:
+    async with shown(shot, tmp_path, SIZES[0]) as (app, pilot):
+        screen, stack = app.screen, len(app.screen_stack)
+        keys = {key: active for key, active in screen.active_bindings.items() if active.enabled}
+        assert len(keys) > 3
+        for key, active in keys.items():
+            namespace, action, _ = parse(active.binding.action)
+            target = app if namespace == "app" else screen if namespace == "screen" else active.node
+            assert any(hasattr(target, f"{prefix}{action}") for prefix in ("action_", "_action_")), (key, action)
+            if action in LEAVES:
+                continue
+            await pilot.press(key)
+            await pilot.pause()
+            assert app._exception is None, (key, action)
+            await back(app, pilot, stack)
+            if app.screen is not screen:
+                # The key has closed it: the others are those of a new one, which another test presses.
+                assert isinstance(app.screen, Screen)
+                for way in shot.keys:
+                    await pilot.press(way)
+                    await pilot.pause()
+                await back(app, pilot, stack)
+                screen = app.screen
+            if active.node is not screen and not isinstance(active.node, App) and active.node.is_attached:
+                screen.set_focus(active.node)  # type: ignore[arg-type]
+
+
+async def back(app: CrosslaneApp, pilot: Pilot[None], stack: int) -> None:
+    """Close what a key has opened on top of the screen."""
+    while len(app.screen_stack) > stack:
+        app.pop_screen()
+        await pilot.pause()
