@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from crosslane.replay.state.fingerprint import Fingerprints
 from .cover import loaded
 
 SOURCE = """
+members = {1, 9}
 async def handle(message): pass
 def later(): pass
 """
@@ -25,7 +27,7 @@ def later(): pass
 class Moment:
     """A loop with one lane, whose request has a task that has not begun."""
 
-    def __init__(self, handle: Callable[..., Any], later: Callable[[], None]) -> None:
+    def __init__(self, handle: Callable[..., Any], later: types.FunctionType) -> None:
         self.loop = ControlledLoop(["alice"])
         self.alice = self.loop.lanes["alice"]
         self.later = later
@@ -52,6 +54,12 @@ def cancelled_and_taken_back(moment: Moment) -> None:
     moment.task.uncancel()  # which does not say that it will not be, before Python 3.13
 
 
+def members_have_come_and_gone(moment: Moment) -> None:
+    members = moment.later.__globals__["members"]
+    members.update(range(100, 200))
+    members.difference_update(range(100, 200))  # their places in the table stay, and order those that come later
+
+
 def due_in(seconds: float) -> Callable[[Moment], None]:
     return lambda moment: moment.context.run(moment.loop.call_later, seconds, moment.later)
 
@@ -59,6 +67,7 @@ def due_in(seconds: float) -> Callable[[Moment], None]:
 PAIRS: dict[str, tuple[Callable[[Moment], None], Callable[[Moment], None]]] = {
     "how many tasks a lane has made": (nothing, a_task_more),
     "how many tasks nobody has made": (nothing, a_background_task_more),
+    "the table of a set that holds what it held": (nothing, members_have_come_and_gone),
     "when a timer is due": (due_in(1.0), due_in(2.0)),
 }
 if sys.version_info < (3, 13):
