@@ -166,7 +166,7 @@ def test_whatever_is_wished_no_key_means_two_things_afterwards(wished: dict[str,
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_key_of_ones_own_works_and_the_help_says_so(tmp_path: Path, size: tuple[int, int]) -> None:
-    write('[keys]\nreplay = "R"\nhelp = "f1"\nswitch-back = "w"\nfly = "z"\n')
+    write('[keys]\nreplay = "R"\nhelp = "f1"\nswitch-back = "W"\nfly = "z"\n')
     app = CrosslaneApp(session(tmp_path, StandIn(result())))
     async with app.run_test(size=size) as pilot:
         (said,) = await at_rest(app, pilot)
@@ -178,7 +178,7 @@ async def test_a_key_of_ones_own_works_and_the_help_says_so(tmp_path: Path, size
         await pilot.press("escape", "f1")
         assert isinstance(app.screen, HelpScreen)
         told = {meaning: key for _, keys in app.screen._sections for key, meaning in keys}
-        assert (told["Replay"], told["Help"], told["Switch back"]) == ("R", "f1", "w")
+        assert (told["Replay"], told["Help"], told["Switch back"]) == ("R", "f1", "W")
 
 
 async def test_without_keys_of_ones_own_no_screen_is_imported_for_them(
