@@ -13,6 +13,11 @@ from crosslane.replay.report import Result
 from crosslane.replay.trace.model import Exchange, Request
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job
+from hypothesis import HealthCheck, settings
+
+# How fast a machine is, is nothing that a test can be about.
+settings.register_profile("crosslane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("crosslane")
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_traces"
