@@ -48,6 +48,7 @@ _COMMANDS = (
     ("Run before", "Shows the run again that was in the lanes before", "before"),
     ("Breakpoints", "On a line, an await, a request or a value", "breakpoints"),
     ("Continue", "To the next row that a breakpoint hits", "continue(1)"),
+    ("Search the lanes", "A text in the rows that are shown; n and N go on, esc ends it", "search"),
     ("Next crossing", "Moves the cursor", "crossing(1)"),
 )
 

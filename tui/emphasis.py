@@ -75,14 +75,20 @@ class Emphasis:
                 if found:
                     spans += (Span(start, end, "evidence") for start, end in found)
                     remark = remark or f"‹{safe(foreign.owner, 20)}›"
-        if self.query:
-            spans += (Span(start, end, "match") for start, end in _find(self.query, text))
+        spans += self.found(text)
         mark = self.marks.get(row) if self.marks else None
         if mark is not None:
             remark = remark or f"{mark.sign} {mark.than}"
             if mark.sign == "≠":
                 spans.append(_changed(text, mark.text))
         return _apart(spans), remark
+
+    def found(self, text: str) -> list[Span]:
+        """Where what is searched for stands in a text."""
+        return [Span(start, end, "match") for start, end in _find(self.query, text)] if self.query else []
+
+    def matches(self, text: str) -> bool:
+        return bool(self.query) and _pattern(self.query).search(text) is not None
 
 
 PLAIN = Emphasis()

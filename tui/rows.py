@@ -64,7 +64,7 @@ def row(grid: Grid, index: int, columns: Sequence[int], width: int, emphasis: Em
         return [step, *_with_line(grid, index, columns, width, emphasis)]
     dots = _dots(len(columns), width)
     if own < 0:
-        return [step, Piece(fit(_background(grid, index), len(dots)), "dot", -1)]
+        return [step, *_background(grid, index, len(dots), emphasis)]
     if own not in columns:
         return [step, Piece(dots, "dot", -1)]
     start = columns.index(own) * (width + GAP)
@@ -81,18 +81,29 @@ def _dots(count: int, width: int) -> str:
     return (" " * GAP).join([_DOT.ljust(width)] * count)
 
 
-def _background(grid: Grid, index: int) -> str:
+def row_text(grid: Grid, index: int, emphasis: Emphasis = PLAIN) -> str:
+    """What a row says, however much of it there is room for."""
     event = grid.events[index]
-    return f"{_DOT} {safe(event.lane, 30)}: {cell(event)}"
+    if grid.columns[index] < 0:
+        return f"{_DOT} {safe(event.lane, 30)}: {cell(event)}"
+    if index != grid.sink_row:
+        return cell(event)
+    text, evidence = cell(event, True), safe(emphasis.evidence)
+    if evidence and evidence not in text:  # in a header, or split over the parts of a stream
+        text = f"{text[:2]}{evidence}  in {safe(grid.sink_path)}"
+    return text
+
+
+def _background(grid: Grid, index: int, width: int, emphasis: Emphasis) -> list[Piece]:
+    text = row_text(grid, index)
+    return _emphasised(text, width, -1, "dot", emphasis.found(text))
 
 
 def _cell(grid: Grid, index: int, width: int, emphasis: Emphasis) -> list[Piece]:
     event, column = grid.events[index], grid.columns[index]
     crossed = index == grid.sink_row
-    text = cell(event, crossed)
+    text = row_text(grid, index, emphasis)
     evidence = safe(emphasis.evidence) if crossed else ""
-    if evidence and evidence not in text:  # in a header, or split over the parts of a stream
-        text = f"{text[:2]}{evidence}  in {safe(grid.sink_path)}"
     spans, remark = emphasis.spans(index, event, text)
     at = text.find(evidence) if evidence else -1
     if at >= 0 and not any(span.start <= at < span.end and span.role == "evidence" for span in spans):
@@ -133,7 +144,7 @@ def _with_line(grid: Grid, index: int, columns: Sequence[int], width: int, empha
         elif low < place < bend and reaches:
             pieces.append(Piece(_named(grid, index, width), "line", column))
         elif own < 0 and not place:
-            pieces.append(Piece(fit(_background(grid, index), width), "dot", column))
+            pieces += _background(grid, index, width, emphasis)
         else:
             pieces.append(Piece(fit(_DOT, width), "dot", column))
     return pieces
@@ -173,14 +184,18 @@ def _end(grid: Grid, index: int, column: int, width: int, emphasis: Emphasis, lo
         rest = f" ━▶ {other}" if index == start else f" ◀━ {other}"
         rest = cut(rest, max(4, width // 2))
         text = cut(text if index == start else arrives, width - cell_len(rest))
-        return [Piece(text, "cell", column), Piece(fit(rest, width - cell_len(text)), "line", column)]
+        return [*_searched(text, column, emphasis), Piece(fit(rest, width - cell_len(text)), "line", column)]
     if index == start and forward:
         text = cut(text, width - 2) + " "
-        return [Piece(text, "cell", column), Piece("━" * (width - cell_len(text)), "line", column)]
+        return [*_searched(text, column, emphasis), Piece("━" * (width - cell_len(text)), "line", column)]
     if index == end and not forward:
         text = cut(text, width - 3) + " "
-        return [Piece(text, "cell", column), Piece("◀".ljust(width - cell_len(text), "━"), "line", column)]
-    return [Piece(fit(arrives if index == end else text, width), "cell", column)]
+        return [*_searched(text, column, emphasis), Piece("◀".ljust(width - cell_len(text), "━"), "line", column)]
+    return _searched(fit(arrives if index == end else text, width), column, emphasis)
+
+
+def _searched(text: str, column: int, emphasis: Emphasis) -> list[Piece]:
+    return _emphasised(text, cell_len(text), column, "cell", emphasis.found(text))
 
 
 # ---- text of a certain width

@@ -27,6 +27,7 @@ from ..tried import Tried, TriedRuns
 from ..views import View, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
+from ..widgets.lanes_panel import LanesPanel
 from ..widgets.source import SourcePanel
 from . import on_finding
 
@@ -76,6 +77,7 @@ class MainScreen(Screen[None]):
             Binding("o", "edit", "Edit the source", show=False),
             Binding("w", "watch", "Watch"),
             Binding("e", "export", "Export"),
+            Binding("slash", "search", "Search", show=False),
             Binding("y", "copy", "Copy", show=False),
             Binding("P", "pause", "Pause", show=False),
             Binding("x", "cancel", "Stop", show=False),
@@ -111,7 +113,7 @@ class MainScreen(Screen[None]):
         yield Static(id="title")
         yield Static(id="watch")
         with Horizontal(id="body"):
-            yield LanesView()
+            yield LanesPanel()
             with Vertical(id="side"):
                 yield FindingPanel(id="finding")
                 yield SourcePanel(self.session.options.cwd)
@@ -335,7 +337,11 @@ class MainScreen(Screen[None]):
         return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]
 
     def action_crossing(self, by: int) -> None:
-        """To the crossing of the next finding; with one finding, back to its crossing."""
+        """To the crossing of the next finding, or back to that of the only one; in a search, to its next match."""
+        search = self.query_one(LanesPanel)
+        if search.active:
+            search.next(by)
+            return
         if self.result is None or not self.result.findings:
             self.notify("no crossing was found")
             return
@@ -527,8 +533,13 @@ class MainScreen(Screen[None]):
         else:
             self.notify("nothing is running")
 
+    def action_search(self) -> None:
+        self.query_one(LanesPanel).ask()
+
     async def action_back(self) -> None:
-        if self.has_class("-drawer") and self.has_class("-narrow"):
+        if self.query_one(LanesPanel).active:
+            self.query_one(LanesPanel).end()
+        elif self.has_class("-drawer") and self.has_class("-narrow"):
             self.remove_class("-drawer")
         elif self._busy:
             await self._runner.cancel()

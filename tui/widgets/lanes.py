@@ -6,6 +6,7 @@ Nothing is rendered that is not visible. A row's strip is kept until the grid, t
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -94,15 +95,28 @@ class LanesView(ScrollView, can_focus=True):
         self._strips: LRUCache[tuple[int, int, int, int], Strip] = LRUCache(2_000)
 
     def show(self, grid: Grid, emphasis: Emphasis, cursor: int) -> None:
-        """Show another grid, with the cursor on a row of it."""
-        self._grid, self._emphasis, self._selected = grid, emphasis, -1
+        """Show another grid, with the cursor on a row of it. What is searched for stays."""
+        self._grid, self._selected = grid, -1
+        self._emphasis = replace(emphasis, query=self._emphasis.query)
         self.set_reactive(LanesView.cursor, -1)
         self.first_lane = 0
         self._arrange()
         cursor = max(0, min(cursor, len(grid.events) - 1))
         if self._rows and cursor != grid.sink_row:  # the crossing is shown whatever is hidden; other rows need not be
-            cursor = self._rows[min(self._place(cursor), len(self._rows) - 1)]
+            cursor = self._rows[min(self.place_of(cursor), len(self._rows) - 1)]
         self.cursor = cursor
+
+    @property
+    def searched(self) -> tuple[Grid, Sequence[int], Emphasis] | None:
+        """What a search goes through: the grid, the rows of it that are shown, and what is looked for."""
+        return None if self._grid is None else (self._grid, self._rows, self._emphasis)
+
+    def search(self, query: str) -> None:
+        """Highlight a text wherever it stands, or nothing any more."""
+        if query != self._emphasis.query:
+            self._emphasis = replace(self._emphasis, query=query)
+            self._strips.clear()
+            self.refresh()
 
     def _arrange(self) -> None:
         """Lay out what the arrangement asks for, with the cursor on the same row, or the next one that is shown."""
@@ -114,7 +128,7 @@ class LanesView(ScrollView, can_focus=True):
         self._strips.clear()
         self.virtual_size = Size(1, len(self._rows) + 1)
         if self.cursor >= 0 and self._rows:
-            row = self._rows[min(self._place(self.cursor), len(self._rows) - 1)]
+            row = self._rows[min(self.place_of(self.cursor), len(self._rows) - 1)]
             self.set_reactive(LanesView.cursor, -1)
             self.cursor = row
         self.refresh()
@@ -166,7 +180,7 @@ class LanesView(ScrollView, can_focus=True):
             return self._selected
         return self._grid.columns[self.cursor] if self._grid is not None and self.cursor >= 0 else -1
 
-    def _place(self, row: int) -> int:
+    def place_of(self, row: int) -> int:
         """Where a row stands among those that are shown; for one that is hidden, the next one's."""
         return row if isinstance(self._rows, range) else bisect_left(self._rows, row)
 
@@ -177,7 +191,7 @@ class LanesView(ScrollView, can_focus=True):
     def watch_cursor(self, old: int, new: int) -> None:
         if new < 0 or self._grid is None:
             return
-        place = self._place(new)
+        place = self.place_of(new)
         if place >= len(self._rows) or self._rows[place] != new:  # where something else led is never hidden
             self.arrangement = self.arrangement.show_all()
             self._arrange()
@@ -188,7 +202,7 @@ class LanesView(ScrollView, can_focus=True):
         self._bring_lane_into_sight(new)
         if old < 0 or self.lane != lane or self._grid.columns[old] != self.lane:
             self.refresh(Region(0, 0, self.size.width, 1))
-        for line in (self._place(old), place):
+        for line in (self.place_of(old), place):
             y = line - self.scroll_offset.y + 1
             if 0 < y < self.size.height:
                 self.refresh(Region(0, y, self.size.width, 1))
@@ -215,11 +229,11 @@ class LanesView(ScrollView, can_focus=True):
         if self._grid is not None and 0 <= self.cursor < len(self._grid.events):
             self.first_lane = self._within(self.first_lane)
             self._bring_lane_into_sight(self.cursor)
-            self.scroll_to_region(Region(0, self._place(self.cursor), 1, 2), animate=False, force=True)
+            self.scroll_to_region(Region(0, self.place_of(self.cursor), 1, 2), animate=False, force=True)
 
     def action_step(self, by: int) -> None:
         if self._rows:
-            self._go_to_place(self._place(self.cursor) + by)
+            self._go_to_place(self.place_of(self.cursor) + by)
 
     def _go_to_place(self, place: int) -> None:
         self.cursor = self._rows[max(0, min(place, len(self._rows) - 1))]
@@ -246,7 +260,7 @@ class LanesView(ScrollView, can_focus=True):
         """To the next row at which another of the lanes that are shown goes on."""
         if self._grid is None:
             return
-        target = self._grid.switch(self._rows, self._place(self.cursor), by)
+        target = self._grid.switch(self._rows, self.place_of(self.cursor), by)
         if target is not None:
             self.cursor = target
 
