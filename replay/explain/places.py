@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..state.graph import Node, StateGraph
 
 MISSING: Any = object()
-_NAMESPACES = ("namespace", "class", "attributes", "environ")
+_NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 
 
@@ -145,7 +145,8 @@ def changed_places(graph: StateGraph, wide: bool = False, among: Sequence[int] |
             first, looks = graph.first(index) or {}, _looks(node)
             keys = dict.fromkeys(key for each in (first, *looks) for key in each)
             keys = [k for k in keys if any(each.get(k, MISSING) is not first.get(k, MISSING) for each in looks)]
-            places += [_place(index, node, key, wide) for key in keys if not _is_bookkeeping(node, key)]
+            named = [key for key in keys if isinstance(key, str) and not _is_bookkeeping(node, key)]
+            places += [_place(index, node, key, wide) for key in named]
         else:
             places.append(_place(index, node, None, wide))
     return places

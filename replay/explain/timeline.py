@@ -22,7 +22,7 @@ from .looking import Looking
 from .places import MISSING, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import CodeType, FrameType
 
     from ..handler.reply import Reply
@@ -325,6 +325,11 @@ class Uses:
         self._cell = self._attribute if node.form == "cell" else None
         # A default argument goes by the name of its parameter: `handle(history=…)`.
         self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None
+        # What stands in a container is asked for by its key: `app["state"]`, `request.app["state"]`.
+        container, self._item = _as_item(node.name) if carrier.key is None else ("", None)
+        self._container = container.rpartition(".")[2]
+        held_in = {id(n.target): n.target for n in graph.nodes if n.name == container} if self._item else {}
+        self._containers: dict[int, Any] = held_in
         self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
 
     def on_line(self, frame: FrameType) -> str:
@@ -335,7 +340,23 @@ class Uses:
         found = {self._match(how, name, frame) for how, name in lines.get(frame.f_lineno, ())}
         if ("constant", self._attribute) in lines.get(frame.f_lineno, ()) and self._asks_by_text(frame, lines):
             return "name"
+        if self._item is not None and self._asks_by_key(frame, lines.get(frame.f_lineno, ())):
+            return "name"
         return "name" if "name" in found else "alias" if "alias" in found else ""
+
+    def _asks_by_key(self, frame: FrameType, used: Iterable[tuple[str, str]]) -> bool:
+        """Whether the line names both the container and, as a text or by a variable that is it, the key."""
+        container = key = False
+        for how, name in used:
+            if how == "constant":
+                key = key or name == self._item
+            elif how == "attribute":
+                container = container or name == self._container
+            else:
+                value = (frame.f_globals if how == "global" else frame.f_locals).get(name)
+                key = key or (type(value) is str and value == self._item)
+                container = container or id(value) in self._containers
+        return container and key
 
     def _asks_by_text(self, frame: FrameType, lines: dict[int, list[tuple[str, str]]]) -> bool:
         return any(how == "global" and name in _BY_TEXT for how, name in lines[frame.f_lineno])
@@ -359,6 +380,14 @@ class Uses:
 
     def _is_object(self, value: Any) -> bool:
         return self._object is not MISSING and value is self._object
+
+
+def _as_item(name: str) -> tuple[str, str | None]:
+    """A name that ends with a text as key, `app.store['a']`, taken apart; else no key."""
+    container, begin, key = name.rpartition("['")
+    if not begin or not key.endswith("']") or "\\" in key or "'" in key[:-2]:
+        return "", None
+    return container, key[:-2]
 
 
 _OPERATIONS = {

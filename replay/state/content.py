@@ -32,6 +32,11 @@ FOREIGN_FORMS = {
     ("multidict", "CIMultiDict"): "multidict",
     ("frozenlist", "FrozenList"): "frozenlist",
 }
+# Where an object of a library keeps what its users hand to it: by class, the attribute with the dict, and its form.
+DRAWERS = {
+    ("starlette", "State"): ("_state", "names"),
+    ("aiohttp", "Application"): ("_state", "dict"),
+}
 LARGEST_FILE = 4_000_000
 _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
@@ -47,7 +52,7 @@ def read(form: str, target: Any) -> Any:
             return {k: v for k, v in members.items() if k not in _CLASS_INTERNALS}
         case "attributes":
             return _attributes(target)
-        case "dict":
+        case "dict" | "names":
             return dict.copy(target)
         case "ordered":
             return dict(OrderedDict.items(target))
@@ -94,7 +99,7 @@ def write(form: str, target: Any, content: Any) -> None:
             _assign_class(target, content)
         case "attributes":
             _assign_attributes(target, content)
-        case "dict":
+        case "dict" | "names":
             dict.clear(target)
             dict.update(target, content)
         case "ordered":
@@ -212,13 +217,22 @@ def _same_pair(one: Any, other: Any) -> bool:
 
 def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
     """The members of a builtin container with the text that goes between the brackets of their name."""
-    if form in ("dict", "ordered"):
+    if form in ("dict", "ordered", "names"):
         for key, value in dict.items(target):
             yield (repr(key) if type(key) in (str, int, bool, float) else f"<{type(key).__name__}>"), value
     elif form in ("list", "deque", "set"):
         base: Any = {"list": list, "deque": deque, "set": set}[form]
         for index, value in enumerate(base.__iter__(target)):
             yield str(index), value
+
+
+def drawer(cls: type) -> tuple[str, str] | None:
+    """The attribute in which instances keep what is their user's, and its form; see `DRAWERS`."""
+    for base in type.__dict__["__mro__"].__get__(cls):
+        module: Any = base.__module__
+        if isinstance(module, str) and (found := DRAWERS.get((module.partition(".")[0], base.__name__))):
+            return found
+    return None
 
 
 def has_slots(cls: type) -> bool:

@@ -348,6 +348,8 @@ class StateGraph:
         known = cls is object
         if cls.__module__ not in self._user_modules and _top(cls) not in sys.stdlib_module_names:
             self._library = _top(cls)  # its insides are the library's affair, though the user's name leads there
+        elif cls.__module__ in self._user_modules:
+            self._library = ""  # and these the user's, though a library's object leads there
         for base, form in content.BUILTIN_FORMS:
             if isinstance(value, base):
                 known = True
@@ -364,14 +366,30 @@ class StateGraph:
             known = True
             self._add(name, kind, "attributes", value, owner, file)
             inner = "instance attribute" if cls is not threading.local else "thread-local"
+            drawer = content.drawer(cls)
             for key, item in (attributes or {}).items():
-                self._later(item, f"{name}.{key}", inner, owner, file)
+                if drawer is not None and drawer[0] == key and type(item) is dict:
+                    self._drawer(item, drawer[1], name, owner, file)
+                else:
+                    self._later(item, f"{name}.{key}", inner, owner, file)
         if cls.__module__ in self._user_modules:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
         if not known and self._users:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")
+
+    def _drawer(self, held: dict[Any, Any], form: str, name: str, owner: str, file: str) -> None:
+        """What a library's object keeps for the user goes by its name: `app.state.service`, `app['service']`."""
+        if id(held) in self._seen:
+            return
+        self._seen[id(held)] = held
+        before, self._library = self._library, ""
+        self._add(name, "instance attribute", form, held, owner, file)
+        for key, item in content.members(form, held):
+            inner = f"{name}.{key[1:-1]}" if form == "names" else f"{name}[{key}]"
+            self._later(item, inner, "instance attribute", owner, file)
+        self._library = before
 
     def _class(self, cls: type, file: str) -> None:
         module = sys.modules.get(cls.__module__)

@@ -2,10 +2,14 @@
 
 An audit hook (PEP 578) sees these whatever library they come through. It only watches; it cannot be removed again, so
 it asks first whether an execution is under way.
+
+A file that `tempfile` makes is new and has a name of its own each time: no execution finds what another left in it. It
+is deleted at the end where the program has not done so. Moved to a name that lasts, it is noticed there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -27,7 +31,9 @@ _WATCHED = {
     "os.fork": "process forked",
     "sqlite3.connect": "database opened",
 }
+_MOVES = frozenset({"os.rename", "os.link"})
 _MOST_FILES = 100
+_MOST_TEMPORARY = 10_000
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
@@ -42,6 +48,7 @@ class Escapes:
         self._files = files
         self._seen: list[str] = []
         self.files: dict[str, bytes | None] = {}
+        self._temporary: set[str] = set()
         self.active = False
 
     def install(self) -> None:
@@ -55,7 +62,7 @@ class Escapes:
     def _kept(self, path: str) -> bool:
         """Whether the file is one that is put back after the execution, and so does not leave control."""
         path = os.path.abspath(path)
-        if path in self.files:
+        if path in self.files or path in self._temporary or os.path.dirname(path) in self._temporary:
             return True
         if len(self.files) >= _MOST_FILES or (os.path.exists(path) and not os.path.isfile(path)):
             return False
@@ -77,6 +84,10 @@ class Escapes:
         self.active = False
         for path, first in self.files.items():
             content.write_file(path, first)
+        for path in self._temporary:
+            with contextlib.suppress(OSError):
+                os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
+        self._temporary.clear()
         return self._seen
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -84,11 +95,11 @@ class Escapes:
             return
         what = _WATCHED.get(event)
         if what is None:
-            if event != "open" or not isinstance(arguments[0], str) or not arguments[2] & _WRITES:
+            if event not in {"open", "os.mkdir"} and event not in _MOVES:
                 return
-            if self._kept(arguments[0]):
+            what = self._written(event, arguments, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+            if what is None:
                 return
-            what = f"file opened for writing ({os.path.basename(arguments[0])})"
         if what == "sqlite3.connect" and arguments and arguments[0] == ":memory:":
             return
         self.active = False  # finding the place raises audit events of its own
@@ -96,6 +107,39 @@ class Escapes:
             self._note(what, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         finally:
             self.active = True
+
+    def _written(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> str | None:
+        """What is said of something written that cannot be put back; None where there is none."""
+        if event in _MOVES:
+            paths = [path for path in arguments[:2] if isinstance(path, str)]
+            # Python keeps its compiled files by moving them into place.
+            if all(path.endswith(".pyc") or self._kept(path) for path in paths[::-1]):
+                return None
+            return "file moved"
+        path = arguments[0]
+        if not isinstance(path, str) or (event == "open" and not arguments[2] & _WRITES):
+            return None
+        if self._made_by_tempfile(path, frame) or event == "os.mkdir" or self._kept(path):
+            return None
+        # Beyond so many, the names are made up anew each time, and tell nothing.
+        many = len(self.files) >= _MOST_FILES and (not os.path.exists(path) or os.path.isfile(path))
+        return (
+            f"more than {_MOST_FILES} files opened for writing, the last"
+            if many
+            else f"file opened for writing ({os.path.basename(path)})"
+        )
+
+    def _made_by_tempfile(self, path: str, frame: FrameType) -> bool:
+        """Whether Python's own `tempfile` makes it now, under a name that was free."""
+        if frame.f_globals.get("__name__") != "tempfile" or frame.f_code.co_filename in self._files:
+            return False
+        path = os.path.abspath(path)
+        # It opens the folder, by way of a function that makes the file there, or for a file without a name.
+        if path not in self._temporary and not os.path.exists(path):
+            if len(self._temporary) >= _MOST_TEMPORARY:
+                return False
+            self._temporary.add(path)
+        return True
 
     def _note(self, what: str, frame: FrameType | None) -> None:
         at = self.place(frame)

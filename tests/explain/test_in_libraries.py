@@ -1,0 +1,100 @@
+"""What the user keeps in an object of a library goes by the user's name for it, and is no affair of the library."""
+
+from __future__ import annotations
+
+import pytest
+from crosslane.replay.trace.model import Exchange, Request
+
+from ..conftest import Bench
+
+STARLETTE = """
+    import asyncio
+    from contextlib import asynccontextmanager
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    class Service:
+        def __init__(self):
+            self.user = None
+
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.service = Service()
+        yield
+
+    async def chat(request):
+        kept = request.app.state.service
+        kept.user = request.query_params["name"]
+        await asyncio.sleep(0.01)
+        return PlainTextResponse("hi " + kept.user)
+
+    app = Starlette(routes=[Route("/chat", chat)], lifespan=lifespan)
+    """
+AIOHTTP = """
+    import asyncio
+    from aiohttp import web
+
+    async def chat(request):
+        request.app["state"]["name"] = request.query["name"]
+        await asyncio.sleep(0.01)
+        answer = request.app["state"]["name"]
+        return web.Response(text="hi " + answer)
+
+    app = web.Application()
+    app["state"] = {}
+    app.router.add_get("/chat", chat)
+    """
+BARE = STARLETTE.replace("kept = request.app.state.service", "kept = request.app.state")
+
+
+def asks(*users: str) -> tuple[Exchange, ...]:
+    return tuple(
+        Exchange(Request(f"r{n}", f"s{n}", user, n, None, {"method": "GET", "path": f"/chat?name={user}-4417"}, n))
+        for n, user in enumerate(users, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("library", "source", "name", "write", "read"),
+    [
+        ("starlette", STARLETTE, "agent.app.state.service.user", "agent.py:19", "agent.py:21"),
+        ("starlette", BARE, "agent.app.state.user", "agent.py:19", "agent.py:21"),
+        ("aiohttp", AIOHTTP, "agent.app['state']", "agent.py:6", "agent.py:8"),
+    ],
+    ids=["an object in the application's state", "a name in the application's state", "an application's mapping"],
+)
+async def test_what_the_user_keeps_in_an_application_goes_by_the_users_name(
+    bench: Bench, library: str, source: str, name: str, write: str, read: str
+) -> None:
+    pytest.importorskip(library)
+    result = await bench.run(source, asks("alice", "bob"), "agent.py:app", switches=1, most_executions=120)
+    crossing = result.report.crossings[0]
+    assert crossing.carrier is not None
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == (name, "instance attribute")
+    assert (crossing.write.at, crossing.read.at) == (write, read)
+    assert "belongs to" not in crossing.fix
+
+
+async def test_a_key_alone_is_no_use_of_the_mapping_that_has_it(bench: Bench) -> None:
+    source = """
+        import asyncio
+        store = {"last": []}
+        other = {"last": "nothing"}
+        async def handle(user, message):
+            kept = store["last"]
+            kept.append(message)
+            await asyncio.sleep(0)
+            first = other["last"]
+            seen = store["last"]
+            return first + " | ".join(seen)
+        """
+    result = await bench.run(source, switches=1, most_executions=120)
+    crossing = result.report.crossings[0]
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.store['last']"
+    rows = [(event.kind, event.at) for event in result.run.events if event.kind in ("read", "write")]
+    assert ("read", "agent.py:10") in rows
+    assert ("read", "agent.py:9") not in rows
