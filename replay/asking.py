@@ -32,7 +32,7 @@ def trace_of(trace: TraceLike) -> Trace:
         return trace
     if isinstance(trace, (str, Path)):
         return load(trace)
-    given: object = trace  # nothing has looked at its type
+    given = cast("object", trace)  # nothing has looked at its type
     if not isinstance(given, Iterable):
         raise TraceError(f"{shortly(given)} is no trace", remedy=_REQUESTS)
     requests = list(cast("Iterable[object]", given))
