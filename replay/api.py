@@ -20,6 +20,7 @@ from .errors import CrosslaneError
 from .export.visible import visible
 from .known_findings import load_baseline, with_known
 from .naming import import_path, spec_of
+from .option_types import refuse_wrong_types
 from .schedule.schedule import Schedule
 from .service.options import ServiceOptions, is_service
 from .settings import load_settings
@@ -182,6 +183,7 @@ async def replay_async(
     trace: TraceLike | None = None, handler: object = None, **options: Unpack[ReplayOptions]
 ) -> Result:
     """`replay` to be awaited."""
+    settled = Settled(trace, handler, options, ReplayOptions)
     schedule, seed = options.get("schedule"), options.get("seed")
     serial, best_effort = options.get("serial", False), options.get("best_effort", False)
     if sum((schedule is not None, seed is not None, serial)) > 1:
@@ -190,7 +192,6 @@ async def replay_async(
         schedule = Schedule(tuple(schedule))
     if schedule is not None and best_effort:
         schedule = Schedule(schedule.names, schedule.faults)
-    settled = Settled(trace, handler, options, ReplayOptions)
     in_turn = serial or options.get("concurrency") == 1
     job = settled.job(
         "replay",
@@ -219,6 +220,7 @@ class Settled:
         # The types name them, but nothing looks at types when a program runs.
         for name in options.keys() - known.__optional_keys__:
             raise TypeError(f"unknown option {name!r}; known: {', '.join(sorted(known.__optional_keys__))}")
+        refuse_wrong_types(options)
         config = options.get("config")
         cwd = Path(options.get("cwd") or Path.cwd()).absolute()
         settings = load_settings(cwd, None if config is None else Path(config))
@@ -281,12 +283,18 @@ async def _run(job: Job, settled: Settled, options: Options, jobs: int = 1, exec
 
 def now(work: Coroutine[Any, Any, Result]) -> Result:
     """Run to the end, in a thread of its own where an event loop is running in this one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _loop_is_running():
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _refuse_inside_a_worker() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .errors import CrosslaneError, TraceError
+from .option_types import shortly
 from .trace.model import Exchange, Trace
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 TraceLike: TypeAlias = str | Path | Trace | Sequence[Mapping[str, Any]]
 """A path, a loaded trace, or requests as in a trace file: `{"user": "alice", "message": "I am Alice"}`."""
+
+_REQUESTS = 'give a path, or a list of requests such as {"user": "alice", "message": "I am Alice"}'
 
 
 def trace_of(trace: TraceLike) -> Trace:
@@ -29,8 +32,20 @@ def trace_of(trace: TraceLike) -> Trace:
         return trace
     if isinstance(trace, (str, Path)):
         return load(trace)
+    given = cast("object", trace)  # nothing has looked at its type
+    if not isinstance(given, Iterable):
+        raise TraceError(f"{shortly(given)} is no trace", remedy=_REQUESTS)
+    requests = list(cast("Iterable[object]", given))
+    for number, request in enumerate(requests, 1):
+        if not isinstance(request, Mapping):
+            raise TraceError(
+                f"is {shortly(request)}, which is no request", f"request {number} of those given", _REQUESTS
+            )
     try:
-        events = cast("list[dict[str, Any]]", json.loads(json.dumps([dict(request) for request in trace])))
+        events = cast(
+            "list[dict[str, Any]]",
+            json.loads(json.dumps([dict(cast("Mapping[str, Any]", request)) for request in requests])),
+        )
     except (TypeError, ValueError) as error:
         raise TraceError(f"cannot be written as JSON: {error}", "the requests") from None
     made = of_events(events, "requests")
@@ -72,9 +87,7 @@ def handler_or_set(handler: str | None, settings: Settings) -> str:
     if handler is not None:
         return handler
     if settings.handler is None:
-        raise CrosslaneError(
-            "Missing argument 'HANDLER': no handler is given, and none is set", remedy="name one, or run crosslane init"
-        )
+        raise CrosslaneError("no handler is given, and none is set", remedy="name one, or run crosslane init")
     return settings.handler
 
 
@@ -88,7 +101,7 @@ def trace_or_set(trace: TraceLike | None, settings: Settings) -> TraceLike:
         return trace
     if settings.trace is None:
         raise CrosslaneError(
-            "Missing argument 'TRACE': no trace is given, and none is set",
+            "no trace is given, and none is set",
             remedy="name one, or set trace in crosslane.toml or [tool.crosslane]",
         )
     return settings.trace

@@ -10,19 +10,22 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
 from .api import CheckOptions, Settled, now, search
 from .asking import TraceLike
+from .errors import CrosslaneError
 from .export.visible import visible
+from .option_types import refuse_wrong_types, shortly
 
 if TYPE_CHECKING:
     from .report import Finding, Result
 
-Sessions: TypeAlias = TraceLike | Mapping[str, Sequence[str | Mapping[str, Any]]]
-"""A trace, or what each user sends: `{"alice": ["I am Alice"], "bob": ["I am Bob"]}`."""
+Said: TypeAlias = str | Mapping[str, Any]
+Sessions: TypeAlias = TraceLike | Mapping[str, Said | Iterable[Said]]
+"""A trace, or what each user sends: `{"alice": ["I am Alice"], "bob": ["I am Bob"]}`. A text alone is one message."""
 
 DEFAULT_SESSIONS: Mapping[str, Sequence[str]] = {
     "alice": (
@@ -35,6 +38,7 @@ DEFAULT_SESSIONS: Mapping[str, Sequence[str]] = {
     ),
 }
 DEFAULT_BUDGET = "10s"
+_MESSAGES = 'a message is a text or a request, as in {"alice": ["I am Alice", {"message": "and you?"}]}'
 
 
 class NotIsolated(AssertionError):  # noqa: N818 - says what happened
@@ -65,6 +69,7 @@ def assert_isolated(
         CrosslaneError: the handler, the sessions or an option cannot be used.
     """
     __tracebackhide__ = True
+    refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
     settled = _settled(handler, sessions, options)
     return _judged(now(search(settled, options)), settled, allow_inconclusive)
 
@@ -78,6 +83,7 @@ async def assert_isolated_async(
 ) -> Result:
     """`assert_isolated` for asynchronous tests, whose event loop goes on meanwhile."""
     __tracebackhide__ = True
+    refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
     settled = _settled(handler, sessions, options)
     return _judged(await search(settled, options), settled, allow_inconclusive)
 
@@ -88,13 +94,28 @@ def requests_of(sessions: Sessions | None) -> TraceLike:
         sessions = DEFAULT_SESSIONS
     if not isinstance(sessions, Mapping):
         return sessions
+    by_user = {user: _messages(user, said) for user, said in sessions.items()}
     turns: list[Mapping[str, Any]] = []
-    for turn in range(max(map(len, sessions.values()), default=0)):
-        for user, said in sessions.items():
+    for turn in range(max(map(len, by_user.values()), default=0)):
+        for user, said in by_user.items():
             if turn < len(said):
                 line = said[turn]
                 turns.append({"user": user, **({"message": line} if isinstance(line, str) else line)})
     return turns
+
+
+def _messages(user: str, said: object) -> list[Said]:
+    if isinstance(said, (str, Mapping)):
+        return [cast("Said", said)]
+    if not isinstance(said, Iterable) or isinstance(said, (bytes, bytearray)):
+        raise CrosslaneError(f"sends {shortly(said)}, which is no list of messages", f"sessions[{user!r}]", _MESSAGES)
+    messages = list(cast("Iterable[object]", said))
+    for number, message in enumerate(messages, 1):
+        if not isinstance(message, (str, Mapping)):
+            raise CrosslaneError(
+                f"message {number} is {shortly(message)}, which is no message", f"sessions[{user!r}]", _MESSAGES
+            )
+    return cast("list[Said]", messages)
 
 
 def _settled(handler: object, sessions: Sessions | None, options: CheckOptions) -> Settled:

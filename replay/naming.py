@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from .errors import HandlerError
 from .handler.load import locate
+from .option_types import shortly
 
 _REMEDY = "define it at the top level of a module, or give its name as file.py:attribute"
 
@@ -27,6 +28,11 @@ def spec_of(handler: object, cwd: Path) -> str:
     """
     if isinstance(handler, str):
         return handler
+    if not callable(handler):
+        raise HandlerError(
+            f"{shortly(handler)} is no handler",
+            remedy="give a function, a method, an application, or file.py:attribute",
+        )
     module, attribute = _found(handler)
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not os.path.isfile(file):

@@ -40,6 +40,11 @@ class Carrier:
     kind: str
     defined_at: str | None
 
+    @property
+    def kind_in_words(self) -> str:
+        """`a module global`, `an instance attribute`."""
+        return f"{'an' if self.kind[:1] in 'aeiou' else 'a'} {self.kind}"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

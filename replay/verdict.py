@@ -12,6 +12,7 @@ from .report import Coverage, Crossing, Finding, Report, Result, Verdict
 from .run import Run
 from .schedule.execute import run_of
 from .schedule.strategies import Lockstep
+from .trace.lanes import lanes_of
 
 if TYPE_CHECKING:
     from .investigation import Investigation
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _MOST_WARNINGS = 5
+_INTERRUPTED = "interrupted before the search was done"
 
 
 def result_of(investigation: Investigation, job: Job, search: Search, reached: Reached, elapsed_s: float) -> Result:
@@ -64,6 +66,14 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
     return Result(report, run, tuple(findings), solo)
 
 
+def not_begun(job: Job, elapsed_s: float) -> Result:
+    """What a job comes to that was interrupted while the handler was imported."""
+    coverage = Coverage("nothing was executed: interrupted while the handler was imported", None, {}, ())
+    report = Report("inconclusive", _INTERRUPTED, job.trace, job.handler, 0, elapsed_s, coverage, ())
+    lanes = lanes_of((exchange.request for exchange in job.exchanges), job.boundary)
+    return Result(report, Run(tuple(lane.name for lane in lanes), (), (), ()), (), {})
+
+
 def _last_run(investigation: Investigation) -> Run:
     """A clean run to show: lockstep, in which the lanes can be compared row by row."""
     lanes = investigation.lanes
@@ -80,7 +90,7 @@ def _verdict(
     if investigation.stopped:
         return "inconclusive", investigation.stopped
     if reached.interrupted:
-        return "inconclusive", "interrupted before the search was done"
+        return "inconclusive", _INTERRUPTED
     if len(investigation.lanes) == 1:
         (name,) = (lane.name for lane in investigation.lanes)
         return "inconclusive", f"the trace has one lane only ({name}): nobody else's data could cross"

@@ -127,7 +127,9 @@ def _stand_in(crossing: Crossing) -> list[str]:
 def _headline(crossing: Crossing) -> str:
     lines = [f"{crossing.sink.lane} was answered with {crossing.source.lane}'s data: {crossing.sink.evidence}"]
     if crossing.carrier is not None:
-        lines.append(f"through {crossing.carrier.name}, a {crossing.carrier.kind} ({crossing.carrier.defined_at})")
+        lines.append(
+            f"through {crossing.carrier.name}, {crossing.carrier.kind_in_words} ({crossing.carrier.defined_at})"
+        )
     for verb, access in (("written", crossing.write), ("read", crossing.read)):
         if access is not None:
             lines.append(f"{verb} by {access.lane} at {access.at}: {access.code}")

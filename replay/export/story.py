@@ -66,7 +66,7 @@ def facts(crossing: Crossing) -> list[tuple[str, str]]:
     rows = [("seen", f"{crossing.sink.evidence!r} in {crossing.sink.path} of {crossing.sink.request}")]
     if crossing.carrier is not None:
         place = f", {crossing.carrier.defined_at}" if crossing.carrier.defined_at else ""
-        rows.append(("carrier", f"{crossing.carrier.name}, a {crossing.carrier.kind}{place}"))
+        rows.append(("carrier", f"{crossing.carrier.name}, {crossing.carrier.kind_in_words}{place}"))
     for verb, access in (("written", crossing.write), ("read", crossing.read)):
         if access is not None:
             rows.append((verb, f"by {access.lane} at {access.at}: {access.code}"))

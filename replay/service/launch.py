@@ -14,14 +14,19 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..errors import HandlerError
+from ..state.fresh import Interrupted
+from ..worker.job import NO_LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_clock = time.monotonic
+_READY_S = 20.0
 _FIRST_POLL_S = 0.01
 _LONGEST_POLL_S = 0.1
 _TAIL = 4_000
@@ -33,7 +38,8 @@ _TELLING = re.compile(r"error|exception|cannot|refused|denied|failed|no such", r
 class Launched:
     """A service that is started by `command`, in which `{port}` and `{llm_port}` stand for the ports."""
 
-    def __init__(self, command: str, cwd: Path, host: str, port: int, llm_port: int, ready_s: float = 60.0) -> None:
+    def __init__(self, command: str, cwd: Path, host: str, port: int, llm_port: int, ready_s: float) -> None:
+        """`ready_s`: how long it may take to listen."""
         self._command = command
         self._cwd = cwd
         self._host = host
@@ -49,6 +55,7 @@ class Launched:
 
         Raises:
             HandlerError: the command cannot be started, ends, or does not listen in time; or the port is taken.
+            Interrupted: the user asked to stop meanwhile.
         """
         try:
             words = [
@@ -78,20 +85,22 @@ class Launched:
             raise HandlerError(
                 f"cannot start {words[0]!r}: {error.strerror}", "--launch", "is it on the PATH?"
             ) from None
-        waited, pause = 0.0, _FIRST_POLL_S
+        started, pause = _clock(), _FIRST_POLL_S
         while not await self._listens():
             if self._process.poll() is not None:
                 raise HandlerError(f"the service ended before it listened ({self.how_it_ended()})", "--launch")
-            if interrupted() or waited > self._ready_s:
+            if interrupted():
+                self.stop()
+                raise Interrupted
+            if (waited_s := _clock() - started) > self._ready_s:
                 said = self._last_words()
                 self.stop()
                 raise HandlerError(
-                    f"the service does not listen on port {self._port} after {waited:.0f} s{said}",
+                    f"the service does not listen on port {self._port} after {waited_s:.0f} s{said}",
                     "--launch",
-                    "pass it the port: {port} in the command, or the variable PORT",
+                    "pass it the port: {port} in the command, or the variable PORT; if it is only slow, raise --budget",
                 )
             await asyncio.sleep(pause)
-            waited += pause
             pause = min(pause * 1.5, _LONGEST_POLL_S)
         self._pids = _group(self._process.pid)
 
@@ -163,6 +172,11 @@ class Launched:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def ready_s_of(budget_s: float) -> float:
+    """How long a service may take to listen: as long as the search, and some moments at least."""
+    return max(_READY_S, budget_s if budget_s < NO_LIMIT_S else 0.0)
 
 
 def _group(leader: int) -> list[str]:

@@ -86,7 +86,7 @@ class ServiceRunner:
     def _work(self, job: Job, told: Callable[[Progress], None]) -> Result:
         prepared, left_out = _prepared(job)
         target = Target.of(prepared, self._options, self._asked.is_set)
-        target.pause = self._pause
+        target.pause, target.told = self._pause, told
         try:
             target.open()
             for remark in left_out:

@@ -19,9 +19,10 @@ from ..schedule.execute import run_of
 from ..state.files import UserFiles
 from ..trace.sessions import Recorded, Sessions
 from ..upstream.stand_in import MODES, StandIn
+from ..worker.job import Progress
 from .client import Address, address_of
 from .drive import Drive, Limits
-from .launch import Launched, free_port
+from .launch import Launched, free_port, ready_s_of
 from .llm import Held, StubLlm, refused
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Target:
         waited: the same for requests that were not alone, and were silent in no solo run.
         unnamed: calls to the LLM that belonged to nobody.
         profile: see `Drive`.
+        ready_s: how long the service may take to listen. `told` hears that it is waited for.
     """
 
     address: Address
@@ -66,6 +68,8 @@ class Target:
     waited: dict[str, None] = field(default_factory=dict[str, None])
     unnamed: int = 0
     profile: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
+    ready_s: float = 0.0
+    told: Callable[[Progress], None] = lambda _progress: None
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     refusals: dict[str, None] = field(default_factory=dict[str, None])
     fresh: Any = field(default_factory=lambda: SimpleNamespace(forking=True))
@@ -97,6 +101,7 @@ class Target:
         cwd = str(options.cwd)
         answering = mode if mode in MODES else load_function(mode, UserFiles(cwd, (cwd,)))
         target.recorded = Recorded.of(job.exchanges, job.boundary)
+        target.ready_s = ready_s_of(job.budget_s)
         target._answers = StandIn(
             answering,
             lambda _name, _told: None,
@@ -121,7 +126,12 @@ class Target:
         self._loop.run_until_complete(self._llm.start())
         if self.options.launch is not None:
             self._launched = Launched(
-                self.options.launch, self.options.cwd, self.address.host, self.address.port, self._llm.port
+                self.options.launch,
+                self.options.cwd,
+                self.address.host,
+                self.address.port,
+                self._llm.port,
+                self.ready_s,
             )
 
     def close(self) -> None:
@@ -199,6 +209,9 @@ class Target:
         if self._launched is None or (self._started and self.options.keep_state):
             return
         self._launched.stop()
+        if not self._started:
+            phase = f"waiting for the service to listen on port {self.address.port}"
+            self.told(Progress(phase, 0, 0.0, 0))
         await self._launched.start(self.asked)
         self._started = True
 

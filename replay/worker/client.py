@@ -136,6 +136,8 @@ class Worker:
                     if self._cancelled:
                         process.send_signal(signal.SIGINT)
                 if "result" in message:
+                    if message.get("over"):
+                        await self.close()
                     return message["result"]
                 if "error" in message:
                     raise self._error(message["error"])

@@ -1,7 +1,7 @@
 """The worker's side of the pipe: one JSON object a line in, one a line out.
 
 In:  {"do": "run", "job": {…}}
-Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…}} ·
+Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…}}, with {"over": true} if it is the last ·
      {"share": {…}} for other workers to begin, {"await": true} to hear their {"reports": […]} in the next line in ·
      {"error": {"type", "what", "where", "remedy"}} · {"dying": "…"} before the process has to end itself
 
@@ -36,6 +36,7 @@ from ..schedule.memory_net import MemoryNetwork
 from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
 from ..schedule.threads import here
+from ..sharing import Scouted
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
 from ..trace.identity import Claim
@@ -44,6 +45,7 @@ from ..trace.sessions import Recorded
 from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
+from ..verdict import not_begun
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -134,7 +136,12 @@ def main() -> None:
             if program is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
                 began = _clock()
-                program = assemble(job, channel, capture, determinism, interrupt)
+                try:
+                    program = assemble(job, channel, capture, determinism, interrupt)
+                except KeyboardInterrupt:
+                    # Its modules are half imported: the next job is for another process.
+                    channel.send({"result": _not_begun(job, _clock() - began), "over": True})
+                    continue
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
             program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
@@ -160,6 +167,12 @@ def main() -> None:
             channel.send({"error": _internal(error)})
         interrupt.answered()
     os._exit(0)  # threads that the program left behind must not keep the process
+
+
+def _not_begun(job: Job, elapsed_s: float) -> dict[str, Any]:
+    if job.action == "share":
+        return replace(Scouted(), interrupted=True).to_json()
+    return not_begun(job, elapsed_s).to_json()
 
 
 def environment() -> dict[str, Any]:

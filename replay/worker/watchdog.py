@@ -113,6 +113,8 @@ class Watchdog:
         self._stuck_s += TICK_S
         if self._stuck_s < (TICK_S if self._interrupt.asked else self.limit_s):
             return
+        if self._interrupt.asked and self.loop is None:
+            raise KeyboardInterrupt  # while a module is imported, ctrl-c is what it would be without us
         at = self._escapes.place(self._running(frame))
         what = (
             f"did not give control back for {self._stuck_s:.1f} s at {at}" if at else "blocked outside the user's code"

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crosslane.replay import CrosslaneError, check, check_async, load, replay
+from crosslane.replay.api import CheckOptions, ReplayOptions
 from crosslane.replay.budget import budget_of
 from crosslane.replay.errors import HandlerError, SettingsError, TraceError
 from crosslane.replay.naming import spec_of
+from crosslane.replay.option_types import refuse_wrong_types
 from crosslane.replay.worker.job import NO_LIMIT, NO_LIMIT_S
 
 from ..conftest import SAMPLES
@@ -102,6 +105,59 @@ def test_what_cannot_be_imported_by_name_is_refused_in_one_line() -> None:
 def test_requests_that_are_none_are_refused_by_number(requests: list[dict[str, object]], said: str) -> None:
     with pytest.raises(TraceError, match=said):
         check(requests, agents.leaking)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"jobs": "two"}, "the option jobs takes a whole number from 0, not 'two'"),
+        ({"concurrency": 0}, "the option concurrency takes a whole number from 1, not 0"),
+        ({"faults": "no"}, "the option faults takes True or False, not 'no'"),
+        ({"budget": [3]}, "the option budget takes a text such as '30s' or '5000x', or a number of seconds, not [3]"),
+        ({"upstream_call": "app.call"}, "the option upstream_call takes a list of texts, not 'app.call'"),
+        ({"identity": "new"}, "the option identity takes 'recorded' or 'fresh', not 'new'"),
+        ({"cwd": 5}, "the option cwd takes a path, not 5"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_by_name(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(CrosslaneError) as refused:
+        check(TWO, agents.leaking, **options)
+    assert str(refused.value) == said
+
+
+def test_a_schedule_is_no_text_that_falls_into_letters() -> None:
+    with pytest.raises(
+        CrosslaneError, match="the option schedule takes a Schedule or a list of lanes, not 'alice bob'"
+    ):
+        replay(TWO, agents.leaking, schedule="alice bob")
+
+
+def test_every_option_says_what_it_takes() -> None:
+    known = CheckOptions.__optional_keys__ | ReplayOptions.__optional_keys__
+    nothing_takes = object()
+    for name in known:
+        with pytest.raises(CrosslaneError, match=f"the option {name} takes "):
+            refuse_wrong_types({name: nothing_takes})
+
+
+@pytest.mark.parametrize(("trace", "said"), [(5, "5 is no trace"), (["hi", "there"], "is 'hi', which is no request")])
+def test_what_is_no_trace_is_refused_with_what_one_is(trace: Any, said: str) -> None:
+    with pytest.raises(TraceError, match=said) as refused:
+        check(trace, agents.leaking)
+    assert '"message": "I am Alice"' in str(refused.value)
+
+
+def test_an_error_comes_alone_and_not_during_another() -> None:
+    with pytest.raises(HandlerError) as refused:
+        check(TWO, "gone.py:handle")
+    assert refused.value.__context__ is None
+
+
+def test_what_is_no_handler_is_named_by_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(HandlerError, match=r"^5 is no handler; give a function"):
+        check(TWO, 5)
+    with pytest.raises(CrosslaneError, match=r"^no handler is given, and none is set"):
+        check(TWO, None, cwd=tmp_path)
 
 
 def test_a_budget_is_a_text_or_seconds() -> None:

@@ -10,9 +10,10 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from crosslane.replay import NotIsolated, assert_isolated, assert_isolated_async
+from crosslane.replay import CrosslaneError, NotIsolated, assert_isolated, assert_isolated_async
 from crosslane.replay.isolation import requests_of
 
 from ..conftest import ROOT
@@ -155,6 +156,37 @@ def test_sessions_are_told_turn_by_turn() -> None:
         {"user": "alice", "request": {"x": 1}},
     ]
     assert requests_of("t.jsonl") == "t.jsonl"
+
+
+def test_one_message_may_stand_without_a_list_and_a_list_may_be_made_on_the_way() -> None:
+    assert requests_of({"alice": "hi", "bob": (text for text in ("one", "two")), "carol": {"request": {"x": 1}}}) == [
+        {"user": "alice", "message": "hi"},
+        {"user": "bob", "message": "one"},
+        {"user": "carol", "request": {"x": 1}},
+        {"user": "bob", "message": "two"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "said"),
+    [
+        ({"a": [1]}, "sessions['a']: message 1 is 1, which is no message; "),
+        ({"a": ["hi", None]}, "sessions['a']: message 2 is None, which is no message; "),
+        ({"a": 5}, "sessions['a']: sends 5, which is no list of messages; "),
+        (["hi"], "request 1 of those given: is 'hi', which is no request; "),
+    ],
+)
+def test_sessions_that_are_none_are_refused_in_one_line(sessions: Any, said: str) -> None:
+    with pytest.raises(CrosslaneError) as refused:
+        assert_isolated(agents.isolated, sessions)
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+
+
+def test_allowing_the_inconclusive_takes_a_yes_or_a_no() -> None:
+    no: Any = "no"
+    with pytest.raises(CrosslaneError, match="the option allow_inconclusive takes True or False, not 'no'"):
+        assert_isolated(agents.isolated, allow_inconclusive=no)
 
 
 async def test_the_error_carries_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

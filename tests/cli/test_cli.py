@@ -115,7 +115,7 @@ def test_a_schedule_that_was_saved_is_followed_again(crosslane, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check",), "Missing argument"),
+        (("check",), "no trace is given, and none is set"),
         (("check", "nope.jsonl", "a.py:b"), "nope.jsonl: no such file"),
         (("check", BUG[0], "a.py:b"), "no such file"),
         (("check", BUG[0], f"{SAMPLES}/shared_list.py:handle_mesage"), "did you mean 'handle_message'?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import pytest
 from crosslane.replay.errors import CrosslaneError, HandlerError
 from crosslane.replay.report import Report
 from crosslane.replay.schedule.schedule import Schedule
+from crosslane.replay.service.launch import Launched, free_port, ready_s_of
+from crosslane.replay.service.options import ServiceOptions
+from crosslane.replay.service.runner import ServiceRunner
 from crosslane.replay.trace.model import Exchange, Request, Upstream
+from crosslane.replay.worker.job import NO_LIMIT_S, Job
 
 from .services import GLOBAL, IN_PROMPT, LEFTOVER, LOCAL, LOCKED, SLEEPING, TWO, Stand, posts
 
@@ -186,6 +191,36 @@ async def test_a_command_that_ends_or_cannot_start_is_one_line_with_its_last_wor
         await stand.run(launch="no-such-program {port}")
     with pytest.raises(HandlerError, match="cannot be read"):
         await stand.run(launch="python3 'broken.py")
+
+
+NEVER = "import time\nprint('still connecting', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
+
+
+async def test_a_service_that_never_listens_is_waited_for_so_long_and_no_longer(tmp_path: Path) -> None:
+    (tmp_path / "never.py").write_text(NEVER)
+    launched = Launched("python3 never.py {port}", tmp_path, "127.0.0.1", port := free_port(), 0, ready_s=0.5)
+    with pytest.raises(HandlerError, match=rf"does not listen on port {port} after \d+ s.*raise --budget"):
+        await launched.start(lambda: False)
+
+
+async def test_the_wait_for_a_service_is_told_and_can_be_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "never.py").write_text(NEVER)
+    options = ServiceOptions(tmp_path, launch="python3 never.py {port}")
+    told = asyncio.Queue[str]()
+    async with ServiceRunner(options) as runner:
+        job = Job("check", "t", TWO, f"http://127.0.0.1:{(port := free_port())}")
+        running = asyncio.create_task(runner.run(job, lambda progress: told.put_nowait(progress.phase)))
+        while not (phase := await told.get()).startswith("waiting"):
+            pass
+        await runner.cancel()
+        report = (await running).report
+    assert phase == f"waiting for the service to listen on port {port}"
+    assert (report.verdict, report.reason) == ("inconclusive", "interrupted before the search was done")
+
+
+@pytest.mark.parametrize(("budget_s", "ready_s"), [(8.0, 20.0), (90.0, 90.0), (NO_LIMIT_S, 20.0)])
+def test_a_service_may_take_the_budget_to_listen_and_twenty_seconds_at_least(budget_s: float, ready_s: float) -> None:
+    assert ready_s_of(budget_s) == ready_s
 
 
 async def test_a_port_that_is_taken_is_not_fought_for(stand: Stand) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
@@ -163,6 +164,34 @@ async def test_cancelling_a_long_search_keeps_what_was_found(bench: Bench) -> No
         result = await running
     assert result.report.verdict == "contaminated"
     assert "until interrupted" in result.report.coverage.statement
+
+
+@pytest.mark.parametrize("action", ["check", "replay"])
+async def test_an_interrupt_while_the_handler_is_imported_is_no_fault_of_the_handler(bench: Bench, action: Any) -> None:
+    bench.write(
+        """
+        import asyncio, time
+        from pathlib import Path
+        if not Path("imported").exists():
+            Path("imported").touch()
+            while True:
+                time.sleep(0.01)
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            return message
+        """
+    )
+    job = Job(action, "t", TWO_USERS, "agent.py:handle", budget_s=600)
+    async with Worker(WorkerOptions(cwd=bench.folder)) as worker:
+        running = asyncio.create_task(worker.run(job))
+        while not (bench.folder / "imported").exists():
+            await asyncio.wait((running,), timeout=0.02)
+        await worker.cancel()
+        report = (await running).report
+        assert (report.verdict, report.reason) == ("inconclusive", "interrupted before the search was done")
+        assert report.exit_code == 3
+        assert report.coverage.statement == "nothing was executed: interrupted while the handler was imported"
+        assert (await worker.run(job)).report.verdict == "clean", "the next job has a process of its own"
 
 
 async def test_the_budget_ends_a_search_and_the_statement_says_so(bench: Bench) -> None:
