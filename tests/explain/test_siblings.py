@@ -1,8 +1,8 @@
-"""Things that one request makes together heal together; the one is named that the answer was taken from."""
+"""Things that are reached together: made by one request, or handed out in turn. The one is named that carried it."""
 
 from __future__ import annotations
 
-from ..conftest import Bench
+from ..conftest import Bench, turns
 
 QUEUES = """
     import asyncio
@@ -32,3 +32,25 @@ async def test_of_two_queues_made_by_a_request_the_one_that_mixes_the_answers_is
         assert crossing.read is not None
         assert crossing.carrier.name == "agent.answers"
         assert (crossing.write.at, crossing.read.at) == ("agent.py:9", "agent.py:16")
+
+
+async def test_what_an_iterator_hands_out_in_turn_goes_by_the_name_of_the_iterator(bench: Bench) -> None:
+    source = """
+        import asyncio, itertools
+        slots = itertools.cycle([[], []])
+        async def handle(user, message):
+            slot = next(slots)
+            slot.append(message)
+            await asyncio.sleep(0)
+            return str(slot)
+        """
+    users = turns(("s1", "alice", "code ZX-4411"), ("s2", "bob", "code QW-9922"), ("s1", "alice", "card 4417-2093"))
+    result = await bench.run(source, users, switches=1, most_executions=150)
+    assert result.report.crossings
+    for crossing in result.report.crossings:
+        assert crossing.carrier is not None
+        assert crossing.write is not None
+        assert crossing.read is not None
+        assert (crossing.carrier.name, crossing.carrier.defined_at) == ("agent.slots", "agent.py:3")
+        assert (crossing.write.at, crossing.read.at) == ("agent.py:6", "agent.py:8")
+        assert "in turn" in crossing.fix
