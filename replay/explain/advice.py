@@ -16,6 +16,10 @@ _FIXES = {
     "instance attribute": (
         "{name} hangs on an object that all sessions share: make one object a session, or pass the value as an argument"
     ),
+    "member of an iterator": (
+        "{name} hands the same objects to all sessions in turn, whoever asks next: make one for each session, or empty "
+        "what it hands out before it is used again"
+    ),
     "closure cell": "{name} lives in a closure that all requests share: keep it in an object made for each session",
     "functools cache": "key {name} by user or session as well, or do not cache what depends on who asks",
     "ContextVar default": (

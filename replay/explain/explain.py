@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..report import Access, Carrier
@@ -12,6 +13,7 @@ from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
 from .isolate import Isolation, Survey
 from .places import Place
+from .siblings import last_used, made_together
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -71,6 +73,16 @@ def explain(
         execution, run = isolated(program, lanes, strategy(), max_in_flight, places)
         return run if not crosses(execution) and healed(execution) else None
 
+    def named_last(healing: Place, others: Sequence[Place]) -> tuple[Place, int]:
+        """The one of these that the answer was taken from, and how many executions that took."""
+        if not others:
+            return healing, 0
+
+        def look(each: Place) -> Run:
+            return observed(program, lanes, strategy(), max_in_flight, each)
+
+        return last_used(healing, others, look, partial(ends, candidate=candidate)), 1 + len(others)
+
     executions = 0
     place, fixed, remark = None, None, ""
     for suspect in suspects:
@@ -90,6 +102,11 @@ def explain(
                 place, fixed = attempt, run
                 break
         if place is not None:
+            named, looks = named_last(place, made_together(place, changed, made))
+            executions += looks
+            if named != place:
+                place = named
+                break
             if place in made and not wide:
                 below, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
                 inner, tried = _below(below, tried_apart)
@@ -103,7 +120,9 @@ def explain(
             if not crosses(execution):
                 names = ", ".join(p.name for p in held[:4])
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
-                place, fixed = held[0], run
+                place, looks = named_last(held[0], made_together(held[0], changed, made))
+                executions += looks
+                fixed = run
                 break
     if place is None:
         remark = (

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import os
 import threading
 import types
+import warnings
 from collections import OrderedDict, deque
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,7 @@ DRAWERS = {
     ("starlette", "State"): ("_state", "names"),
     ("aiohttp", "Application"): ("_state", "dict"),
 }
+_ITERATORS = (type(iter([])), type(iter(())))
 LARGEST_FILE = 4_000_000
 _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
@@ -224,6 +227,20 @@ def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
         base: Any = {"list": list, "deque": deque, "set": set}[form]
         for index, value in enumerate(base.__iter__(target)):
             yield str(index), value
+
+
+def handed_out(target: Any) -> list[Any]:
+    """What one of Python's iterators over a list or tuple, or a `cycle` of one, gives in turn. It does not move on."""
+    cls = type(target)
+    # Later versions of Python warn of asking a `cycle` this, and then it cannot be told.
+    with warnings.catch_warnings(), contextlib.suppress(TypeError):
+        warnings.simplefilter("ignore")
+        if cls in _ITERATORS:
+            return list(target.__reduce__()[1][0])
+        if cls is itertools.cycle:
+            _, (rest,), (passed, _) = target.__reduce__()
+            return [*passed, *handed_out(rest)]
+    return []
 
 
 def drawer(cls: type) -> tuple[str, str] | None:

@@ -361,6 +361,9 @@ class StateGraph:
         if foreign is not None:
             known = True
             self._add(name, kind, foreign, value, owner, file)
+        for item in content.handed_out(value):
+            # Who asks next gets it: it has no other name.
+            self._later(item, name, "member of an iterator", owner, file)
         attributes = content.read("attributes", value)
         if attributes is not None or content.has_slots(cls):
             known = True
