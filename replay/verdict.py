@@ -41,8 +41,8 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         investigation.findings,
         key=lambda f: (investigation.is_known(f), f.crossing.needs.switches, -len(f.crossing.sink.evidence)),
     )
-    verdict, reason = _verdict(investigation, coverage, reached, findings)
-    others = _verdict(investigation, coverage, reached, investigation.news)
+    verdict, reason = _verdict(investigation, job, coverage, reached, findings)
+    others = _verdict(investigation, job, coverage, reached, investigation.news)
     beside = f"beside what is known, {others[0]}: {others[1]}" if others[0] == "inconclusive" != verdict else ""
     report = Report(
         verdict,
@@ -83,7 +83,7 @@ def _last_run(investigation: Investigation) -> Run:
 
 
 def _verdict(
-    investigation: Investigation, coverage: Coverage, reached: Reached, findings: list[Finding]
+    investigation: Investigation, job: Job, coverage: Coverage, reached: Reached, findings: list[Finding]
 ) -> tuple[Verdict, str]:
     if findings:
         return found_verdict(findings[0].crossing)
@@ -92,8 +92,7 @@ def _verdict(
     if reached.interrupted:
         return "inconclusive", _INTERRUPTED
     if len(investigation.lanes) == 1:
-        (name,) = (lane.name for lane in investigation.lanes)
-        return "inconclusive", f"the trace has one lane only ({name}): nobody else's data could cross"
+        return "inconclusive", one_lane_only(investigation, job)
     if investigation.uncontrolled:
         return "inconclusive", f"control escaped: {'; '.join(list(investigation.uncontrolled)[:3])}"
     failing = failing_alone(investigation)
@@ -137,6 +136,14 @@ def found_verdict(first: Crossing) -> tuple[Verdict, str]:
         "log": f"{first.source.lane}'s data was logged for {first.sink.lane}",
     }.get(first.sink.where, f"{first.sink.lane} was answered with {first.source.lane}'s data")
     return "contaminated", f"{happened}{through}"
+
+
+def one_lane_only(investigation: Investigation, job: Job) -> str:
+    """Why nothing could cross. Another lane may well have been in lines that could not be used."""
+    (name,) = (lane.name for lane in investigation.lanes)
+    lines = "1 line of it was skipped" if job.skipped == 1 else f"{job.skipped} lines of it were skipped"
+    skipped = f"; {lines}, see what is said of the trace" if job.skipped else ""
+    return f"the trace has one lane only ({name}): nobody else's data could cross{skipped}"
 
 
 def failing_alone(investigation: Investigation) -> str:

@@ -59,6 +59,7 @@ class OpenSession:
             upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
             environment=False,
+            skipped=len(self.trace.problems),
         )
         return replace(job, **changes)
 

@@ -48,7 +48,7 @@ class Service(Protocol):
 
     def idle(self, back: Back) -> None: ...
     def gone(self, back: Back) -> None: ...
-    def failed(self, error: str) -> str:
+    def failed(self, what: str) -> str:
         """What to tell a client whose request could not be passed on."""
         ...
 
@@ -234,12 +234,12 @@ class Front(asyncio.Protocol):
             back.transport.pause_reading()
         self._pause(False)
 
-    def unreachable(self, error: str) -> None:
-        """The service cannot be reached, or has broken the connection."""
+    def unreachable(self, error: str, what: str) -> None:
+        """The service cannot be reached, has broken the connection, or speaks no HTTP; `what` tells the client."""
         recording = self.recording
         if recording is None:
             return
-        told = self._service.failed(error)
+        told = self._service.failed(what)
         self._requested()
         if self._answered:
             # Its end cannot be made up, so the client's connection breaks as ours did.
@@ -257,7 +257,7 @@ class Front(asyncio.Protocol):
         self._answered = True
         self._over()
 
-    def lost(self, answering: bool, reused: bool, why: str) -> None:
+    def lost(self, answering: bool, reused: bool, why: str, what: str) -> None:
         """The service's connection has ended in the midst of an exchange."""
         self._back = None
         if self._tunnel is not None:
@@ -271,7 +271,7 @@ class Front(asyncio.Protocol):
             self._repeated = True
             self._send(self._repeatable)
         else:
-            self.unreachable(why)
+            self.unreachable(why, what)
 
     # ---- the response
 

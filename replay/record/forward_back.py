@@ -68,7 +68,7 @@ class Back(asyncio.Protocol):
             else:
                 self._feed(front, b"", data)
         except Malformed as error:
-            self._broken(front, f"{type(error).__name__}: {error}")
+            self._broken(front, error)
 
     def _heads(self, front: Front) -> None:
         while self._body is None:
@@ -136,13 +136,13 @@ class Back(asyncio.Protocol):
                 front.let_go()
             return
         why = type(exc).__name__ if exc is not None else "ServerDisconnectedError"
-        front.lost(self._began, self.used > 1, why)
+        front.lost(self._began, self.used > 1, why, f"ended the connection before the answer was over: {why}")
 
-    def _broken(self, front: Front, why: str) -> None:
+    def _broken(self, front: Front, error: Malformed) -> None:
         self._front = None
         self._service.gone(self)
         self.transport.abort()
-        front.lost(True, False, why)
+        front.lost(True, False, f"{type(error).__name__}: {error}", f"answered with what is no HTTP: {error}")
 
     def pause_writing(self) -> None:
         if self._front is not None:

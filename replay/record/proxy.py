@@ -2,7 +2,7 @@
 
 Bodies pass as they come, in both directions, compressed as they are; server-sent events are never held back. A client
 that goes away is recorded as such and its request upstream is ended. What the service answers, errors too, is passed
-on unchanged; only where it cannot be reached does the proxy answer itself, with 502. Measured against a proxy made of
+on unchanged; only where there is no answer does the proxy answer itself, with 502. Measured against a proxy made of
 aiohttp's server and client: that added 0.5 ms to a request, this one 0.1 ms.
 """
 
@@ -138,9 +138,9 @@ class Proxy:
         with contextlib.suppress(ValueError):
             self._idle.remove(back)
 
-    def failed(self, error: str) -> str:
+    def failed(self, what: str) -> str:
         self.failures += 1
-        return f"crosslane: {self.to} cannot be reached: {error}\n"
+        return f"crosslane: {self.to} {what}\n"
 
     async def _connect(self, front: Front) -> None:
         options: dict[str, Any] = {"ssl": self._context, "server_hostname": self._address[0]} if self._context else {}
@@ -150,7 +150,7 @@ class Proxy:
                     lambda: Back(self), *self._address, **options
                 )
         except (OSError, ValueError) as error:  # also of names and of TLS
-            front.unreachable(type(error).__name__)
+            front.unreachable(type(error).__name__, f"cannot be reached: {type(error).__name__}")
         else:
             front.backed(back)
 

@@ -17,7 +17,7 @@ from ..run import Run
 from ..schedule.execute import run_of
 from ..schedule.strategies import Lockstep
 from ..state.fresh import Interrupted
-from ..verdict import failing_alone, found_verdict
+from ..verdict import failing_alone, found_verdict, one_lane_only
 from .outside import FIXES
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def result_of(
             map(_with_fix, investigation.findings), key=lambda f: (investigation.is_known(f), f.crossing.needs.switches)
         )
     )
-    verdict, reason = _verdict(target, investigation, points, escapes, reached, findings)
+    verdict, reason = _verdict(target, investigation, job, points, escapes, reached, findings)
     remarks = [*investigation.warnings, *target.remarks, *_waits(target)]
     report = Report(
         verdict,
@@ -125,6 +125,7 @@ def _escapes(target: Target) -> tuple[str, ...]:
 def _verdict(
     target: Target,
     investigation: Investigation,
+    job: Job,
     points: dict[str, int],
     escapes: tuple[str, ...],
     reached: Reached,
@@ -137,7 +138,7 @@ def _verdict(
     if reached.interrupted:
         return "inconclusive", "interrupted before the search was done"
     if len(investigation.lanes) == 1:
-        return "inconclusive", "the trace has one lane only: nobody else's data could cross"
+        return "inconclusive", one_lane_only(investigation, job)
     if (failing := failing_alone(investigation)) != "":
         return "inconclusive", failing
     if escapes:

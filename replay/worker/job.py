@@ -54,6 +54,7 @@ class Job:
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
         found: the crossings that were found before it was shared, by their ids.
+        skipped: how many lines of the trace could not be used, for the verdict to tell.
         reports: what others reported to a worker that died: only this is looked into.
     """
 
@@ -89,6 +90,7 @@ class Job:
     stage: str = ""
     after: Order = ()
     found: tuple[str, ...] = ()
+    skipped: int = 0
     reports: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:

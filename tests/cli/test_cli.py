@@ -112,6 +112,19 @@ def test_a_schedule_that_was_saved_is_followed_again(crosslane, tmp_path: Path) 
     assert lockstep.returncode == 0, "a single gather misses it"
 
 
+@pytest.mark.parametrize("command", ["check", "replay"])
+def test_a_lane_that_was_lost_to_skipped_lines_is_told_with_the_verdict(
+    crosslane, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "agent.py").write_text("import asyncio\nasync def handle(message):\n    await asyncio.sleep(0)\n")
+    alice, bob = (f'{{"user": "{user}", "message": "hi"}}\n'.encode() for user in ("alice", "bob"))
+    (tmp_path / "t.jsonl").write_bytes(alice.replace(b"hi", b"\xe9") + bob)
+    done = crosslane(command, "t.jsonl", "agent.py:handle")
+    assert done.returncode == 3
+    reason = " ".join(done.stdout.split())
+    assert "one lane only (bob): nobody else's data could cross; 1 line of it was skipped" in reason
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

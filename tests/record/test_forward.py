@@ -72,8 +72,8 @@ class Between:
     def left(self, front: Front) -> None: ...
     def gone(self, back: Back) -> None: ...
 
-    def failed(self, error: str) -> str:
-        return f"failed: {error}"
+    def failed(self, what: str) -> str:
+        return f"failed: {what}"
 
     def idle(self, back: Back) -> None:
         self.pool.append(back)

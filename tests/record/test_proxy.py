@@ -145,6 +145,30 @@ async def test_a_service_that_is_not_there_is_answered_with_502_and_recorded_as_
     assert (response.status, response.end) == (502, "error")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "answered with what is no HTTP: "),
+        (b"", "ended the connection before the answer was over: ServerDisconnectedError"),
+    ],
+)
+async def test_a_service_that_answers_with_no_answer_is_not_told_as_unreachable(trace: Path, said: bytes, told: str):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    recorder = Recorder(trace)
+    to = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, Proxy(to, recorder) as proxy, aiohttp.ClientSession() as client:
+        async with client.get(f"http://127.0.0.1:{proxy.port}/x") as answer:
+            assert answer.status == 502
+            assert (await answer.text()).startswith(f"crosslane: {to} {told}")
+    recorder.close()
+    assert load(trace).exchanges[0].response.end == "error"
+
+
 async def test_a_service_that_dies_in_the_middle_breaks_the_client_the_same_way(trace: Path):
     async def dies(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})

@@ -80,6 +80,7 @@ def check(
         upstream=settings.upstream,
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
+        skipped=len(loaded.problems),
         faults=faults,
         variants=variants,
         known=known.fingerprints if known is not None else (),
