@@ -58,6 +58,10 @@ def locate(spec: str, cwd: str) -> Location:
     """
     if spec.startswith(("http://", "https://")):
         raise HandlerError("is a running service, and has nothing to import", spec, f"crosslane open TRACE {spec}")
+    if not spec:
+        raise HandlerError("the name of the handler is empty", remedy="write it like file.py:attribute")
+    if os.path.isdir(os.path.join(cwd, os.path.expanduser(spec))):
+        raise HandlerError("is a directory, and no handler", spec, "name a file in it, as in agent.py:handle_message")
     place, colon, attribute = spec.rpartition(":")
     if not colon or not place or not attribute or "/" in attribute or os.sep in attribute:
         raise HandlerError(
@@ -68,6 +72,8 @@ def locate(spec: str, cwd: str) -> Location:
     if not place.endswith(".py") and os.sep not in place:
         return Location(None, place, attribute, factory, cwd)
     file = os.path.realpath(os.path.join(cwd, os.path.expanduser(place)))
+    if os.path.isdir(file):
+        raise HandlerError("is a directory, and no handler", place, "name a file in it, as in agent.py:handle_message")
     if not os.path.isfile(file):
         raise HandlerError("no such file", os.path.join(cwd, place), _files_nearby(file))
     # As Python itself would import it: a file inside packages keeps its dotted name.

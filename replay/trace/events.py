@@ -32,6 +32,8 @@ def parts(path: Path) -> list[Path]:
     Raises:
         TraceError: there is nothing at that path, or it is a folder.
     """
+    if str(path) == ".":  # which is also what an empty text comes to
+        raise TraceError("no trace is named: this is the current directory, or nothing", "", "name a trace file")
     if path.is_dir():
         raise TraceError("is a directory", str(path), "name the trace file in it, such as trace.jsonl")
     stem = re.sub(r"\.jsonl(\.gz|\.zst)?$", "", path.name)

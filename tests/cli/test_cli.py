@@ -130,6 +130,8 @@ def test_a_lane_that_was_lost_to_skipped_lines_is_told_with_the_verdict(
     [
         (("check",), "no trace is given, and none is set"),
         (("check", "nope.jsonl", "a.py:b"), "nope.jsonl: no such file"),
+        (("check", "", BUG[1]), "crosslane: no trace is named: this is the current directory, or nothing; name a"),
+        (("check", BUG[0], ""), "crosslane: the name of the handler is empty"),
         (("check", BUG[0], "a.py:b"), "no such file"),
         (("check", BUG[0], f"{SAMPLES}/shared_list.py:handle_mesage"), "did you mean 'handle_message'?"),
         (("check", *BUG, "--budget", "soon"), "cannot read the budget 'soon'"),

@@ -66,6 +66,19 @@ def test_a_spec_that_names_no_attribute_is_refused(spec: str, tmp_path: Any) -> 
         locate(spec, str(tmp_path))
 
 
+@pytest.mark.parametrize("spec", ["agents", "agents/", "./agents:handle"])
+def test_a_directory_is_told_as_one_and_not_given_an_attribute(spec: str, tmp_path: Any) -> None:
+    (tmp_path / "agents").mkdir()
+    with pytest.raises(HandlerError, match=r"is a directory, and no handler; name a file in it") as raised:
+        locate(spec, str(tmp_path))
+    assert "try" not in str(raised.value)
+
+
+def test_an_empty_spec_is_told_as_empty(tmp_path: Any) -> None:
+    with pytest.raises(HandlerError, match=r"^the name of the handler is empty; write it like file\.py:attribute$"):
+        locate("", str(tmp_path))
+
+
 WORKING = "async def handle(message):\n    return message\n"
 
 
