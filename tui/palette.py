@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from rich.style import Style
 
 # Found by a search for colours that stay apart for the common colour blindnesses, from each other and from the accent,
@@ -13,6 +15,7 @@ LIGHT_LANES = ("#3d3eff", "#0a595d", "#7552a1", "#6b0000", "#083549", "#60039b")
 LIGHT_ACCENT = "#b51306"
 
 
+@lru_cache(maxsize=4_096)
 def style_of(role: str, column: int) -> Style:
     """The style of a piece of a row; see `rows.Piece`."""
     match role:

@@ -90,7 +90,7 @@ def row_text(grid: Grid, index: int, emphasis: Emphasis = PLAIN) -> str:
         return cell(event)
     text, evidence = cell(event, True), safe(emphasis.evidence)
     if evidence and evidence not in text:  # in a header, or split over the parts of a stream
-        text = f"{text[:2]}{evidence}  in {safe(grid.sink_path)}"
+        text = f"{text[:2]}{evidence}  in {safe(grid.sink_path, 200)}"
     return text
 
 

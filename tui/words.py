@@ -43,7 +43,7 @@ def headline(crossing: Crossing) -> str:
 
 def short_name(name: str) -> str:
     """The last part of a carrier's name, for a narrow cell."""
-    return safe(name.rpartition(".")[2] if not name.endswith(")") else name)
+    return safe(name.rpartition(".")[2] if not name.endswith(")") else name, 200)
 
 
 def cell(event: Event, crossed: bool = False) -> str:

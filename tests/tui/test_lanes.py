@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from crosslane.replay.report import Finding
 from crosslane.replay.run import Event, Run
+from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.emphasis import PLAIN, Emphasis
 from crosslane.tui.grid import Grid, lay_out
+from crosslane.tui.themes import THEMES
 from crosslane.tui.widgets.lanes import LanesView
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
+from textual.color import Color
 from textual.pilot import Pilot
 
-from .stand_ins import result, screen_text
+from .stand_ins import StandIn, result, screen_text, session, settle
+from .test_palette import contrast
 
 SIZES = [(80, 24), (160, 45)]
 
@@ -180,6 +185,27 @@ async def test_a_crossing_in_a_hidden_lane_is_shown_when_it_is_asked_for() -> No
         lanes.cursor = lanes._grid.sink_row
         await pilot.pause()
         assert "bob" in headings(pilot)
+
+
+async def test_in_every_theme_the_crossing_under_the_cursor_is_nearly_as_legible_as_elsewhere(tmp_path: Path) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(result())))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(app, pilot)
+        for theme in (*(own.name for own in THEMES), "textual-dark", "textual-light", "nord", "dracula", "ansi-dark"):
+            app.theme = theme
+            await pilot.pause()
+            assert any("▌" in line and "✗" in line for line in lines(pilot)), (
+                "the bar marks the row whatever the colours"
+            )
+            strip = next(strip for strip in app.screen._compositor.render_strips() if "✗ You" in strip.text)
+            style = next(segment.style for segment in strip if "✗ You" in segment.text)
+            page = app.screen.query_one(LanesView).background_colors[1]
+            assert style is not None
+            if page.ansi is not None or style.color is None or style.bgcolor is None or style.bgcolor.is_default:
+                continue  # the terminal's own colours
+            front, back = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+            assert contrast(front, back) >= 0.75 * contrast(front, page), theme
+            assert back != page, theme
 
 
 @pytest.mark.parametrize("size", SIZES)

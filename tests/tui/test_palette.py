@@ -81,8 +81,8 @@ def test_the_measure_knows_the_pairs_that_are_confused() -> None:
 
 def backgrounds(theme: Theme) -> list[Color]:
     """What stands behind the lanes: the page, panels, and the cursor's row with and without the focus."""
-    page = Color.parse(theme.background or "")
-    return [page, *(page.blend(Color.parse(theme.primary), part) for part in (0.25, 0.5, 1))]
+    page, panel = Color.parse(theme.background or ""), Color.parse(theme.panel or "")
+    return [page, panel, *(page.blend(Color.parse(theme.foreground or ""), part) for part in (0.04, 0.08))]
 
 
 @pytest.mark.parametrize(("theme", "palette"), [(DARK, (ACCENT, *LANES)), (LIGHT, (LIGHT_ACCENT, *LIGHT_LANES))])

@@ -19,6 +19,7 @@ from crosslane.tui.screens.inspector import Inspector
 from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.session import OpenSession
 from crosslane.tui.widgets.lanes import LanesView
+from crosslane.tui.words import CROSSING, GLYPHS
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
@@ -198,6 +199,18 @@ async def test_the_finding_is_copied_as_text(tmp_path: Path) -> None:
         await pilot.press("y")
         assert "bob was answered with alice's data" in app.clipboard
         assert "carrier  agent.context" in app.clipboard
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_every_sign_of_the_lanes_is_in_the_help(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, StandIn(result()), size) as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        await pilot.press("end")
+        await pilot.pause()
+        legend = "\n".join(screen_text(app))
+        for sign in (*GLYPHS.values(), CROSSING, "⇤", "▸", "≠", "+ not", "−", "━▶", "‹"):
+            assert sign in legend, sign
 
 
 async def test_every_key_is_in_the_help(tmp_path: Path) -> None:

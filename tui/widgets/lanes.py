@@ -148,7 +148,7 @@ class LanesView(ScrollView, can_focus=True):
         index = self._rows[place]
         strip = self._strip(index, width, -1)
         if index == self.cursor:
-            cursor = self.get_component_rich_style("lanes--cursor", partial=True)
+            cursor = self.get_component_rich_style("lanes--cursor")
             return Strip([Segment("▌"), *strip.crop(1)]).apply_style(base + cursor)
         return strip.apply_style(base)
 
@@ -164,7 +164,8 @@ class LanesView(ScrollView, can_focus=True):
             else:
                 pieces = row(self._grid, index, columns, lane, self._emphasis)
             segments = [Segment(piece.text, style_of(piece.role, piece.column)) for piece in pieces]
-            strip = Strip(segments).adjust_cell_length(width)
+            made = STEP_WIDTH + len(columns) * (lane + GAP) - GAP  # as wide as every row is; to measure would cost more
+            strip = Strip(segments, made).adjust_cell_length(width)
             self._strips[key] = strip
         return strip
 
