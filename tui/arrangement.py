@@ -35,7 +35,7 @@ class Arrangement:
         place = {lane: column for column, lane in enumerate(lanes)}
         wanted = set(involved) | self.pinned if self.only_involved and involved else set(lanes)
         shown = tuple(place[lane] for lane in self.sequence(lanes) if lane in wanted and lane not in self.hidden)
-        return shown or tuple(range(len(lanes)))
+        return shown or tuple(place[lane] for lane in self.sequence(lanes))
 
     def pin(self, lane: str) -> Arrangement:
         """Pinned, or no longer."""
