@@ -15,7 +15,7 @@ from crosslane.replay.export.junit import junit, junit_report
 from crosslane.replay.export.mermaid import mermaid
 from crosslane.replay.export.sarif import sarif, sarif_report
 from crosslane.replay.export.trace_file import trace_file
-from crosslane.replay.report import Known
+from crosslane.replay.report import Carrier, Known
 from crosslane.replay.trace.store import load
 
 from .examples import crossing, found, observed, report, source_of, sources
@@ -175,3 +175,8 @@ def test_clean_passes_and_inconclusive_is_an_error_with_its_reason() -> None:
 def test_one_finding_alone_is_a_suite_too() -> None:
     assert cases(junit(sources("x")[0])) == {"abc123 x to bob": ["failure"]}
     assert well_formed(json.loads(sarif(sources("x")[0])))["results"]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("instance attribute", "an instance attribute"), ("file", "a file")])
+def test_the_kind_of_a_carrier_has_its_article(kind: str, words: str) -> None:
+    assert Carrier("agent.store", kind, None).kind_in_words == words
