@@ -109,5 +109,7 @@ def test_the_shell_completes_commands_and_leaves_files_to_itself(tmp_path: Path,
 def test_completion_is_installed_for_the_shell_that_is_named(tmp_path: Path) -> None:
     code = "import sys; from crosslane.tui.cli import main; sys.argv = ['crosslane', '--install-completion', 'bash']; main()"
     environment = {**os.environ, "HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    # Below a shell, which is how the one that asks is told.
+    command = ["bash", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]
+    subprocess.run(command, env=environment, capture_output=True, check=True)
     assert "_CROSSLANE_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "crosslane.sh").read_text()
