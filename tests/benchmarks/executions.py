@@ -60,6 +60,8 @@ def measure(users: int, awaits: int, count: int) -> tuple[float, float]:
     class Deaf:
         def send(self, message: object) -> None: ...
 
+        def beat(self) -> None: ...
+
     with tempfile.TemporaryDirectory() as folder:
         name = f"bench_{users}_{awaits}"
         Path(folder, f"{name}.py").write_text(HANDLER.format(awaits=awaits))
