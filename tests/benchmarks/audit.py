@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from crosslane.replay.detect.audit import audit
-from crosslane.replay.detect.owners import MOST_VALUES, Owners, Requests
+from crosslane.replay.detect.owners import Owners, Requests
 from crosslane.replay.detect.telling import values_sent
 from crosslane.replay.trace.model import Exchange
 from crosslane.replay.trace.store import stream
@@ -69,8 +69,9 @@ def hash_of(user: str) -> str:
 
 
 def patterns(path: Path) -> list[str]:
+    """Every value that one lane alone sent: the audit looks for the same, most of them by their hash."""
     requests = Requests()
-    owners = Owners(requests, MOST_VALUES)
+    owners = Owners(requests, sys.maxsize)
     for item in stream(path, []):
         if isinstance(item, Exchange):
             number = requests.add(item, item.request.user or "")
@@ -78,17 +79,20 @@ def patterns(path: Path) -> list[str]:
     return [text for text, owned in owners.sent.items() if owned.lane >= 0]
 
 
-def grep(trace: Path, folder: Path) -> tuple[float, int]:
+def grep(trace: Path, folder: Path) -> tuple[float, int, int]:
+    """Seconds it took, how many values it looked for, and how many times it found one."""
     values = patterns(trace)
     (folder / "patterns").write_text("\n".join(values) + "\n")
     arguments = ["grep", "-F", "-i", "-o", "-f", str(folder / "patterns"), str(trace)]
-    start = time.perf_counter()
+    start, found = time.perf_counter(), 0
     # Into a pipe: where its output goes to /dev/null, grep ends at the first match.
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}) as process:
         assert process.stdout is not None
-        while process.stdout.read(1 << 20):
-            pass
-    return time.perf_counter() - start, len(values)
+        while block := process.stdout.read(1 << 20):
+            found += block.count(b"\n")
+    if process.returncode:
+        raise SystemExit(f"grep failed with status {process.returncode}")
+    return time.perf_counter() - start, len(values), found
 
 
 def main() -> None:
@@ -115,11 +119,11 @@ def main() -> None:
         print(f"{len(result.findings)} findings, peak RSS {peak:.0f} MB")
         sys.stdout.flush()
         if not options.no_grep:
-            elapsed, values = grep(trace, folder)
-            used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-            print(
-                f"grep -F: {elapsed:.1f} s, {used:.1f} s of CPU, {values:,} values; the audit used {cpu / used:.1f} times that"
-            )
+            elapsed, values, found = grep(trace, folder)
+            usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = usage.ru_utime + usage.ru_stime
+            print(f"grep -F: {elapsed:.1f} s, {used:.1f} s of CPU, {values:,} values found {found:,} times, ", end="")
+            print(f"peak RSS {usage.ru_maxrss / 1024:.0f} MB; the audit used {cpu / used:.1f} times its CPU")
 
 
 if __name__ == "__main__":

@@ -50,14 +50,3 @@ def test_from_the_start_screen_to_a_script_that_shows_the_bug(tmp_path: Path) ->
         check=False,
     )
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
-
-
-def test_the_demo_shows_the_crossing_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
-    environment = {**os.environ, "CROSSLANE_STATE_DIR": str(tmp_path), "CROSSLANE_CONFIG_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "crosslane.tui", "demo"]
-    with Terminal(command, cwd=tmp_path, env=environment, columns=160, rows=45) as terminal:
-        terminal.until("shared_list.current_context")
-        terminal.send("q")
-        assert terminal.wait() == 0
-        assert "\x1b[?1049l" in terminal.raw  # the alternate screen has been left
-        assert "Traceback" not in terminal.text
