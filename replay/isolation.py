@@ -39,6 +39,7 @@ DEFAULT_SESSIONS: Mapping[str, Sequence[str]] = {
 }
 DEFAULT_BUDGET = "10s"
 _MESSAGES = 'a message is a text or a request, as in {"alice": ["I am Alice", {"message": "and you?"}]}'
+_OF_A_REQUEST = {"id", "user", "session", "message", "request"}
 
 
 class NotIsolated(AssertionError):  # noqa: N818 - says what happened
@@ -94,6 +95,12 @@ def requests_of(sessions: Sessions | None) -> TraceLike:
         sessions = DEFAULT_SESSIONS
     if not isinstance(sessions, Mapping):
         return sessions
+    if _OF_A_REQUEST >= sessions.keys() and not sessions.keys().isdisjoint({"message", "request"}):
+        raise CrosslaneError(
+            "is one request, and nothing crosses from one to itself",
+            "sessions",
+            'give a list of requests, or what each user sends: {"alice": ["I am Alice"], "bob": ["I am Bob"]}',
+        )
     by_user = {user: _messages(user, said) for user, said in sessions.items()}
     turns: list[Mapping[str, Any]] = []
     for turn in range(max(map(len, by_user.values()), default=0)):

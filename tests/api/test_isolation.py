@@ -173,6 +173,7 @@ def test_one_message_may_stand_without_a_list_and_a_list_may_be_made_on_the_way(
         ({"a": [1]}, "sessions['a']: message 1 is 1, which is no message; "),
         ({"a": ["hi", None]}, "sessions['a']: message 2 is None, which is no message; "),
         ({"a": 5}, "sessions['a']: sends 5, which is no list of messages; "),
+        ({"user": "alice", "message": "hi"}, "sessions: is one request, and nothing crosses from one to itself; "),
         (["hi"], "request 1 of those given: is 'hi', which is no request; "),
     ],
 )
