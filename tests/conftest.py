@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ settings.load_profile("crosslane")
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_traces"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: more than there are cores, for a good part of a test's time it waits for a process or a limit."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 def turns(*lines: tuple[str, str, str]) -> tuple[Exchange, ...]:

@@ -10,7 +10,7 @@ from crosslane.replay.schedule.schedule import of_json
 
 from .services import DIRTY, HALF_DONE, RESET, UNDONE, Stand
 
-FEW: dict[str, Any] = {"budget_s": 60.0, "most_executions": 30, "variants": False, "switches": 0}
+FEW: dict[str, Any] = {"budget_s": 60.0, "most_executions": 22, "variants": False, "switches": 0}
 
 
 def aiohttp_service(stand: Stand, source: str) -> str:
