@@ -95,7 +95,7 @@ def requests_of(sessions: Sessions | None) -> TraceLike:
         sessions = DEFAULT_SESSIONS
     if not isinstance(sessions, Mapping):
         return sessions
-    if _OF_A_REQUEST >= sessions.keys() and not sessions.keys().isdisjoint({"message", "request"}):
+    if sessions.keys() <= _OF_A_REQUEST and not sessions.keys().isdisjoint({"message", "request"}):
         raise CrosslaneError(
             "is one request, and nothing crosses from one to itself",
             "sessions",
