@@ -24,8 +24,8 @@ from .option_types import refuse_wrong_types
 from .schedule.schedule import Schedule
 from .service.options import ServiceOptions, is_service
 from .settings import load_settings
-from .worker.client import WorkerOptions
 from .worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
+from .worker.options import WorkerOptions
 from .worker.pool import Pool
 
 if TYPE_CHECKING:

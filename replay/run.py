@@ -7,9 +7,10 @@ than `json` can carry.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .sight import Sight
+if TYPE_CHECKING:
+    from .sight import Sight
 
 EVENT_KINDS = ("request", "await", "blocked", "write", "read", "chunk", "output", "fault", "response", "error")
 """What can happen in a lane:
@@ -151,5 +152,11 @@ class Run:
             uncontrolled=tuple(data["uncontrolled"]),
             stopped=data["stopped"],
             diverged=data["diverged"],
-            sight=Sight.from_json(data["sight"]) if data.get("sight") else None,
+            sight=_sight_of(data.get("sight")),
         )
+
+
+def _sight_of(data: dict[str, Any] | None) -> Sight | None:
+    from .sight import Sight
+
+    return Sight.from_json(data) if data else None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .allow import Allow
-from .budget import budget_of
 from .errors import CrosslaneError, SettingsError
 
 if TYPE_CHECKING:
@@ -80,6 +78,8 @@ def load_settings(folder: Path, file: Path | None) -> Settings:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -106,6 +106,8 @@ def _settings(table: dict[str, Any], file: Path) -> Settings:
     if texts["identity"] not in (None, *IDENTITIES):
         raise SettingsError(f"unknown identity {texts['identity']!r}", str(file), f"known: {', '.join(IDENTITIES)}")
     if texts["budget"] is not None:
+        from .budget import budget_of
+
         try:
             budget_of(texts["budget"])
         except CrosslaneError as error:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -15,20 +12,21 @@ from textual.binding import Binding, BindingType
 
 from ..replay.errors import CrosslaneError
 from .bindings import named
-from .folders import config_file, state_folder
+from .folders import config_file
 from .preferences import preferences, remember_theme
-from .recent import KeptFinding, Work, remember
 from .safe_text import safe
 from .screens.main import MainScreen
-from .screens.start import StartScreen
 from .themes import DARK, GREY, THEMES, repaint, without_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from textual.filter import LineFilter
     from textual.screen import Screen
 
+    from .chosen import What
+    from .screens.start import StartScreen
     from .session import OpenSession
 
 _COMMANDS = (
@@ -80,9 +78,11 @@ class CrosslaneApp(App[None]):
         if self._first is not None:
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
-            self._remember(self.session)
             self.push_screen(MainScreen(self.session))
+            self.call_after_refresh(self._remember, self.session)
         else:
+            from .screens.start import StartScreen
+
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
 
     # ---- the user's own settings
@@ -127,10 +127,13 @@ class CrosslaneApp(App[None]):
         self._open(message.what)
 
     @work(exclusive=True, group="open")
-    async def _open(self, what: Work | KeptFinding | None) -> None:
+    async def _open(self, what: What) -> None:
         """Read what was chosen, in a thread, and show it."""
+        from .chosen import session_on
+        from .recent import Work
+
         try:
-            session = await asyncio.to_thread(self._session_on, what)
+            session = await asyncio.to_thread(session_on, self.session, what)
         except CrosslaneError as error:
             self._problem(str(error))
             return
@@ -138,45 +141,6 @@ class CrosslaneApp(App[None]):
             self._remember(session)
         self.session = session
         self.push_screen(MainScreen(session))
-
-    def _session_on(self, what: Work | KeptFinding | None) -> OpenSession:
-        """The session on what was chosen.
-
-        Raises:
-            CrosslaneError: the trace cannot be read, or the project's settings.
-        """
-        from ..replay.repro import repro_boundary, repro_trace
-        from ..replay.settings import Settings, load_settings
-        from ..replay.trace.store import load
-        from . import samples
-
-        session = self.session
-        if what is None:
-            options = replace(session.options, cwd=samples.folder())
-            trace = load(samples.folder() / samples.DEMO_TRACE)
-            return replace(session, trace=trace, handler=samples.DEMO_HANDLER, options=options, settings=Settings())
-        if isinstance(what, KeptFinding):
-            source = what.source
-            crossing = source.crossing
-            options = replace(session.options, cwd=Path(source.cwd))
-            settings = Settings(
-                repro_boundary(crossing), crossing.upstream_calls, (), crossing.upstream, crossing.upstream_allow
-            )
-            trace = repro_trace(crossing)
-            return replace(
-                session, trace=trace, handler=source.handler, kind=source.kind, options=options, settings=settings
-            )
-        options = replace(session.options, cwd=Path(what.cwd))
-        settings = session.settings if options == session.options else load_settings(Path(what.cwd), None)
-        trace = load(Path(what.trace))
-        return replace(
-            session,
-            trace=trace,
-            handler=what.handler,
-            kind=what.kind or session.kind,
-            options=options,
-            settings=settings,
-        )
 
     def on_start_screen_recording(self, message: StartScreen.Recording) -> None:
         from .screens.traffic import RecordingScreen
@@ -188,36 +152,40 @@ class CrosslaneApp(App[None]):
 
     @work(exclusive=True, group="open")
     async def _import(self, file: str, output: Path) -> None:
+        from .chosen import imported
+
         self._problem(f"reading {file}")
         try:
-            requests = await asyncio.to_thread(_imported, file, output)
+            requests = await asyncio.to_thread(imported, file, output)
         except CrosslaneError as error:
             self._problem(str(error))
             return
         self._problem("")
         self.notify(f"{requests} requests are in {output.name}", title="imported", markup=False)
-        if isinstance(self.screen, StartScreen):
-            self.screen.ask_open(str(output))
+        if (start := self._start()) is not None and start is self.screen:
+            start.ask_open(str(output))
 
     def _problem(self, line: str) -> None:
-        start = next((screen for screen in self.screen_stack if isinstance(screen, StartScreen)), None)
-        if start is not None:
+        if (start := self._start()) is not None:
             start.problem(line)
 
-    def _remember(self, session: OpenSession) -> None:
-        from . import samples
+    def _start(self) -> StartScreen | None:
+        """The start screen, where there is one below what is shown."""
+        from .screens.start import StartScreen
 
-        assert session.trace is not None
-        if session.options.cwd == samples.folder() and session.handler == samples.DEMO_HANDLER:
-            return
-        trace = str(Path(session.trace.path).absolute())
-        done = Work(trace, session.handler or "", str(session.options.cwd), session.kind, time.time())
-        self.run_worker(asyncio.to_thread(remember, done, state_folder()), exit_on_error=False)
+        return next((screen for screen in self.screen_stack if isinstance(screen, StartScreen)), None)
+
+    def _remember(self, session: OpenSession) -> None:
+        from .chosen import remembered
+
+        self.run_worker(asyncio.to_thread(remembered, session), exit_on_error=False)
 
     # ---- for every screen
 
     def action_start(self) -> None:
         """Back to the start screen, wherever one is."""
+        from .screens.start import StartScreen
+
         if not isinstance(self.screen_stack[1], StartScreen):
             self.push_screen(StartScreen())
             return
@@ -234,6 +202,8 @@ class CrosslaneApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
+        from .screens.start import StartScreen
+
         yield SystemCommand("Keys of this panel", "Every key that works here", self.action_help)
         if not isinstance(screen, StartScreen):
             yield SystemCommand("Start screen", "Recent work, open, record, import, demo", self.action_start)
@@ -243,18 +213,3 @@ class CrosslaneApp(App[None]):
 
     def _act(self, screen: MainScreen, action: str) -> None:
         self.run_worker(screen.run_action(action))
-
-
-def _imported(file: str, output: Path) -> int:
-    """How many requests of `file` are in the trace now.
-
-    Raises:
-        CrosslaneError: see `import_files`.
-    """
-    from ..replay.formats.importing import import_files
-    from ..replay.formats.source import sources
-    from ..replay.trace.redaction import Redactor
-    from ..replay.trace.redaction_key import redaction_key
-
-    with sources([file]) as opened:
-        return import_files(opened, output, redactor=Redactor(redaction_key())).requests

@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
 
 from textual.app import App
@@ -59,6 +58,8 @@ class Place:
 
 def places() -> Iterator[Place]:
     """Every screen and widget that has keys. All of them are imported for it."""
+    from pkgutil import iter_modules
+
     package = __name__.rpartition(".")[0]
     modules = [f"{package}.app"]
     for folder in _OURS:

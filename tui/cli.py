@@ -7,46 +7,19 @@ import sys
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from ..replay.errors import CrosslaneError
-from .commands import (
-    auditing,
-    checking,
-    doctor,
-    exporting,
-    importing,
-    opening,
-    recording,
-    redacting,
-    replaying,
-    slicing,
-    starting,
-)
-from .safe_text import safe
+from .commands.table import Commands
 
 app = typer.Typer(
     name="crosslane",
+    cls=Commands,
     help="Find where one user's data reached another: replay recorded requests under controlled concurrency.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-app.command("demo")(opening.demo)
-app.command("open")(opening.open_)
-app.command("check")(checking.check)
-app.command("replay")(replaying.replay)
-app.command("init")(starting.init)
-app.command("doctor")(doctor.doctor)
-app.command("export")(exporting.export)
-app.command("record")(recording.record)
-app.command("audit")(auditing.audit)
-app.command("redact")(redacting.redact)
-app.command("import")(importing.import_)
-app.command("slice")(slicing.slice_)
 
 
 @app.callback(invoke_without_command=True)
@@ -81,5 +54,10 @@ def main() -> None:
 
 
 def _fail(line: str) -> int:
+    from rich.console import Console
+    from rich.text import Text
+
+    from .safe_text import safe
+
     Console(stderr=True).print(Text(f"crosslane: {safe(line)}"), soft_wrap=True)
     return 2

@@ -17,7 +17,9 @@ def findings_folder() -> Path:
 
 def config_file() -> Path:
     """The user's own settings of the interface; `CROSSLANE_CONFIG_DIR` overrides the platform's own place."""
+    own = os.environ.get("CROSSLANE_CONFIG_DIR")
+    if own:
+        return Path(own) / "interface.toml"
     import platformdirs
 
-    own = os.environ.get("CROSSLANE_CONFIG_DIR")
-    return (Path(own) if own else platformdirs.user_config_path("crosslane")) / "interface.toml"
+    return platformdirs.user_config_path("crosslane") / "interface.toml"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,12 +40,18 @@ def preferences(file: Path) -> Preferences:
     """What the file says; without a file, what holds by default."""
     name = safe(str(file))
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Preferences()
     except OSError as error:
         return Preferences(problems=(f"{name} cannot be read: {error.strerror}",))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        return Preferences(problems=(f"{name} is no TOML: {safe(str(error))}",))
+    import tomllib
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         return Preferences(problems=(f"{name} is no TOML: {safe(str(error))}",))
     problems = [
         f"{name}: there is no setting {safe(key)!r}; there are theme, colour, mouse, and [keys]"

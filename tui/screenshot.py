@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ..replay.trace.store import load
-from ..replay.worker.client import WorkerOptions
+from ..replay.worker.options import WorkerOptions
 from . import samples
 from .app import CrosslaneApp
 from .screens.main import MainScreen

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..replay.run import Event, Run
 from ..replay.settings import Settings
 from ..replay.trace.lanes import lane_name
-from ..replay.worker.job import Job
-from ..replay.worker.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..replay.report import Result
     from ..replay.trace.model import Trace
-    from ..replay.worker.client import WorkerOptions
-    from ..replay.worker.job import Progress
+    from ..replay.worker.job import Job, Progress
+    from ..replay.worker.options import WorkerOptions
 
 
 class Runner(Protocol):
@@ -30,6 +28,12 @@ class Runner(Protocol):
     async def close(self) -> None: ...
 
 
+def pool(options: WorkerOptions) -> Runner:
+    from ..replay.worker.pool import Pool
+
+    return Pool(options)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """See the module. `runner` makes what runs the jobs."""
@@ -40,10 +44,12 @@ class OpenSession:
     kind: str | None = None
     settings: Settings = field(default_factory=Settings)
     concurrency: int | None = None
-    runner: Callable[[WorkerOptions], Runner] = Pool
+    runner: Callable[[WorkerOptions], Runner] = pool
 
     def job(self, action: Any, **changes: Any) -> Job:
         """A job on this session's trace and handler."""
+        from ..replay.worker.job import Job
+
         assert self.trace is not None
         assert self.handler is not None
         job = Job(
@@ -66,7 +72,7 @@ class OpenSession:
 
 def recorded_run(trace: Trace, boundary: str) -> Run:
     """The recorded traffic as a run, to look at before anything was executed: requests and answers in time order."""
-    from ..replay.explain.timeline import body_text, request_text
+    from ..replay.trace.wording import body_text, request_text
 
     moments: list[tuple[int, int, Event]] = []
     lanes: dict[str, None] = {}

@@ -113,7 +113,7 @@ def _answers_of(run: Run) -> list[tuple[int, Key, Event]]:
 
 def _answers(run: Run, requests: Mapping[str, Request]) -> list[Event]:
     """What is known of a run that was not observed."""
-    from ..replay.explain.timeline import body_text, request_text
+    from ..replay.trace.wording import body_text, request_text
 
     events: list[Event] = []
     for outcome in run.outcomes:

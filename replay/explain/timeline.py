@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run import Event
 from ..schedule.execute import error_text
+from ..trace.wording import body_text, request_text
 from .arrival import Arrival
 from .looking import Looking
 from .places import MISSING, fingerprint
@@ -422,25 +423,6 @@ def source_line(file: str, number: int) -> str:
     import linecache
 
     return linecache.getline(file, number).strip()
-
-
-def request_text(request: Request) -> str:
-    """What the user sent, on one line."""
-    if request.message is not None:
-        return request.message
-    payload = request.request
-    if isinstance(payload, dict) and "path" in payload:
-        body: Any = payload.get("json", payload.get("text", payload.get("body", "")))
-        return f"{payload.get('method', 'POST')} {payload['path']} {body_text(body)}".rstrip()
-    return body_text(payload)
-
-
-def body_text(body: Any) -> str:
-    import json
-
-    if body is None:
-        return ""
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
 
 
 def picture(value: Any) -> str:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..detect.values import material_of, tokens
 from ..errors import HandlerError
-from ..explain.timeline import body_text, request_text
 from ..handler.http import decoded, http_request
 from ..run import Event, Outcome
 from ..schedule.actors import ACTOR
 from ..schedule.execute import Execution
 from ..state.fresh import Interrupted
 from ..trace.fresh_identity import Answered
+from ..trace.wording import body_text, request_text
 from ..upstream.stand_in import UpstreamRefusedError
 from .client import Connection, Received, on_the_wire
 from .llm import FAILED, Held, refused

@@ -6,9 +6,7 @@ without it nobody can try values against a stand-in.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 from pathlib import Path
 
 from ..errors import RedactionError
@@ -18,10 +16,12 @@ _SIZE = 32
 
 def state_folder() -> Path:
     """Where the user's state is kept; `CROSSLANE_STATE_DIR` overrides the platform's own place."""
+    own = os.environ.get("CROSSLANE_STATE_DIR")
+    if own:
+        return Path(own)
     import platformdirs
 
-    own = os.environ.get("CROSSLANE_STATE_DIR")
-    return Path(own) if own else platformdirs.user_state_path("crosslane")
+    return platformdirs.user_state_path("crosslane")
 
 
 def redaction_key(folder: Path | None = None) -> bytes:
@@ -38,7 +38,9 @@ def redaction_key(folder: Path | None = None) -> bytes:
         except FileExistsError:
             key = path.read_bytes()
         else:
-            key = secrets.token_bytes(_SIZE)
+            from secrets import token_bytes
+
+            key = token_bytes(_SIZE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(key)
     except OSError as error:
@@ -50,4 +52,6 @@ def redaction_key(folder: Path | None = None) -> bytes:
 
 def key_id(key: bytes) -> str:
     """What names a key without telling anything about it."""
+    import hashlib
+
     return hashlib.sha256(b"crosslane redaction key\0" + key).hexdigest()[:8]

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from . import blobs
 from .events import EXAMPLE, VERSION, read_events
-from .identity import Claim
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from .identity import Claim
 
 _HTTP_FIELDS = ("method", "path", "query", "headers")
 _BODIES = ("json", "text", "b64")
@@ -298,7 +298,11 @@ class _Reading:
         found = {key: place[key] for key in (*_BODIES, "ref") if key in place}
         if len(found) > 1:
             raise ValueError(f"has more than one body ({', '.join(found)})")
-        return blobs.read(self.path, str(found["ref"])) if "ref" in found else found
+        if "ref" not in found:
+            return found
+        from . import blobs
+
+        return blobs.read(self.path, str(found["ref"]))
 
     def _problem(self, line: int, message: str) -> None:
         self.problems.append(Problem(line, message))
@@ -315,6 +319,10 @@ def _name(event: dict[str, Json], key: str) -> str | None:
 
 def claims_in(value: Json) -> tuple[Claim, ...]:
     """The claims of a `req` event; what is none is left out, since a claim is only evidence."""
+    if not value:
+        return ()
+    from .identity import Claim
+
     items = cast("list[Json]", value) if isinstance(value, list) else []
     triples = [cast("list[Json]", item) for item in items if isinstance(item, list)]
     return tuple(

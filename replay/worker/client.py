@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
 from .job import Job, Progress
+from .options import WorkerOptions
 from .watchdog import DUMP_SIGNAL, GO_ON_SIGNAL, PAUSE_SIGNAL
 
 if TYPE_CHECKING:
@@ -31,23 +32,14 @@ if TYPE_CHECKING:
         async def reports(self) -> list[dict[str, Any]]: ...
 
 
+__all__ = ["Worker", "WorkerOptions"]
+
 _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
 _LINE_LIMIT = 1 << 30
 _DUMP_S = 0.5
 _RESTARTS = 4
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """Where the user's code runs: the interpreter (None: the one that runs Crosslane), and the directory.
-
-    `path` are folders that modules are looked for in beside those of the interpreter, before them."""
-
-    python: str | None = None
-    cwd: Path = field(default_factory=Path.cwd)
-    path: tuple[str, ...] = ()
 
 
 class Worker:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ..report import Result
-    from .client import WorkerOptions
     from .job import Job, Progress
+    from .options import WorkerOptions
 
 
 def cores() -> int:

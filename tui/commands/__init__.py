@@ -1,1 +1,1 @@
-"""One command line command a file, registered in `tui/cli.py`."""
+"""One command line command a file, registered in `table.py`."""

@@ -46,7 +46,7 @@ def audit(
 def _open(trace: Path, boundary: str) -> None:
     from ...replay.settings import Settings
     from ...replay.trace.events import parts
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
     from ..app import CrosslaneApp
     from ..screens.traffic import TrafficScreen
     from ..session import OpenSession

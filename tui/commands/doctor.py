@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...replay.report import Result
     from ...replay.settings import Settings
     from ...replay.trace.model import Exchange
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
 
 _MARKS = {"ok": ("●", "green"), "note": ("◐", "yellow"), "wrong": ("✗", "bold red")}
 _SMALLEST = (80, 24)

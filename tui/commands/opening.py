@@ -11,7 +11,7 @@ from ...replay.settings import Settings, load_settings
 from . import options, run, service_run
 
 if TYPE_CHECKING:
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
 
 
 def demo() -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...replay.asking import handler_or_set, trace_or_set
 from ...replay.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
 
 TraceArgument = Annotated[
     Path | None, typer.Argument(help="A trace file (JSON lines); default: the project's setting.", show_default=False)
@@ -53,7 +52,7 @@ BlockedOption = Annotated[float, typer.Option(min=0.1, help="Seconds after which
 
 
 def worker_options(python: str | None, cwd: Path | None) -> WorkerOptions:
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
 
     return WorkerOptions(python, (cwd or Path.cwd()).absolute())
 
@@ -84,6 +83,8 @@ def asked(
     Raises:
         CrosslaneError: a trace or a handler is neither named nor set, or the settings cannot be read.
     """
+    from ...replay.asking import handler_or_set, trace_or_set
+
     worker = worker_options(python, cwd)
     settings = load_settings(worker.cwd, config).overridden(boundary, upstream_call, upstream, upstream_allow)
     if handler is None and trace is not None and ":" in str(trace) and not trace.exists():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from ...replay import asking
 from ..folders import findings_folder
 from ..safe_text import safe
 from . import service_run
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from ...replay.report import Result
     from ...replay.service.options import ServiceOptions
     from ...replay.trace.model import Exchange, Trace
-    from ...replay.worker.client import WorkerOptions
     from ...replay.worker.job import Job
+    from ...replay.worker.options import WorkerOptions
 
 
 def load_trace(path: Path) -> Trace:
@@ -39,6 +38,8 @@ def load_trace(path: Path) -> Trace:
 
 def replayable(trace: Trace) -> tuple[Exchange, ...]:
     """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed."""
+    from ...replay import asking
+
     kept = asking.replayable(trace)
     if remark := asking.left_out(trace, kept):
         Console(stderr=True).print(Text(remark, "yellow"), soft_wrap=True)

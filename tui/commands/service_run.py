@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...replay.service.runner import ServiceRunner
-    from ...replay.worker.client import WorkerOptions
+    from ...replay.worker.options import WorkerOptions
     from ...replay.worker.pool import Pool
 
 LlmPortOption = Annotated[

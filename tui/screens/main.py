@@ -15,21 +15,16 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
-from ...replay.report import Access
-from ...replay.schedule.schedule import of_json as schedule_of
 from ..bindings import named
 from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
-from ..kept import keep_findings, smaller_job, with_smaller
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
-from ..tried import Tried, TriedRuns
 from ..views import View, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
 from ..widgets.lanes_panel import LanesPanel
 from ..widgets.source import SourcePanel
-from . import on_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +37,7 @@ if TYPE_CHECKING:
     from ...replay.run import Run
     from ...replay.worker.job import Job, Progress
     from ..breakpoints import Breakpoint
-    from ..tried import Group
+    from ..tried import Group, Tried, TriedRuns
     from .watch import Watch
 
 NARROW = 110
@@ -101,7 +96,7 @@ class MainScreen(Screen[None]):
         self._progress = ""
         self._paused = False
         self._schedule = "recorded"
-        self.tried = TriedRuns(session)
+        self._tried: TriedRuns | None = None
         self.shown: Tried | None = None
         self.shown_before: Tried | None = None
         self._watch: Watch | None = None
@@ -139,6 +134,15 @@ class MainScreen(Screen[None]):
         self.set_class(event.size.width < NARROW, "-narrow")
         self._title()
 
+    @property
+    def tried(self) -> TriedRuns:
+        """The interleavings that were tried with the program as it is now."""
+        if self._tried is None:
+            from ..tried import TriedRuns
+
+            self._tried = TriedRuns(self.session)
+        return self._tried
+
     # ---- jobs
 
     def start(
@@ -165,6 +169,8 @@ class MainScreen(Screen[None]):
             return error
         else:
             heard(result)
+            from ..kept import keep_findings
+
             await asyncio.to_thread(keep_findings, self.session, result)
             return result
         finally:
@@ -190,7 +196,7 @@ class MainScreen(Screen[None]):
         await self._runner.close()
         self._runner = self.session.runner(self.session.options)
         self.query_one(SourcePanel).forget()
-        self.tried = TriedRuns(self.session)
+        self._tried = None
 
     def show_watch(self) -> None:
         line = self.query_one("#watch", Static)
@@ -379,6 +385,7 @@ class MainScreen(Screen[None]):
             self.open(Inspector(looked))
 
     def action_replay(self) -> None:
+        from ...replay.schedule.schedule import of_json as schedule_of
         from .dialogs import ReplayDialog
 
         def answered(answer: tuple[str, int, int | None] | None) -> None:
@@ -470,6 +477,8 @@ class MainScreen(Screen[None]):
 
     def action_minimise(self) -> None:
         """Search the finding's own requests for a smaller one; a search minimises as far as it is let."""
+        from ..kept import smaller_job
+
         finding = self._finding
         if finding is None:
             self.notify("there is no finding to minimise")
@@ -477,6 +486,8 @@ class MainScreen(Screen[None]):
             self.start(smaller_job(self.session, finding), heard=partial(self._on_smaller, finding))
 
     def _on_smaller(self, finding: Finding, searched: Result) -> None:
+        from ..kept import with_smaller
+
         assert self.result is not None
         self.result, best = with_smaller(self.result, finding, searched)
         if best is finding:
@@ -500,13 +511,20 @@ class MainScreen(Screen[None]):
         self.show_watch()
 
     def action_export(self) -> None:
+        from . import on_finding
+
         on_finding.ask_export(self._app, self.session, self._finding)
 
     def action_copy(self) -> None:
+        from . import on_finding
+
         on_finding.copy(self._app, self._finding.crossing if self._finding is not None else None)
 
     def action_edit(self) -> None:
         """The line under the cursor, else the one that wrote."""
+        from ...replay.report import Access
+        from . import on_finding
+
         access = None
         if self._finding is not None:
             access = self._finding.crossing.write or self._finding.crossing.read
