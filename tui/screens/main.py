@@ -100,6 +100,7 @@ class MainScreen(Screen[None]):
         self._busy = False
         self._progress = ""
         self._paused = False
+        self._reloaded = ""
         self._schedule = "recorded"
         self.tried = TriedRuns(session)
         self.shown: Tried | None = None
@@ -164,12 +165,23 @@ class MainScreen(Screen[None]):
             self.set_class(True, "-drawer")
             return error
         else:
+            self._note_reload()
             heard(result)
             await asyncio.to_thread(keep_findings, self.session, result)
             return result
         finally:
             self._busy, self._paused, self._progress, self.settled = False, False, "", True
             self._title()
+
+    def _note_reload(self) -> None:
+        """Where the program was edited since the job before: what is known of it as it was is no longer so."""
+        cwd = self.session.options.cwd.absolute()
+        edited = (Path(file) for file in self._runner.reloaded)
+        names = [str(file.relative_to(cwd) if file.is_relative_to(cwd) else file) for file in edited]
+        self._reloaded = safe(f"reloaded {', '.join(names)}", 200) if names else ""
+        if names:
+            self.query_one(SourcePanel).forget()
+            self.tried.forget()
 
     # ---- what a watch asks for
 
@@ -190,7 +202,7 @@ class MainScreen(Screen[None]):
         await self._runner.close()
         self._runner = self.session.runner(self.session.options)
         self.query_one(SourcePanel).forget()
-        self.tried = TriedRuns(self.session)
+        self.tried.forget()
 
     def show_watch(self) -> None:
         line = self.query_one("#watch", Static)
@@ -323,7 +335,7 @@ class MainScreen(Screen[None]):
             report = self.result.report
             count = len(report.crossings)
             parts.append(f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
-            parts.append(f"{report.executions} executions")
+            parts += filter(None, (self._reloaded, f"{report.executions} executions"))
         self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     # ---- keys
