@@ -18,6 +18,7 @@ from ...replay.errors import CrosslaneError
 from ...replay.report import Access
 from ...replay.schedule.schedule import of_json as schedule_of
 from ..bindings import named
+from ..breakpoints import Stops, next_hit, stops, toggled
 from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..kept import keep_findings, smaller_job, with_smaller
@@ -108,7 +109,7 @@ class MainScreen(Screen[None]):
         self._watch: Watch | None = None
         self._watching: Worker[None] | None = None
         self.breakpoints: tuple[Breakpoint, ...] = ()
-        self._hits: tuple[Run, tuple[Breakpoint, ...], list[int]] | None = None
+        self._stopping: tuple[Run, tuple[Breakpoint, ...], Stops] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -117,7 +118,7 @@ class MainScreen(Screen[None]):
             yield LanesPanel()
             with Vertical(id="side"):
                 yield FindingPanel(id="finding")
-                yield SourcePanel(self.session.options.cwd)
+                yield SourcePanel(self.session.options.cwd, lambda file: self._stops().lines(file))
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -417,29 +418,37 @@ class MainScreen(Screen[None]):
     def action_breakpoints(self) -> None:
         from .breakpoints import BreakpointsScreen, suggestion
 
-        def answered(breakpoints: tuple[Breakpoint, ...] | None) -> None:
-            self.breakpoints = breakpoints or ()
-            count = len(self.breakpoints)
-            said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
-            self.query_one(LanesView).border_subtitle = said
-
         row = self.query_one(LanesView).cursor
         if self._run is not None and self._grid is not None:
             event = self._grid.events[row] if 0 <= row < len(self._grid.events) else None
-            self.open(BreakpointsScreen(self.breakpoints, self._views[0].run, suggestion(event)), answered)
+            self.open(BreakpointsScreen(self.breakpoints, self._views[0].run, suggestion(event)), self._break_at)
+
+    def on_source_panel_toggled(self, message: SourcePanel.Toggled) -> None:
+        self._break_at(toggled(self.breakpoints, message.file, message.line))
+
+    def _break_at(self, breakpoints: tuple[Breakpoint, ...] | None) -> None:
+        self.breakpoints = breakpoints or ()
+        count = len(self.breakpoints)
+        said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
+        self.query_one(LanesView).border_subtitle = said
+        self.query_one(SourcePanel).redraw()
+
+    def _stops(self) -> Stops:
+        """Where the breakpoints stop in the run that is shown."""
+        if not self._views or not self.breakpoints:
+            return Stops((), ())
+        of = (self._views[0].run, self.breakpoints)
+        if self._stopping is None or self._stopping[0] is not of[0] or self._stopping[1] != of[1]:
+            self._stopping = (*of, stops(self.breakpoints, of[0]))
+        return self._stopping[2]
 
     def action_continue(self, by: int) -> None:
         """To the next row that a breakpoint hits."""
-        from ..breakpoints import next_hit, rows
-
         if self._run is None or not self.breakpoints:
             self.notify("no breakpoint is set; b sets one")
             return
         lanes = self.query_one(LanesView)
-        run = self._views[0].run
-        if self._hits is None or self._hits[0] is not run or self._hits[1] != self.breakpoints:
-            self._hits = (run, self.breakpoints, rows(self.breakpoints, run))
-        row = next_hit(self._hits[2], lanes.cursor, by)
+        row = next_hit(self._stops().rows, lanes.cursor, by)
         if row is None:
             self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
         else:
