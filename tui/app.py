@@ -16,7 +16,7 @@ from .folders import config_file
 from .preferences import preferences, remember_theme
 from .safe_text import safe
 from .screens.main import MainScreen
-from .themes import DARK, GREY, THEMES, repaint, without_colour
+from .themes import DARK, GREY, NAMED_ON_DARK, NAMED_ON_LIGHT, THEMES, repaint, without_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,6 +63,7 @@ class CrosslaneApp(App[None]):
         self.session = session
         self._first = first
         self.preferences = preferences(config_file())
+        self.ansi_theme_dark, self.ansi_theme_light = NAMED_ON_DARK, NAMED_ON_LIGHT
         for theme in THEMES:
             self.register_theme(theme)
         wished, own = self.preferences.theme, DARK if self.preferences.colour else GREY

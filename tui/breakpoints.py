@@ -92,6 +92,50 @@ def rows(breakpoints: Sequence[Breakpoint], run: Run) -> list[int]:
     return sorted(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Where breakpoints stop in a run: the rows in order, and which of them each breakpoint hits."""
+
+    rows: tuple[int, ...]
+    of: tuple[tuple[Breakpoint, tuple[str, ...], int], ...]
+    """Each breakpoint, the places in the source of its rows, and how many rows there are."""
+
+    def lines(self, file: str) -> dict[int, str]:
+        """The lines of a file that breakpoints are on, or stop at, and what there is to say of each."""
+        said: dict[int, list[str]] = {}
+        for breakpoint_, places, hits in self.of:
+            if breakpoint_.kind == "line":
+                if file == breakpoint_.name or file.endswith(f"/{breakpoint_.name}"):
+                    said.setdefault(breakpoint_.number, []).append(hits_in_words(hits))
+                continue
+            for place in places:
+                at, _, line = place.rpartition(":")
+                if at == file and line.isdecimal():
+                    said.setdefault(int(line), []).append(breakpoint_.text)
+        return {line: ", ".join(words) for line, words in said.items()}
+
+
+def stops(breakpoints: Sequence[Breakpoint], run: Run) -> Stops:
+    """Where these breakpoints stop in a run."""
+    every: set[int] = set()
+    of: list[tuple[Breakpoint, tuple[str, ...], int]] = []
+    for breakpoint_ in breakpoints:
+        hits = rows([breakpoint_], run)
+        every.update(hits)
+        of.append((breakpoint_, tuple(dict.fromkeys(run.events[row].at or "" for row in hits)), len(hits)))
+    return Stops(tuple(sorted(every)), tuple(of))
+
+
+def hits_in_words(hits: int) -> str:
+    return f"{hits} row{'' if hits == 1 else 's'}" if hits else "no row of this run"
+
+
+def toggled(breakpoints: tuple[Breakpoint, ...], file: str, line: int) -> tuple[Breakpoint, ...]:
+    """With a breakpoint on a line, or without those that were on it."""
+    left = tuple(b for b in breakpoints if (b.kind, b.name, b.number) != ("line", file, line))
+    return left if len(left) < len(breakpoints) else (*breakpoints, Breakpoint(f"{file}:{line}", "line", file, line))
+
+
 def _rows(breakpoint_: Breakpoint, run: Run) -> Iterator[int]:
     match breakpoint_.kind:
         case "line":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from rich.terminal_theme import TerminalTheme
 from textual.filter import LineFilter, Monochrome
 from textual.theme import Theme
 
@@ -67,6 +68,17 @@ GREY = Theme(
     variables={"footer-key-foreground": "#ffffff", "border": "#9a9a9a", "scrollbar": "#505050"},
 )
 THEMES = (DARK, LIGHT, GREY)
+
+
+def _named(page: str, text: str, *colours: str) -> TerminalTheme:
+    """What the names of colours mean, plain and bright, from black and red to cyan and white."""
+    black, *others, white = (RichColor.parse(colour).get_truecolor() for colour in (page, *colours, text))
+    return TerminalTheme(black, white, [black, *others, white])
+
+
+# The source is painted in these. Those of Textual's own are too near to our backgrounds.
+NAMED_ON_DARK = _named("#11161c", "#e4e7ea", "#ff8f70", "#8fd4a8", "#e0b050", "#7fb4e6", "#c9a0dc", "#7fcfd0")
+NAMED_ON_LIGHT = _named("#fbfbf8", "#14181c", "#a8230a", "#0b6347", "#7a5200", "#0f5b99", "#7a3a8f", "#0a6070")
 
 
 def _instead(*palette: str) -> dict[ColorTriplet, RichColor]:

@@ -135,6 +135,11 @@ class TriedRuns:
         every = (tried for group in self.groups for tried in group.tried)
         return next((tried for tried in every if any(known is finding for known in tried.found)), None)
 
+    def forget(self) -> None:
+        """The program is another one now: what it did before is not what it does."""
+        for group in self.groups:
+            group.tried.clear()
+
     def main(self) -> Group:
         """The group of the whole trace."""
         if self._main is None:

@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 
 
 class ServiceRunner:
-    """Runs one job at a time, in a thread of its own: the job waits for the service, and the screen goes on."""
+    """Runs one job at a time, in a thread of its own: the job waits for the service, and the screen goes on.
+
+    Attributes:
+        reloaded: nothing is loaded here, so that no edit is ever noticed.
+    """
 
     def __init__(self, options: ServiceOptions) -> None:
+        self.reloaded: tuple[str, ...] = ()
         self._options = options
         self._asked = threading.Event()
         self._pause = Pause()

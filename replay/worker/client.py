@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
+from . import sources
 from .job import Job, Progress
 from .options import WorkerOptions
 from .watchdog import DUMP_SIGNAL, GO_ON_SIGNAL, PAUSE_SIGNAL
@@ -43,7 +44,12 @@ _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 
 class Worker:
-    """One worker process, started with the first job. It keeps the handler loaded between jobs on the same one."""
+    """One worker process, started with the first job. It keeps the handler loaded between jobs on the same one, until
+    its files are edited.
+
+    Attributes:
+        reloaded: the files whose edits the running job was the first to see, or the last one.
+    """
 
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
@@ -54,6 +60,8 @@ class Worker:
         self._cancelled = False
         self._paused = False
         self._ready = False
+        self._loaded: dict[str, tuple[int, int]] = {}
+        self.reloaded: tuple[str, ...] = ()
         self._lessons: dict[tuple[object, ...], tuple[tuple[str, ...], bool]] = {}
 
     async def __aenter__(self) -> Self:
@@ -87,7 +95,9 @@ class Worker:
     async def _settled(
         self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
     ) -> dict[str, Any]:
-        self._cancelled = False
+        self._cancelled, self.reloaded = False, sources.edited(self._loaded)
+        if self.reloaded:
+            await self.close()
         lesson = _program(job)
         keep, fork = self._lessons.get(lesson, (job.keep, job.fork))
         job = replace(job, keep=keep, fork=fork)
@@ -127,6 +137,8 @@ class Worker:
                         process.send_signal(PAUSE_SIGNAL)
                     if self._cancelled:
                         process.send_signal(signal.SIGINT)
+                if "loaded" in message:
+                    self._loaded = {file: (at_ns, size) for file, (at_ns, size) in message["loaded"].items()}
                 if "result" in message:
                     if message.get("over"):
                         await self.close()
@@ -168,6 +180,7 @@ class Worker:
 
     async def close(self) -> None:
         process, self._process, self._handler = self._process, None, None
+        self._loaded = {}
         if process is None:
             return
         if process.returncode is None:

@@ -73,6 +73,11 @@ class Pool:
         self._on_progress: Callable[[Progress], None] | None = None
         self._cancelled = False
 
+    @property
+    def reloaded(self) -> tuple[str, ...]:
+        """As of a `Worker`: the files that were edited before the last job."""
+        return self._leader.reloaded
+
     async def __aenter__(self) -> Self:
         return self
 

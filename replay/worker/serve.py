@@ -46,6 +46,7 @@ from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
 from ..verdict import not_begun
+from . import sources
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -135,13 +136,14 @@ def main() -> None:
         try:
             if program is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
-                began = _clock()
+                began, began_ns = _clock(), time.time_ns()
                 try:
                     program = assemble(job, channel, capture, determinism, interrupt)
                 except KeyboardInterrupt:
                     # Its modules are half imported: the next job is for another process.
                     channel.send({"result": _not_begun(job, _clock() - began), "over": True})
                     continue
+                channel.send({"loaded": sources.imported(program.files, began_ns)})
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
             program.engine.recorded = Recorded.of(job.exchanges, job.boundary)

@@ -116,6 +116,7 @@ class StandIn:
     cancelled: int = 0
     paused: list[bool] = field(default_factory=list)
     closed: bool = False
+    reloaded: tuple[str, ...] = ()
 
     async def run(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> Result:
         self.jobs.append(job)

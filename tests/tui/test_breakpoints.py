@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from crosslane.replay.run import Event, Run
 from crosslane.tui.app import CrosslaneApp
-from crosslane.tui.breakpoints import NotABreakpoint, parse, rows
+from crosslane.tui.breakpoints import NotABreakpoint, parse, rows, stops, toggled
 from crosslane.tui.screens.breakpoints import BreakpointsScreen
 from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.widgets.lanes import LanesView
+from crosslane.tui.widgets.source import SourcePanel
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.widgets import Input
@@ -119,3 +120,51 @@ async def test_a_breakpoint_is_set_continued_to_both_ways_and_removed(tmp_path: 
         await pilot.press("b", "up", "x", "escape")
         await settle(app, pilot)
         assert [known.text for known in main.breakpoints] == ["~ [b]okafor", "await alice 1"]
+
+
+def test_the_source_says_of_each_line_what_stops_there() -> None:
+    set_ = [parse(text) for text in ("agent.py:5", "agent.py:3", "await alice 1", "~ okafor", "other.py:9")]
+    found = stops(set_, run_of())
+    assert found.rows == (1, 2, 3)
+    assert found.lines("agent.py") == {5: "1 row", 3: "no row of this run", 6: "await alice 1"}
+    assert found.lines("src/agent.py") == {5: "1 row", 3: "no row of this run"}
+    assert found.lines("gent.py") == {}
+
+
+def test_a_line_is_toggled_by_its_whole_name_and_other_breakpoints_stay() -> None:
+    others = (parse("await bob"), parse("agent.py:6"))
+    on = toggled(others, "agent.py", 5)
+    assert [known.text for known in on] == ["await bob", "agent.py:6", "agent.py:5"]
+    assert toggled(on, "agent.py", 5) == others
+    assert toggled((), "a ~ b.py", 3)[0].kind == "line"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_in_the_source_a_key_sets_a_breakpoint_on_the_line_of_its_cursor(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(result())))
+
+    def marked() -> list[str]:
+        return [line[line.index("◉") :].split("◉")[1].split()[0] for line in screen_text(app) if "◉" in line]
+
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        if size == SIZES[0]:
+            await pilot.press("enter")
+        main.query_one(SourcePanel).focus()
+        await pilot.press("k", "b")
+        await settle(app, pilot)
+        assert [known.text for known in main.breakpoints] == ["agent.py:5"]
+        assert marked() == ["5"]
+        assert "1 breakpoint" in "\n".join(screen_text(app))
+        await pilot.press("G", "b", "g", "b", "up", "b")
+        await settle(app, pilot)
+        assert [known.text for known in main.breakpoints] == ["agent.py:5", "agent.py:6"]
+        main.query_one(LanesView).focus()
+        await pilot.press("home", "f")
+        await settle(app, pilot)
+        assert main.query_one(LanesView).cursor == 1
+        assert marked() == ["5", "6"]

@@ -1,37 +1,81 @@
-"""What each screen looks like, as text, at both sizes; and every key of every screen, pressed.
+"""What each screen looks like, as text, at both sizes and in each theme; and every key of every screen, pressed.
 
-`CROSSLANE_SNAPSHOTS=write pytest tests/tui/test_snapshots.py` writes the pictures anew.
+`CROSSLANE_SNAPSHOTS=write pytest tests/tui/test_snapshots.py` writes the pictures anew. The text is the same in every
+theme, so that there is one picture of it; what is painted in which colour is another, of the lanes alone. To change the
+theme of a large screen takes long: there, the other themes are looked at where there are lanes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from crosslane.replay.errors import HandlerError
+from crosslane.replay.report import Result
 from crosslane.replay.worker.client import WorkerOptions
+from crosslane.replay.worker.job import Job
 from crosslane.tui.app import CrosslaneApp
+from crosslane.tui.palette import ACCENT, LIGHT_ACCENT
+from crosslane.tui.screens.traffic import RecordingScreen, TrafficScreen
 from crosslane.tui.session import OpenSession
+from crosslane.tui.themes import THEMES
 from textual.actions import parse
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from .stand_ins import StandIn, result, screen_text, session, settle
+from .painted import Painted, painted
+from .stand_ins import StandIn, result, session, settle
+from .test_stepping import branch, with_choices
+from .test_traffic import written
 
 FOLDER = Path(__file__).with_name("snapshots")
 SIZES = [(80, 24), (160, 45)]
+PAINTED, BRIGHTEST = "main", "#ffffff"
+
+
+class _Branching(StandIn):
+    """Answers a search with a finding, and every run by itself with one in which nothing crosses."""
+
+    async def run(self, job: Job, on_progress: Callable[..., None] | None = None) -> Result:
+        self.answer = with_choices(result()) if job.action == "check" else branch()
+        return await super().run(job, on_progress)
 
 
 def on_main(folder: Path) -> CrosslaneApp:
-    return CrosslaneApp(session(folder, StandIn(result())))
+    return CrosslaneApp(session(folder, _Branching(result())))
+
+
+def on_clean(folder: Path) -> CrosslaneApp:
+    return CrosslaneApp(session(folder, StandIn(result("clean"))))
+
+
+def on_search(folder: Path) -> CrosslaneApp:
+    return CrosslaneApp(session(folder, StandIn(result(), gate=asyncio.Event())))
+
+
+def on_error(folder: Path) -> CrosslaneApp:
+    error = HandlerError("there is no `handle` in it", "agent.py", "name one of: answer, main")
+    return CrosslaneApp(session(folder, StandIn(error)))
 
 
 def on_start(folder: Path) -> CrosslaneApp:
     return CrosslaneApp(OpenSession(None, None, WorkerOptions(cwd=folder)))
+
+
+def on_traffic(folder: Path) -> CrosslaneApp:
+    screen = TrafficScreen(written(folder / "trace.jsonl"))
+    return CrosslaneApp(OpenSession(None, None, WorkerOptions(cwd=folder)), screen)
+
+
+def on_recording(folder: Path) -> CrosslaneApp:
+    screen = RecordingScreen("http://127.0.0.1:8000", 0, folder / "trace.jsonl")
+    return CrosslaneApp(OpenSession(None, None, WorkerOptions(cwd=folder)), screen)
 
 
 @dataclass(frozen=True)
@@ -43,6 +87,7 @@ class Shot:
     opened: Callable[[Path], CrosslaneApp]
     keys: tuple[str, ...] = ()
     part: str = ""
+    sizes: list[tuple[int, int]] = field(default_factory=lambda: SIZES)
 
 
 SHOTS = (
@@ -51,63 +96,150 @@ SHOTS = (
     Shot("start-record", "Form", on_start, ("r",), ".dialog"),
     Shot("start-import", "Form", on_start, ("i",), ".dialog"),
     Shot("start-help", "HelpScreen", on_start, ("?",), ".dialog"),
+    Shot(PAINTED, "MainScreen", on_main),
+    Shot("help", "HelpScreen", on_main, ("?",), ".dialog"),
     Shot("replay", "ReplayDialog", on_main, ("r",), ".dialog"),
     Shot("export", "ExportDialog", on_main, ("e",), ".dialog"),
     Shot("breakpoints", "BreakpointsScreen", on_main, ("b",), ".dialog"),
     Shot("inspector", "Inspector", on_main, ("i",), "#inspector"),
     Shot("interleavings", "InterleavingsScreen", on_main, ("t",)),
+    Shot("findings", "FindingsScreen", on_main, ("a",)),
+    Shot("choose", "ChoiceDialog", on_main, ("home", "right", "right", "right", "c"), ".dialog"),
+    Shot("comparison", "ComparisonScreen", on_main, ("home", "right", "right", "right", "c", "enter", "d")),
+    Shot("drawer", "MainScreen", on_main, ("n", "enter"), sizes=SIZES[:1]),
+    Shot("main-clean", "MainScreen", on_clean),
+    Shot("main-running", "MainScreen", on_search),
+    Shot("main-error", "MainScreen", on_error),
+    Shot("traffic", "TrafficScreen", on_traffic),
+    Shot("recording", "RecordingScreen", on_recording),
 )
-BY_NAME = [pytest.param(shot, id=shot.name) for shot in SHOTS]
+OPENED = list(dict.fromkeys(shot.opened for shot in SHOTS))
+
+
+async def ready(app: CrosslaneApp, pilot: Pilot[None]) -> None:
+    """Wait until the screen stands still; a search that is to be seen under way never ends."""
+    runner = app.session.runner(app.session.options)
+    if isinstance(app.screen, RecordingScreen):
+        while not app.screen.settled:
+            await pilot.pause()
+    elif not (isinstance(runner, StandIn) and runner.gate is not None):
+        await settle(app, pilot)
+    await pilot.pause()
 
 
 @asynccontextmanager
-async def shown(shot: Shot, folder: Path, size: tuple[int, int]) -> AsyncIterator[tuple[CrosslaneApp, Pilot[None]]]:
-    app = shot.opened(folder)
+async def running(
+    opened: Callable[[Path], CrosslaneApp], folder: Path, size: tuple[int, int]
+) -> AsyncIterator[tuple[CrosslaneApp, Pilot[None]]]:
+    app = opened(folder)
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
-        await settle(app, pilot)
-        for key in shot.keys:
-            await pilot.press(key)
-            await settle(app, pilot)
-        assert type(app.screen).__name__ == shot.screen
+        await ready(app, pilot)
         yield app, pilot
 
 
-def picture(app: CrosslaneApp, part: str) -> str:
-    lines = screen_text(app)
-    if part:
-        region = app.screen.query_one(part).region
-        # A wide character would shift what is right of it; there is none in these.
-        lines = [line[region.x : region.right].rstrip() for line in lines[region.y : region.bottom]]
-    return "\n".join(lines).rstrip("\n") + "\n"
+async def go(app: CrosslaneApp, pilot: Pilot[None], shot: Shot) -> None:
+    for key in shot.keys:
+        await pilot.press(key)
+        await ready(app, pilot)
+    assert type(app.screen).__name__ == shot.screen
+
+
+async def back(app: CrosslaneApp, pilot: Pilot[None], stack: int) -> None:
+    """Close what a key has opened on top of the screen."""
+    while len(app.screen_stack) > stack:
+        app.pop_screen()
+        await pilot.pause()
+
+
+# ---- pictures
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("shot", BY_NAME)
-async def test_a_screen_looks_as_it_did(tmp_path: Path, shot: Shot, size: tuple[int, int]) -> None:
-    async with shown(shot, tmp_path, size) as (app, _):
-        seen = picture(app, shot.part)
-    assert str(tmp_path) not in seen
-    file = FOLDER / f"{shot.name}-{size[0]}x{size[1]}.txt"
+@pytest.mark.parametrize("opened", OPENED, ids=lambda opened: opened.__name__)
+async def test_screens_look_as_they_did_and_are_legible_in_every_theme(
+    tmp_path: Path, opened: Callable[[Path], CrosslaneApp], size: tuple[int, int]
+) -> None:
+    said: list[str] = []
+    async with running(opened, tmp_path, size) as (app, pilot):
+        stack = len(app.screen_stack)
+        for shot in SHOTS:
+            if shot.opened is not opened or size not in shot.sizes:
+                continue
+            await go(app, pilot, shot)
+            themed: list[Painted] = []
+            lanes: list[Painted] = []
+            for theme in THEMES if size == SIZES[0] or shot.name == PAINTED else THEMES[:1]:
+                if app.theme != theme.name:
+                    app.theme = theme.name
+                    await pilot.pause()
+                themed.append(painted(app, shot.part))
+                lanes += [painted(app, "LanesView")] if shot.name == PAINTED else []
+            app.theme = THEMES[0].name
+            name = f"{shot.name}-{size[0]}x{size[1]}"
+            said += [f"{name}: {problem}" for problem in problems(themed)]
+            said += compared(f"{name}.txt", hidden(themed[0].text, app, tmp_path))
+            if lanes:
+                said += [f"{text!r} is told by its colour alone" for text in lanes[0].without_sign(ACCENT)]
+                maps = (f"{theme.name}\n{one.map()}" for theme, one in zip(THEMES, lanes, strict=True))
+                said += compared(f"{name}-colours.txt", "\n".join(maps))
+            await back(app, pilot, stack)
+    assert not said, "if another picture is as it should be: CROSSLANE_SNAPSHOTS=write"
+
+
+def problems(themed: list[Painted]) -> list[str]:
+    """What one of the themes does not show as legibly as it should, or not without its colours."""
+    wrong = [f"{text!r} is illegible: {style}" for one in themed for text, style in one.illegible()]
+    if len(themed) == 1:
+        return wrong
+    dark, light, grey = themed
+    crossing = dark.cells_of(ACCENT)
+    for holds, problem in (
+        (dark.text == light.text == grey.text, "a theme changes what is said"),
+        (grey.colourless(), "there is colour in monochrome"),
+        (crossing == light.cells_of(LIGHT_ACCENT), "what crosses is other cells on a light background"),
+        (crossing <= grey.cells_of(BRIGHTEST), "what crosses is not the brightest in monochrome"),
+    ):
+        wrong += [] if holds else [problem]
+    return wrong
+
+
+def hidden(text: str, app: CrosslaneApp, folder: Path) -> str:
+    """Without what is another one in each run: the port of a recording."""
+    assert str(folder) not in text
+    port = next((screen.port for screen in app.screen_stack if isinstance(screen, RecordingScreen)), None)
+    return text if port is None else text.replace(str(port), "9" * len(str(port)))
+
+
+def compared(name: str, seen: str) -> list[str]:
+    """The lines that are others than in the picture."""
+    file = FOLDER / name
     if os.environ.get("CROSSLANE_SNAPSHOTS") == "write":
         FOLDER.mkdir(exist_ok=True)
         file.write_text(seen, encoding="utf-8")
-    assert seen == file.read_text(encoding="utf-8"), "if this is as it should be: CROSSLANE_SNAPSHOTS=write"
+    was = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    now = seen.splitlines()
+    different = [n for n in range(max(len(was), len(now))) if was[n : n + 1] != now[n : n + 1]]
+    return [f"{name}:{n + 1}\n- {was[n : n + 1]}\n+ {now[n : n + 1]}" for n in different[:10]]
 
 
 def test_every_picture_is_of_a_screen() -> None:
-    known = {f"{shot.name}-{width}x{height}.txt" for shot in SHOTS for width, height in SIZES}
+    known = {f"{shot.name}-{width}x{height}.txt" for shot in SHOTS for width, height in shot.sizes}
+    known |= {f"{PAINTED}-{width}x{height}-colours.txt" for width, height in SIZES}
     assert {file.name for file in FOLDER.iterdir()} == known
 
 
 # ---- keys
 
 LEAVES = {"quit", "suspend_process"}
+ONE_EACH = {(shot.screen, shot.part and shot.name): shot for shot in reversed(SHOTS)}
+KEYED = [pytest.param(shot, id=shot.name) for shot in SHOTS if shot in ONE_EACH.values()]
 
 
-@pytest.mark.parametrize("shot", BY_NAME)
+@pytest.mark.parametrize("shot", KEYED)
 async def test_every_key_of_a_screen_does_something_that_exists(tmp_path: Path, shot: Shot) -> None:
-    async with shown(shot, tmp_path, SIZES[0]) as (app, pilot):
+    async with running(shot.opened, tmp_path, SIZES[0]) as (app, pilot):
+        await go(app, pilot, shot)
         screen, stack = app.screen, len(app.screen_stack)
         keys = {key: active for key, active in screen.active_bindings.items() if active.enabled}
         assert len(keys) > 3
@@ -115,7 +247,8 @@ async def test_every_key_of_a_screen_does_something_that_exists(tmp_path: Path, 
             namespace, action, _ = parse(active.binding.action)
             target = app if namespace == "app" else screen if namespace == "screen" else active.node
             assert any(hasattr(target, f"{prefix}{action}") for prefix in ("action_", "_action_")), (key, action)
-            if action in LEAVES:
+            # What a widget of Textual's does by itself, an input or a list, is Textual's to test.
+            if action in LEAVES or not type(active.node).__module__.startswith("crosslane"):
                 continue
             await pilot.press(key)
             await pilot.pause()
@@ -131,10 +264,3 @@ async def test_every_key_of_a_screen_does_something_that_exists(tmp_path: Path, 
                 screen = app.screen
             if active.node is not screen and not isinstance(active.node, App) and active.node.is_attached:
                 screen.set_focus(active.node)  # type: ignore[arg-type]
-
-
-async def back(app: CrosslaneApp, pilot: Pilot[None], stack: int) -> None:
-    """Close what a key has opened on top of the screen."""
-    while len(app.screen_stack) > stack:
-        app.pop_screen()
-        await pilot.pause()

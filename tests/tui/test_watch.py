@@ -133,6 +133,28 @@ async def test_red_turns_green_over_a_syntax_error_in_the_running_program(
         await until(app, pilot, lambda text: "✗ repro contaminated" in text and "✗ search contaminated" in text)
 
 
+async def test_without_a_watch_a_replay_runs_what_is_on_disk_and_says_that_the_program_was_reloaded(
+    tmp_path: Path,
+) -> None:
+    handler, file = tmp_path / "mine.py", tmp_path / "t.jsonl"
+    handler.write_text(SHARED)
+    file.write_text(LINES)
+    app = CrosslaneApp(
+        OpenSession(load(file), "mine.py:handle", WorkerOptions(cwd=tmp_path), runner=lambda o: Pool(o, 1))
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(app, pilot, lambda text: "✗ 1 crossing" in text)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        save(handler, APART)
+        await pilot.press("r", "down", "enter")
+        text = await until(app, pilot, lambda text: "reloaded mine.py" in text)
+        assert "crossing" not in text.splitlines()[0]
+        assert [tried.origin for group in main.tried.groups for tried in group.tried] == ["lockstep"]
+        await pilot.press("r", "down", "down", "enter")
+        await until(app, pilot, lambda text: "schedule serial" in text and "reloaded" not in text)
+
+
 def test_the_files_are_those_that_the_run_names_and_the_module_of_the_handler(tmp_path: Path) -> None:
     made = session(tmp_path, StandIn(result()))
     package = tmp_path / "shop"

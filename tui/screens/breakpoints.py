@@ -12,7 +12,7 @@ from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ..bindings import named
-from ..breakpoints import Breakpoint, NotABreakpoint, parse, rows
+from ..breakpoints import Breakpoint, NotABreakpoint, hits_in_words, parse, rows
 from ..safe_text import safe
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FORMS = "app.py:14 · await bob 2 · request r7 · request bob 2\nname == value · name != value · name ~ text · ~ text"
 
-_KEYS = "enter sets it   ↑ the list   x removes one   esc done\nf and F in the lanes continue to the next, on and back"
+_KEYS = "enter sets it   ↑ the list   x removes one   esc done\nf and F in the lanes continue to the next, on and back\nb in the source sets one on its line, or removes it"
 
 
 class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
@@ -58,8 +58,7 @@ class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
         options = self.query_one("#breakpoints", OptionList)
         options.clear_options()
         for breakpoint_ in self._breakpoints:
-            hits = len(rows([breakpoint_], self._run))
-            said = f"{hits} row{'' if hits == 1 else 's'}" if hits else "no row of this run"
+            said = hits_in_words(len(rows([breakpoint_], self._run)))
             options.add_option(Option(Text.assemble((safe(breakpoint_.text, 100), "bold"), (f"   {said}", "dim"))))
         options.display = bool(self._breakpoints)
 

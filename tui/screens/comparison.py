@@ -100,11 +100,10 @@ class ComparisonScreen(Screen[None]):
     def _choice(self, decision: Decision | None) -> Text:
         if decision is None:
             return Text("(over)", "dim")
-        at = f"  {safe(decision.at)}" if decision.at else ""
-        said = Text(safe(decision.lane, 40), self._colour.get(decision.lane, ""))
+        said = Text.assemble((safe(decision.lane, 40), self._colour.get(decision.lane, "")))
         if decision.action:
             said.append(f"  ✂ {decision.action}", ACCENT)
-        return said.append(at, "dim")
+        return said.append(f"  {safe(decision.at)}" if decision.at else "", "dim")
 
     def _answers(self) -> Text:
         text = Text()

@@ -101,7 +101,7 @@ class HelpScreen(ModalScreen[None]):
                 "\n▶ request  ◇ await  ⧖ waits for another lane  ◆ write  ▷ read  ▪ chunk  ≡ printed\n"
                 "● response  ✖ exception  ✂ fault  ✗ answered with another lane's data\n"
                 "━▶ from the write to the read  ‹owner› of the value  ≠ differs from the other view\n"
-                "+ not in the other view  − only there  ▸ lane that the keys mean  ⇤ pinned",
+                "+ not in the other view  − only there  ▸ lane that the keys mean  ⇤ pinned  ◉ breakpoint",
                 "dim",
             )
         with VerticalScroll(classes="dialog") as dialog:

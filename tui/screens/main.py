@@ -16,6 +16,7 @@ from textual.widgets import Footer, Static
 
 from ...replay.errors import CrosslaneError
 from ..bindings import named
+from ..breakpoints import Stops, next_hit, stops, toggled
 from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..safe_text import safe
@@ -95,6 +96,7 @@ class MainScreen(Screen[None]):
         self._busy = False
         self._progress = ""
         self._paused = False
+        self._reloaded = ""
         self._schedule = "recorded"
         self._tried: TriedRuns | None = None
         self.shown: Tried | None = None
@@ -102,7 +104,7 @@ class MainScreen(Screen[None]):
         self._watch: Watch | None = None
         self._watching: Worker[None] | None = None
         self.breakpoints: tuple[Breakpoint, ...] = ()
-        self._hits: tuple[Run, tuple[Breakpoint, ...], list[int]] | None = None
+        self._stopping: tuple[Run, tuple[Breakpoint, ...], Stops] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -111,7 +113,7 @@ class MainScreen(Screen[None]):
             yield LanesPanel()
             with Vertical(id="side"):
                 yield FindingPanel(id="finding")
-                yield SourcePanel(self.session.options.cwd)
+                yield SourcePanel(self.session.options.cwd, lambda file: self._stops().lines(file))
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -168,6 +170,7 @@ class MainScreen(Screen[None]):
             self.set_class(True, "-drawer")
             return error
         else:
+            self._note_reload()
             heard(result)
             from ..kept import keep_findings
 
@@ -176,6 +179,16 @@ class MainScreen(Screen[None]):
         finally:
             self._busy, self._paused, self._progress, self.settled = False, False, "", True
             self._title()
+
+    def _note_reload(self) -> None:
+        """Where the program was edited since the job before: what is known of it as it was is no longer so."""
+        cwd = self.session.options.cwd.absolute()
+        edited = (Path(file) for file in self._runner.reloaded)
+        names = [str(file.relative_to(cwd) if file.is_relative_to(cwd) else file) for file in edited]
+        self._reloaded = safe(f"reloaded {', '.join(names)}", 200) if names else ""
+        if names:
+            self.query_one(SourcePanel).forget()
+            self.tried.forget()
 
     # ---- what a watch asks for
 
@@ -196,7 +209,7 @@ class MainScreen(Screen[None]):
         await self._runner.close()
         self._runner = self.session.runner(self.session.options)
         self.query_one(SourcePanel).forget()
-        self._tried = None
+        self.tried.forget()
 
     def show_watch(self) -> None:
         line = self.query_one("#watch", Static)
@@ -329,7 +342,7 @@ class MainScreen(Screen[None]):
             report = self.result.report
             count = len(report.crossings)
             parts.append(f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
-            parts.append(f"{report.executions} executions")
+            parts += filter(None, (self._reloaded, f"{report.executions} executions"))
         self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     # ---- keys
@@ -412,29 +425,37 @@ class MainScreen(Screen[None]):
     def action_breakpoints(self) -> None:
         from .breakpoints import BreakpointsScreen, suggestion
 
-        def answered(breakpoints: tuple[Breakpoint, ...] | None) -> None:
-            self.breakpoints = breakpoints or ()
-            count = len(self.breakpoints)
-            said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
-            self.query_one(LanesView).border_subtitle = said
-
         row = self.query_one(LanesView).cursor
         if self._run is not None and self._grid is not None:
             event = self._grid.events[row] if 0 <= row < len(self._grid.events) else None
-            self.open(BreakpointsScreen(self.breakpoints, self._views[0].run, suggestion(event)), answered)
+            self.open(BreakpointsScreen(self.breakpoints, self._views[0].run, suggestion(event)), self._break_at)
+
+    def on_source_panel_toggled(self, message: SourcePanel.Toggled) -> None:
+        self._break_at(toggled(self.breakpoints, message.file, message.line))
+
+    def _break_at(self, breakpoints: tuple[Breakpoint, ...] | None) -> None:
+        self.breakpoints = breakpoints or ()
+        count = len(self.breakpoints)
+        said = f"{count} breakpoint{'' if count == 1 else 's'}" if count else ""
+        self.query_one(LanesView).border_subtitle = said
+        self.query_one(SourcePanel).redraw()
+
+    def _stops(self) -> Stops:
+        """Where the breakpoints stop in the run that is shown."""
+        if not self._views or not self.breakpoints:
+            return Stops((), ())
+        of = (self._views[0].run, self.breakpoints)
+        if self._stopping is None or self._stopping[0] is not of[0] or self._stopping[1] != of[1]:
+            self._stopping = (*of, stops(self.breakpoints, of[0]))
+        return self._stopping[2]
 
     def action_continue(self, by: int) -> None:
         """To the next row that a breakpoint hits."""
-        from ..breakpoints import next_hit, rows
-
         if self._run is None or not self.breakpoints:
             self.notify("no breakpoint is set; b sets one")
             return
         lanes = self.query_one(LanesView)
-        run = self._views[0].run
-        if self._hits is None or self._hits[0] is not run or self._hits[1] != self.breakpoints:
-            self._hits = (run, self.breakpoints, rows(self.breakpoints, run))
-        row = next_hit(self._hits[2], lanes.cursor, by)
+        row = next_hit(self._stops().rows, lanes.cursor, by)
         if row is None:
             self.notify(f"no breakpoint hits {'after' if by > 0 else 'before'} this row")
         else:

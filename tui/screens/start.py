@@ -143,14 +143,14 @@ class StartScreen(Screen[None]):
             name = f"{safe(Path(each.trace).name, 30)} > {safe(each.handler, 40)}"
             rows.append(_row(f"work:{number}", "", name, ago(each.at)))
         if not self._works:
-            rows.append(Option(Text("   none yet: what you open is listed here", "dim"), disabled=True))
+            rows.append(Option(Text("   none yet: what you open is listed here"), disabled=True))
         rows += [None, Option(Text("recent findings", "bold"), disabled=True)]
         for number, kept in enumerate(self._findings):
             crossing = kept.source.crossing
             through = f", through {safe(crossing.carrier.name, 40)}" if crossing.carrier is not None else ""
             rows.append(_row(f"finding:{number}", CROSSING, f"{headline(crossing)}{through}", ago(kept.at)))
         if not self._findings:
-            rows.append(Option(Text("   none yet: what a check finds is listed here", "dim"), disabled=True))
+            rows.append(Option(Text("   none yet: what a check finds is listed here"), disabled=True))
         return rows
 
     def _hint(self, chosen: str) -> str:

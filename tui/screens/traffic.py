@@ -22,6 +22,7 @@ from ..bindings import named
 from ..commands.auditing import finding_lines
 from ..emphasis import PLAIN
 from ..grid import lay_out
+from ..palette import ACCENT
 from ..safe_text import safe
 from ..session import recorded_run
 from ..widgets.lanes import LanesView
@@ -131,16 +132,16 @@ class TrafficScreen(Screen[None]):
         text = Text()
         for finding in result.findings[:200]:
             headline, detail = finding_lines(finding)
-            text.append(f"✗ {headline}\n", "bold red")
+            text.append(f"✗ {headline}\n", f"bold {ACCENT}")
             text.append(f"  {detail}\n\n", "dim")
         if not count:
-            text.append("● no value of one lane was seen in another's answers or prompts\n\n", "green")
+            text.append("● no value of one lane was seen in another's answers or prompts\n\n", "bold")
             text.append("This is what was recorded, not what could happen: o replays it on a handler.", "dim")
         self.query_one("#audit", Static).update(text)
 
     def _empty(self, error: CrosslaneError) -> None:
         if self.is_mounted:
-            self.query_one("#audit", Static).update(Text(safe(str(error)), "yellow"))
+            self.query_one("#audit", Static).update(Text(safe(str(error)), "bold"))
 
     @property
     def _app(self) -> App[None]:
