@@ -19,6 +19,7 @@ import heapq
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR, Actor, Handle
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 100_000
 _STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
+_OVER: Any = SimpleNamespace(time_matters=True)  # what stands for the loop of who belongs to none any more
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
 
@@ -62,6 +64,7 @@ class ControlledLoop(DetachedLoop):
         super().__init__()
         self.now = 1_000.0
         self.lanes = {name: Actor(name, self) for name in lane_names}
+        self._all_lanes = tuple(self.lanes.values())
         self._nobody = Actor("", self, background=True)
         self.background: list[Actor] = []
         self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
@@ -92,6 +95,10 @@ class ControlledLoop(DetachedLoop):
         self._foreign: deque[Handle] = deque()
         self._choose: Callable[[list[Actor], Actor | None], Actor] | None = None
         self._chosen: Actor | None = None  # by a thread before it passed the baton, see `goes_on`
+        self._starting: Controlled | None = None  # the thread of a request, until it first gives the baton back
+        # Who could run at the step before, and their names: at most steps the same can.
+        self._enabled_before: list[Actor] = []
+        self._names_before: tuple[str, ...] = ()
         self._running: Handle | None = None
         self._spinners = Spinners()
         self._task_factory: Any = None
@@ -131,8 +138,10 @@ class ControlledLoop(DetachedLoop):
             asyncio.events._set_running_loop(None)
 
     def _note_decision(self, actor: Actor, enabled: list[Actor], previous: Actor | None) -> None:
+        if enabled != self._enabled_before:
+            self._enabled_before, self._names_before = enabled, tuple([a.name for a in enabled])
         goes_on = previous is not None and previous.in_flight and previous in enabled
-        self.decisions.append((actor.name, tuple([a.name for a in enabled]), goes_on))
+        self.decisions.append((actor.name, self._names_before, goes_on))
 
     def goes_on(self, thread: Controlled) -> bool:
         """Make the next choice on the thread that is about to pause, which has made itself ready.
@@ -144,7 +153,9 @@ class ControlledLoop(DetachedLoop):
             Whether the thread is to go on; else it has to pass the baton, and `_chosen` is who comes next.
         """
         before, actor, choose = self._running, thread.actor, self._choose
-        if choose is None or before is None or before.actor is not actor or before.callback != thread.resume:
+        if choose is None or before is None or before.actor is not actor:
+            return False
+        if before.callback != thread.resume and thread is not self._starting:
             return False
         nobody = self._nobody
         others = len(actor.ready) != 1 or nobody.ready or nobody.timers or self._foreign
@@ -275,7 +286,7 @@ class ControlledLoop(DetachedLoop):
             self._take_foreign()
         room = self._in_flight < self._max_in_flight
         enabled: list[Actor] = []
-        for lane in self.lanes.values():
+        for lane in self._all_lanes:
             if lane.ready:
                 enabled.append(lane)
             elif lane.in_flight:
@@ -306,7 +317,12 @@ class ControlledLoop(DetachedLoop):
         context = self.context.copy()
         context.run(ACTOR.set, actor)
         coroutine = actor.pending.popleft()()
-        task = context.run(self.create_task, coroutine, context=context)
+        # A factory of the program's may look at the context it runs in.
+        task = (
+            self.create_task(coroutine, context=context)
+            if self._task_factory is None
+            else context.run(self.create_task, coroutine, context=context)
+        )
         actor.task, actor.leave = task, task.cancel
 
     def _fire(self, actor: Actor) -> None:
@@ -431,7 +447,9 @@ class ControlledLoop(DetachedLoop):
         controlled = pool_of(self, "server").run(actor, job.run, finished)
         if controlled is not None:
             controlled.serves_request = True
+            self._starting = controlled
             controlled.resume()
+            self._starting = None
         return future
 
     def run_in_pool(
@@ -559,6 +577,18 @@ class ControlledLoop(DetachedLoop):
         finally:
             left(self)
         self._closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing of the execution is to wait for the garbage collector, which takes long where a program is large."""
+        for actor in (*self._all_lanes, *self.background):
+            actor.task = actor.leave = None
+        self._nobody.loop = _OVER
+        self.baton.let_go()
+        self.lanes, self._all_lanes, self.background = {}, (), []
+        self._tasks, self.task_contexts, self._plumbing = [], [], set()
+        self._choose = self._chosen = None
+        self._enabled_before = []
 
     def _cancel_tasks(self) -> None:
         unfinished = [task for task in self._tasks if not task.done()]

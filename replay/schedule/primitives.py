@@ -56,7 +56,8 @@ class CooperativeLock:
         self._real = new_lock()
         self._waiters: deque[Controlled] = deque()
         self.holder = ""
-        self.made_at = users_line(sys._getframe(1))
+        # Of those in a thread that is started by us, nobody asks where they were made.
+        self.made_at = None if get_ident() in really_blocking else users_line(sys._getframe(1))
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         ident = get_ident()

@@ -212,7 +212,8 @@ class Pool:
             worker = self._idle.pop()
         elif self._made < self._limit:
             self._made += 1
-            worker = _Worker(self._loop, f"{self._name}_{self._made - 1}", self._initializer)
+            worker = _Worker(f"{self._name}_{self._made - 1}", self._initializer)
+            self._loop.baton.workers.append(worker)
         else:
             self._waiting.append((actor, job, finished))
             return None
@@ -226,27 +227,28 @@ class Pool:
                 if started is not None:
                     started.ready(started.home)
 
-        return worker.take(actor, job, ended)
+        return worker.take(Controlled(self._loop, actor), job, ended)
+
+    def let_go(self) -> None:
+        """The execution is over: nobody runs here any more."""
+        self._idle.clear()
+        self._waiting.clear()
+        del self._loop
 
 
 class _Worker:
     """A real thread of a pool, which is idle between jobs; each job is a `Controlled` of its own."""
 
-    def __init__(self, loop: ControlledLoop, name: str, initializer: Callable[[], object] | None) -> None:
-        self._loop = loop
+    def __init__(self, name: str, initializer: Callable[[], object] | None) -> None:
         self._job: Callable[[], None] | None = None
         self._next = new_lock()
         self._next.acquire()
         self._initializer = initializer
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
-        thread._crosslane = None  # type: ignore[attr-defined]
-        loop.baton.workers.append(self)
-        really_start(thread)
+        really_start_new(self._work, name)
 
     def take(
-        self, actor: Actor, job: Callable[[], object], ended: Callable[[BaseException | None], None]
+        self, controlled: Controlled, job: Callable[[], object], ended: Callable[[BaseException | None], None]
     ) -> Controlled:
-        controlled = Controlled(self._loop, actor)
         controlled.finished = ended
         initializer, self._initializer = self._initializer, None
 
@@ -321,6 +323,11 @@ class Baton:
         for worker in self.workers:
             worker.end()
 
+    def let_go(self) -> None:
+        """Of an execution that is over no more is kept than that there were threads."""
+        for pool in self.pools.values():
+            pool.let_go()
+
 
 def is_users(frame: FrameType) -> bool:
     """Whether it runs code of the user's. Each look at `f_code` would call the worker's audit hook: one a module."""
@@ -355,6 +362,20 @@ def really_start(thread: threading.Thread) -> None:
     really_blocking.add(ident)
     try:
         start_thread(thread)
+    finally:
+        really_blocking.discard(ident)
+
+
+def really_start_new(run: Callable[[], object], name: str) -> None:
+    """Start a thread of ours without waiting until it runs: it is met at the first lock that it waits for."""
+    ident = get_ident()
+    really_blocking.add(ident)
+    try:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread._crosslane = None  # type: ignore[attr-defined]
+        thread._started.wait = lambda timeout=None: True  # type: ignore[attr-defined,method-assign]  # noqa: ARG005
+        start_thread(thread)
+        del thread._started.wait  # type: ignore[attr-defined]
     finally:
         really_blocking.discard(ident)
 

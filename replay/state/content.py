@@ -15,7 +15,7 @@ import types
 import warnings
 from collections import OrderedDict, deque
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ DRAWERS = {
 }
 _ITERATORS = (type(iter([])), type(iter(())))
 LARGEST_FILE = 4_000_000
+_MOST_LAYOUTS = 5_000
 _MISSING: Any = object()
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
 
@@ -205,6 +206,32 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)  # bytes, numbers: nothing of the program's
 
 
+def unchanged(form: str, target: Any, first: Any) -> bool:
+    """Whether the content is still `first`, which was read earlier. Most of a program's state never changes, and is
+    compared without making a copy of it."""
+    return _is_untouched(form, target, first) or same(read(form, target), first)
+
+
+def _is_untouched(form: str, target: Any, first: Any) -> bool:
+    """False where it takes a closer look."""
+    match form:
+        case "defaults":
+            return target.__defaults__ is first[0] and not first[1] and not target.__kwdefaults__
+        case "cell":
+            try:
+                return bool(first) and target.cell_contents is first[0]
+            except ValueError:
+                return False
+        case "namespace":
+            return same(vars(target), first)
+        case "dict" | "names":
+            return type(target) is dict and same(target, first)
+        case "list":
+            return type(target) is list and len(target) == len(first) and all(map(is_, target, first))
+        case _:
+            return False
+
+
 def _same_numbers(one: Any, other: Any) -> bool:
     """The inner part of a random generator's state, which is made anew each time it is asked for."""
     return type(one) is type(other) is tuple and {*map(type, one), *map(type, other)} == {int} and one == other
@@ -253,12 +280,7 @@ def drawer(cls: type) -> tuple[str, str] | None:
 
 
 def has_slots(cls: type) -> bool:
-    return any(
-        isinstance(member, types.MemberDescriptorType)
-        for base in type.__dict__["__mro__"].__get__(cls)
-        for member in type.__dict__["__dict__"].__get__(base).values()
-        if base.__module__ != "builtins"
-    )
+    return bool(_layout_of(cls).slots)
 
 
 def has_attributes(value: Any) -> bool:
@@ -272,15 +294,41 @@ def own_dict(target: Any) -> dict[str, Any] | None:
     """The instance's `__dict__` itself, or None. Reached by descriptor, so that no code of the program runs."""
     if type(target) is threading.local:
         return target.__dict__
-    for base in type.__dict__["__mro__"].__get__(type(target)):
+    attributes = _layout_of(type(target)).attributes
+    return None if attributes is None else attributes.__get__(target)
+
+
+class _Layout(NamedTuple):
+    """Where instances of a class keep what they hold; a class never changes that."""
+
+    cls: type
+    attributes: types.GetSetDescriptorType | None
+    slots: tuple[tuple[str, types.MemberDescriptorType], ...]
+
+
+_layouts: dict[int, _Layout] = {}
+
+
+def _layout_of(cls: type) -> _Layout:
+    # By address, because a class can have a hash of the program's. What is kept shares its address with no other.
+    known = _layouts.get(id(cls))
+    if known is None:
+        if len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.clear()
+        known = _layouts[id(cls)] = _Layout(cls, _attributes_of(cls), tuple(_slots_of(cls)))
+    return known
+
+
+def _attributes_of(cls: type) -> types.GetSetDescriptorType | None:
+    for base in type.__dict__["__mro__"].__get__(cls):
         member = type.__dict__["__dict__"].__get__(base).get("__dict__")
         if isinstance(member, types.GetSetDescriptorType):
-            return member.__get__(target)
+            return member
     return None
 
 
-def _slots(target: Any) -> Iterator[tuple[str, types.MemberDescriptorType]]:
-    for base in type.__dict__["__mro__"].__get__(type(target)):
+def _slots_of(cls: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
+    for base in type.__dict__["__mro__"].__get__(cls):
         if base.__module__ == "builtins":
             continue
         for name, member in type.__dict__["__dict__"].__get__(base).items():
@@ -291,7 +339,7 @@ def _slots(target: Any) -> Iterator[tuple[str, types.MemberDescriptorType]]:
 def _attributes(target: Any) -> dict[str, Any] | None:
     mine = own_dict(target)
     found = dict(mine) if mine is not None else None
-    for name, member in _slots(target):
+    for name, member in _layout_of(type(target)).slots:
         try:
             value = member.__get__(target)
         except AttributeError:
@@ -327,7 +375,7 @@ def _assign_class(cls: type, content: dict[str, Any]) -> None:
 
 def _assign_attributes(target: Any, content: dict[str, Any] | None) -> None:
     mine = own_dict(target)
-    slots = dict(_slots(target))
+    slots = dict(_layout_of(type(target)).slots)
     for name, member in slots.items():
         if content is not None and name in content:
             with contextlib.suppress(AttributeError, TypeError):  # read-only: then nothing has changed it either

@@ -243,7 +243,7 @@ class StateGraph:
         return [
             index
             for index in (self._compared if among is None else among)
-            if not content.same(content.read((node := self.nodes[index]).form, node.target), self._first[index])
+            if not content.unchanged((node := self.nodes[index]).form, node.target, self._first[index])
         ]
 
     def known(self) -> list[Any]:

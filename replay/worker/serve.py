@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import json
 import os
 import platform
@@ -263,6 +264,12 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
             step = step.tb_next
         return at
 
+    def imported() -> None:
+        clients.take_over()
+        # What is there now stays: a collection during the search needs not look through it.
+        gc.collect()
+        gc.freeze()
+
     engine = Engine(
         lambda: Service(handler.kind, handler.target, handler.roles),
         capture.heard,
@@ -284,7 +291,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         job.upstream_calls,
         spec,
         job.upstream_allow,
-        clients.take_over,
+        imported,
         pause=interrupt.pause,
     )
 
