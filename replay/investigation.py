@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .detect.confirm import stand_in, with_identity, with_stand_ins
-from .detect.derived import OPERATIONAL_HEADERS, in_words, texts_of, versions
+from .detect.derived import in_words, is_operational, numbered, texts_of, versions
 from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
@@ -282,21 +282,33 @@ class Investigation:
             kept = kept.union(*map(tokens, identities))
             if lane.name != source.name:
                 kept |= self.materials[lane.name].sent
-        answers: list[Outcome] = []
-        for version in versions(source, kept):
-            if version == source:
-                return None
-            changed = tuple(version if lane is source else lane for lane in lanes)
-            execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
-            answers += [outcome for outcome in execution.outcomes if outcome.request == candidate.request]
-        if len(answers) != 2 or not all(answer.finished for answer in answers):
-            return None
-        for path in differences(*answers):
-            header = path.removeprefix("headers.")
-            stable = path not in self.unstable[candidate.request] and header not in OPERATIONAL_HEADERS
-            if stable and path.startswith(("body", "headers", "status", "error")):
-                return replace(candidate, path=path)
+        for pair in (versions(source, kept), numbered(source)):
+            answers = [self._answer_to(candidate, source, version, lanes, schedule) for version in pair]
+            one, other = answers
+            if one is None or other is None:
+                continue
+            for path in differences(one, other):
+                stable = path not in self.unstable[candidate.request] and not is_operational(path)
+                if stable and path.startswith(("body", "headers", "status", "error")):
+                    return replace(candidate, path=path)
+            alone = self.solo[candidate.request]
+            if not self.variant and not any(candidate.path in differences(answer, alone) for answer in (one, other)):
+                self.warnings.setdefault(
+                    f"{candidate.sink} is answered {candidate.request} otherwise at {candidate.path} because of the "
+                    f"very words that {source.name} used: something that they decide, or a leak of that one fact"
+                )
         return None
+
+    def _answer_to(
+        self, candidate: Candidate, source: Lane, version: Lane, lanes: tuple[Lane, ...], schedule: Schedule
+    ) -> Outcome | None:
+        """What the sink is answered when the source says the `version`; None where that is nothing else, or nothing."""
+        if version == source:
+            return None
+        changed = tuple(version if lane is source else lane for lane in lanes)
+        execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
+        answer = next((o for o in execution.outcomes if o.request == candidate.request), None)
+        return answer if answer is not None and answer.finished else None
 
     def _assumption(self, cls: str) -> str:
         if cls != "cancellation" or self.program.handler.kind != "aiohttp":

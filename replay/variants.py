@@ -1,11 +1,11 @@
 """Other requests than the recorded ones, for what a recording seldom has: a later look, two users who ask the same,
-one who says more."""
+two clients that number their requests alike, one who says more."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, cast
 
 from .detect.confirm import stand_in
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 _AGAIN = "~again"
 _MOST_PAIRED = 3
 _SHORT = 2
+# What a client calls a request, to know its answer by: no name of a thing.
+_REQUEST_IDS = frozenset(
+    {
+        *("requestid", "reqid", "xrequestid", "correlationid", "xcorrelationid", "callid", "rpcid", "msgid"),
+        *("messageid", "idempotencykey", "xidempotencykey"),
+    }
+)
 
 
 def variants_of(investigation: Investigation) -> Iterator[Investigation]:
@@ -34,6 +41,11 @@ def variants_of(investigation: Investigation) -> Iterator[Investigation]:
         same = with_equal_inputs(source, sink)
         if same is not None:
             what = f"when {sink.name} says the same as {source.name}"
+            yield investigation.on((source, same), what)
+    for source, sink in combinations(few, 2):
+        same = with_equal_ids(source, sink)
+        if same is not None:
+            what = f"when {sink.name}'s requests happen to have the ids of {source.name}'s"
             yield investigation.on((source, same), what)
     for source, sink in permutations(few, 2):
         more = with_more_words(source, lanes)
@@ -57,6 +69,55 @@ def with_equal_inputs(source: Lane, sink: Lane) -> Lane | None:
         return None
     made = replace(sink, requests=cast("tuple[Request, ...]", changed))
     return None if made == sink else made
+
+
+def with_equal_ids(source: Lane, sink: Lane) -> Lane | None:
+    """The sink's lane, with the numbers that the source's client gave its requests: clients that count from one do so
+    all the time. Ids of things, which the user asks for, stay. None where there are none, or they are equal."""
+    pairs = zip(sink.requests, source.requests, strict=False)
+    changed = tuple(
+        replace(mine, request=_with_ids(mine.request, _ids_in(theirs.request, ""), "")) for mine, theirs in pairs
+    )
+    made = replace(sink, requests=(*changed, *sink.requests[len(changed) :]))
+    return None if made == sink else made
+
+
+def _is_id(name: str, beside: Iterable[str]) -> bool:
+    folded = name.casefold().replace("-", "").replace("_", "")
+    return folded in _REQUEST_IDS or (folded == "id" and "jsonrpc" in beside)
+
+
+def _ids_in(value: Any, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, item in _named(value):
+        inner = f"{path}.{name}"
+        if isinstance(item, (dict, list)):
+            found.update(_ids_in(item, inner))
+        elif _is_id(name, value if isinstance(value, dict) else ()):
+            found[inner] = item
+    return found
+
+
+def _named(value: Any) -> list[tuple[str, Any]]:
+    """The members of an object, or of a list of pairs, as which headers are told."""
+    if isinstance(value, dict):
+        return list(cast("dict[str, Any]", value).items())
+    pairs: list[Any] = value if isinstance(value, list) else []
+    return [(pair[0], pair[1]) for pair in pairs if _is_pair(pair)]
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(cast("list[Any]", value)) == 2 and isinstance(value[0], str)
+
+
+def _with_ids(value: Any, ids: dict[str, Any], path: str) -> Any:
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value).items()
+        return {name: _with_ids(item, ids, f"{path}.{name}") for name, item in members}
+    if isinstance(value, list):
+        pairs = cast("list[Any]", value)
+        return [[p[0], _with_ids(p[1], ids, f"{path}.{p[0]}")] if _is_pair(p) else p for p in pairs]
+    return ids.get(path, value)
 
 
 def with_more_words(source: Lane, others: Iterable[Lane]) -> Lane:

@@ -124,19 +124,30 @@ async def test_a_prompt_is_a_sink_though_the_answer_shows_nothing(bench: Bench) 
     assert clean.report.verdict == "clean", clean.report.reason
 
 
-@pytest.mark.parametrize(("logged", "verdict"), [("current", "contaminated"), ("message", "clean")])
+@pytest.mark.parametrize(
+    ("logged", "verdict"),
+    [
+        ('"served %s", current', "contaminated"),
+        ('"served", extra={"about": {"who": [current]}}', "contaminated"),
+        ('"served %s", message, extra={"who": message, "about": Everything()}', "clean"),
+    ],
+    ids=["in its text", "in its extra fields", "one's own, and an object that leads to all"],
+)
 async def test_a_log_record_is_a_sink(bench: Bench, logged: str, verdict: str) -> None:
     result = await bench.run(
         f"""
         import asyncio, logging
         log = logging.getLogger("agent.audit")
         current = ""
+        class Everything:
+            def __init__(self):
+                self.current = current
         async def handle(message):
             global current
             current = message
             await asyncio.sleep(0)
-            log.info("served %s", {logged})
-            log.warning("served %s", {logged})
+            log.info({logged})
+            log.warning({logged})
             return "done"
         """,
         SECRETS,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..trace.lanes import Lane
     from ..trace.model import Request
 
+_NAMING = re.compile(r"(?:^|_)(?:id|version|rev)$|Id$", re.ASCII)
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxz"
 
 
@@ -85,6 +86,20 @@ def _rewritten(request: Request, change: Callable[[str], str]) -> Request:
             (name, _in_values(sent, change), _in_values(said, change)) for name, sent, said in request.answers
         ),
     )
+
+
+def with_numbers(lane: Lane, change: Callable[[Any], Any]) -> Lane:
+    """The lane with `change` applied to every number in its requests, but for those that are names of things."""
+
+    def changed(value: Any, key: str) -> Any:
+        if isinstance(value, dict):
+            return {name: changed(item, name) for name, item in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, list):
+            return [changed(item, key) for item in cast("list[Any]", value)]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return change(value) if number and not _NAMING.search(key) else value
+
+    return replace(lane, requests=tuple(replace(r, request=changed(r.request, "")) for r in lane.requests))
 
 
 def _in_values(value: Any, change: Callable[[str], str]) -> Any:

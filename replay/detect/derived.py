@@ -15,11 +15,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from .confirm import rewritten, stand_in
+from .confirm import rewritten, stand_in, with_numbers
 from .values import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..trace.lanes import Lane
 
@@ -31,11 +31,25 @@ OPERATIONAL_HEADERS = frozenset(
         *("x-response-time", "retry-after"),
     }
 )
+# Of such a header the number may well be counted in tokens, and so tell of what all have said.
+_RATE_LIMIT = re.compile(r"rate-?limit")
 _TEXT = re.compile(r"[^\W_]{3,}")
+_BETWEEN_WORDS = re.compile(r"(?<=\w) (?=\w)")
+
+
+def is_operational(path: str) -> bool:
+    """Whether a place in an answer is a header that says how the answer was made."""
+    header = path.removeprefix("headers.")
+    return header != path and (header in OPERATIONAL_HEADERS or _RATE_LIMIT.search(header) is not None)
+
+
+def numbered(lane: Lane) -> tuple[Lane, Lane]:
+    """The lane twice, with other numbers in its requests: an amount, an age. What its texts say stays."""
+    return with_numbers(lane, lambda number: 2 * number + 3), with_numbers(lane, lambda number: 3 * number + 7)
 
 
 def versions(lane: Lane, kept: frozenset[str]) -> tuple[Lane, Lane]:
-    """The lane twice, with other content of its own: in the second it is also longer.
+    """The lane twice, with other content of its own: in the second it is also longer, and has more words.
 
     Args:
         kept: tokens in lower case that stay: identities, and the words that choose what the program does.
@@ -50,11 +64,23 @@ def versions(lane: Lane, kept: frozenset[str]) -> tuple[Lane, Lane]:
                     word = stand_in(word)
                 return word + word if longer else word
 
-            return _TEXT.sub(lambda match: one(match.group()), text)
+            made = _TEXT.sub(lambda match: one(match.group()), text)
+            return _with_one_more(made, text, one) if longer else made
 
         return rewritten(lane, change)
 
     return changed(1, False), changed(2, True)
+
+
+def _with_one_more(made: str, text: str, one: Callable[[str], str]) -> str:
+    """A text of several words with one more of its new words, beside one of those that were changed."""
+    new = next((one(word) for word in _TEXT.findall(text) if one(word) != word), "")
+    at = made.find(new) if new else -1
+    spaces = [match.end() for match in _BETWEEN_WORDS.finditer(made)]
+    if at < 0 or not spaces:
+        return made
+    space = max((each for each in spaces if each <= at), default=spaces[0])
+    return f"{made[:space]}{new} {made[space:]}"
 
 
 def in_words(value: str, texts: Iterable[str], request: str) -> str:

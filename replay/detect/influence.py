@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..report import Influence
 from .values import ADDRESS, leaves, observations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..run import Outcome
 
 
@@ -39,6 +41,19 @@ def _flat(outcome: Outcome) -> dict[str, str]:
     flat = {"error": outcome.error or "", "finished": "" if outcome.finished else "never answered"}
     flat["status"] = str(outcome.status)
     flat.update(leaves(outcome.body, "body"))
+    flat.update(_decided(outcome.body, "body"))
     flat.update({f"headers.{name}": value for name, value in outcome.headers})
     flat.update({path: text for where, path, text in observations(outcome) if where in ("log", "upstream")})
     return flat
+
+
+def _decided(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every truth value and null in a JSON value with its path. They are nobody's words, yet can tell of somebody."""
+    if value is None or isinstance(value, bool):
+        yield path, {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from _decided(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value)):
+            yield from _decided(item, f"{path}[{index}]")

@@ -121,6 +121,7 @@ class Heard:
 
 
 NOTHING_HEARD = Heard()
+_MOST_CAUSES = 4
 
 
 def _forget(answers: dict[str, list[tuple[str, Any, Any]]]) -> None:
@@ -307,6 +308,25 @@ def error_text(error: BaseException | None) -> str | None:
     """`Type: message`, made without running the exception's own `__str__`."""
     if error is None:
         return None
+    return f"{_described(error)}{beside_error(error)}"
+
+
+def beside_error(error: BaseException | None) -> str:
+    """What a traceback shows of an exception beside its own text: its notes, and what it was raised from."""
+    told: list[str] = []
+    shown = error
+    for _ in range(_MOST_CAUSES):
+        if shown is None:
+            break
+        notes: list[Any] = shown.__dict__.get("__notes__") or []
+        told += [note for note in notes if isinstance(note, str)]
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
+        if shown is not None and shown.args:
+            told.append(f"from {_described(shown)}")
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _described(error: BaseException) -> str:
     parts = ", ".join(part if isinstance(part, str) else str(plain(part)) for part in error.args)
     return f"{type(error).__name__}: {parts}" if parts else type(error).__name__
 

@@ -87,6 +87,7 @@ class ControlledLoop(DetachedLoop):
         self._in_flight = 0
         self._serial = 0
         self._lane_numbers = {name: number for number, name in enumerate(self.lanes, 1)}
+        self._names_made: dict[str, int] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self.task_contexts: list[contextvars.Context] = []
         self._plumbing: set[asyncio.Task[Any]] = set()
@@ -497,7 +498,7 @@ class ControlledLoop(DetachedLoop):
             context = contextvars.copy_context()
         actor = context.get(ACTOR, None)
         if actor is None or actor.background or actor.loop is not self:
-            actor = Actor(name or getattr(coro, "__qualname__", "task"), self, background=True)
+            actor = Actor(self._unused(name or getattr(coro, "__qualname__", "task")), self, background=True)
             self.background.append(actor)
             context = context.copy()
             context.run(ACTOR.set, actor)
@@ -514,6 +515,13 @@ class ControlledLoop(DetachedLoop):
         self._tasks.append(task)
         self.task_contexts.append(context)
         return task
+
+    def _unused(self, name: str) -> str:
+        """A schedule is a list of names: of two background tasks with one, the second could never be chosen first."""
+        made = self._names_made[name] = self._names_made.get(name, 0) + 1
+        if made == 1 and name not in self.lanes:
+            return name
+        return self._unused(f"{name} {made + (name in self.lanes)}")
 
     # ---- what is to be looked at between two steps, beside the lanes; see `state.picture`
 

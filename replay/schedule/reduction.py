@@ -149,8 +149,6 @@ class Reduction:
         return node
 
     def _add(self, names: tuple[str, ...]) -> int:
-        if len(set(names)) < len(names):
-            raise IrreducibleError("two background tasks have the same name")
         self._names.append(names)
         self._targets.append({})
         self._parents.append([])

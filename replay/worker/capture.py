@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
-from typing import Any
+from typing import Any, cast
 
+from ..handler.reply import plain
 from ..schedule.actors import ACTOR
-from ..schedule.execute import NOTHING_HEARD, Heard
+from ..schedule.execute import NOTHING_HEARD, Heard, beside_error
 
 LIMIT = 200_000
+_DEPTH = 6
+_OF_ANY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
 
 class Capture:
@@ -60,7 +64,12 @@ class Capture:
         except Exception as error:  # its own formatting is at fault, and `logging` would say so as well
             text = f"{record.msg!s} ({type(error).__name__} while formatting)"
         if record.exc_info and record.exc_info[0] is not None:
-            text = f"{text}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
+            error = record.exc_info[1]
+            text = f"{text}: {record.exc_info[0].__name__}: {error}{beside_error(error)}"
+        # What `extra=` adds is what formatters for JSON write out.
+        added = {key: _written(value) for key, value in vars(record).items() if key not in _OF_ANY_RECORD}
+        if added:
+            text = f"{text} {json.dumps(added, ensure_ascii=False)}"
         if self._room(len(text)):
             self._here().logs.append((record.name, text[:LIMIT]))
 
@@ -80,6 +89,16 @@ class Capture:
         if heard is None:
             heard = self._by_request[request] = Heard()
         return heard
+
+
+def _written(value: Any, depth: int = 0) -> Any:
+    """What a formatter writes of a value: objects, such as a request, are named and not taken apart."""
+    if depth < _DEPTH and type(value) is dict:
+        members = cast("dict[Any, Any]", value)
+        return {str(plain(key)): _written(item, depth + 1) for key, item in members.items()}
+    if depth < _DEPTH and type(value) in (list, tuple):
+        return [_written(item, depth + 1) for item in value]
+    return plain(value) if value is None or isinstance(value, (str, int, float)) else f"<{type(value).__name__}>"
 
 
 class _Stream(io.TextIOBase):
