@@ -35,7 +35,7 @@ class SourcePanel(VerticalScroll):
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
-            Binding("b", "toggle", "Breakpoint on this line"),
+            Binding("b", "toggle", "Breakpoints"),
             Binding("down,j", "line(1)", "Line down", show=False),
             Binding("up,k", "line(-1)", "Line up", show=False),
             Binding("pagedown", "page(1)", "Page down", show=False),
@@ -97,7 +97,7 @@ class SourcePanel(VerticalScroll):
             if self.has_focus and line == self._cursor:
                 style = f"{style} reverse"
             stop = _STOP if line in stops else " "
-            shown.append(f"{'▶' if line == current else ' '}{GLYPHS.get(mark, ' ')}{stop}{line:>4}", style).append("  ")
+            shown.append(f"{'▶' if line == current else ' '}{GLYPHS.get(mark, ' ')}{stop}{line:>3}", style).append("  ")
             row = lines[line - 1].copy()
             if line == current:
                 row.stylize("bold underline")
