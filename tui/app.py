@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import constants, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
@@ -71,7 +72,19 @@ class CrosslaneApp(App[None]):
         self.theme = self._kept_theme
 
     def show(self) -> None:
-        """Run it in the terminal."""
+        """Run it in the terminal.
+
+        Raises:
+            CrosslaneError: there is none to draw on, or none to hear keys from.
+        """
+        # Another driver than the terminal's, a browser's for one, has its own ways in and out.
+        if not constants.DRIVER:
+            for stream, name in ((sys.__stdin__, "standard input"), (sys.__stderr__, "standard error")):
+                if stream is None or not stream.isatty():
+                    raise CrosslaneError(
+                        f"the interface needs a terminal, and {name} is none",
+                        remedy="run it in one, or use crosslane check, whose results can be piped",
+                    )
         self.run(mouse=self.preferences.mouse)
 
     def on_mount(self) -> None:
