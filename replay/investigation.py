@@ -25,6 +25,7 @@ from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
 from .schedule.schedule import to_json as schedule_to_json
 from .schedule.strategies import Replayed, Serial
+from .state.fresh import Interrupted
 from .trace.model import Exchange
 
 if TYPE_CHECKING:
@@ -136,9 +137,24 @@ class Investigation:
 
     # ---- what each lane sees alone
 
-    def run_alone(self) -> None:
-        """Each lane alone on fresh state, twice: what it should see, and what varies by itself."""
-        for lane in self.lanes:
+    def run_alone(self, in_time: Callable[[], bool] = lambda: True) -> None:
+        """Each lane alone on fresh state, twice: what it should see, and what varies by itself.
+
+        Args:
+            in_time: asked before each lane. Once it is not, `stopped` says so.
+
+        Raises:
+            Interrupted: the user asked to stop.
+        """
+        for number, lane in enumerate(self.lanes):
+            if self.program.interrupted():
+                raise Interrupted
+            if not in_time():
+                self.stopped = (
+                    f"the budget ended while each lane ran alone, after {number} of {len(self.lanes)}: "
+                    "give a larger --budget, or cut the trace with crosslane slice"
+                )
+                return
             first, second = (self.program.execute((lane,), Serial([lane.name])) for _ in range(2))
             self.solo_runs[lane.name] = first
             self.note(first)

@@ -18,6 +18,8 @@ from .explain.nondeterminism import watched
 from .handler.function import is_async
 from .pause import Pause
 from .schedule.execute import Execution
+from .schedule.loop import INTERRUPTED
+from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
 if TYPE_CHECKING:
@@ -130,12 +132,18 @@ class Program:
         ).remarks
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
-        """One execution on fresh state, once there is no pause. Counts it."""
+        """One execution on fresh state, once there is no pause. Counts it.
+
+        Raises:
+            Interrupted: the user asked to stop, and it would have gone on for long.
+        """
         self.pause.wait(self.interrupted)
         self.executions += 1
         execution = self.fresh.run(
             lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
         )
+        if execution.stopped == INTERRUPTED:
+            raise Interrupted
         for path in execution.files:
             self.files_written.setdefault(path)
             self.fresh.graph.add_file(path)

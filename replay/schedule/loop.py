@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MAX_STEPS = 100_000
+INTERRUPTED = "interrupted"
 _STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
 _OVER: Any = SimpleNamespace(time_matters=True)  # what stands for the loop of who belongs to none any more
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
@@ -74,6 +75,7 @@ class ControlledLoop(DetachedLoop):
         self.limits: list[int] = []
         self.upstream: list[int] = []
         self.stopped = ""
+        self._most_steps = MAX_STEPS
         self.overlapped = False
         self.time_matters = False
         self.steps = 0
@@ -126,8 +128,8 @@ class ControlledLoop(DetachedLoop):
                             continue
                         self.stopped = self._deadlock()
                         return
-                    if self.steps >= MAX_STEPS:
-                        self.stopped = f"no end after {MAX_STEPS} steps"
+                    if self.steps >= self._most_steps:
+                        self.stopped = self.stopped or f"no end after {MAX_STEPS} steps"
                         return
                     actor = choose(enabled, previous)
                     self._note_decision(actor, enabled, previous)
@@ -137,6 +139,10 @@ class ControlledLoop(DetachedLoop):
             self._choose = None
             left(self)
             asyncio.events._set_running_loop(None)
+
+    def interrupt(self) -> None:
+        """End the run before its next step. Called by a signal handler, between any two instructions."""
+        self.stopped, self._most_steps = self.stopped or INTERRUPTED, 0
 
     def _note_decision(self, actor: Actor, enabled: list[Actor], previous: Actor | None) -> None:
         if enabled != self._enabled_before:
@@ -161,7 +167,7 @@ class ControlledLoop(DetachedLoop):
         nobody = self._nobody
         others = len(actor.ready) != 1 or nobody.ready or nobody.timers or self._foreign
         watched = self.before_step is not None or self.after_step is not None
-        if others or watched or self.stopped or self.steps >= MAX_STEPS:
+        if others or watched or self.stopped or self.steps >= self._most_steps:
             return False
         enabled = self._enabled()
         if not enabled:

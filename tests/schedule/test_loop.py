@@ -325,3 +325,22 @@ def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up() -> None:
 
     run(body, lanes=("a",))
     assert cleaned == ["up"]
+
+
+def test_a_run_that_is_interrupted_ends_before_its_next_step() -> None:
+    seen: list[str] = []
+    loops: list[ControlledLoop] = []
+
+    async def body(name: str) -> None:
+        for n in range(1_000):
+            seen.append(f"{name}{n}")
+            if seen == ["a0", "b0", "a1"]:
+                loop = asyncio.get_running_loop()
+                assert isinstance(loop, ControlledLoop)
+                loops.append(loop)
+                loop.interrupt()
+            await asyncio.sleep(0)
+
+    loop = run(body, Lockstep())
+    assert loops == [loop]
+    assert (seen, loop.stopped) == (["a0", "b0", "a1"], "interrupted")
