@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .screens.start import StartScreen
     from .session import OpenSession
 
-_MAIN = Path(__file__).with_name("app.tcss")
-_OTHERS = Path(__file__).with_name("screens.tcss")
+_MAIN = Path(__file__).with_name("main.tcss")
+_OTHERS = Path(__file__).with_name("app.tcss")
 _COMMANDS = (
     ("Replay", "Run the trace again: lockstep, serial, random, the finding's schedule", "replay"),
     ("All findings", "In a table, the most telling first", "findings"),
