@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .detect.confirm import stand_in, with_identity, with_stand_ins
@@ -357,11 +358,8 @@ class Investigation:
             return
         kind = class_of(execution)
         for place, name in self._carriers:
-            following = self._following(execution.schedule, lanes)
-            fixed, _ = isolated(self.program, lanes, following, self.max_in_flight, [place])
-            self.program.executions += 1
             known = self._known(name, kind)
-            if known is not None and self.same_crossing(candidate, fixed) is None:
+            if known is not None and self.same_crossing(candidate, self._apart(execution, lanes, place)) is None:
                 if execution.switches >= known.crossing.needs.switches:
                     return
                 break  # the same cause, more simply
@@ -371,6 +369,8 @@ class Investigation:
             return found if found is None or smaller == lanes else self.confirm(found, smaller, attempt.schedule)
 
         minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
+        if self._is_known(minimal):
+            return
         finding, place = self._explained(minimal)
         if finding is None or any(finding.crossing.id == other.crossing.id for other in self.findings):
             return
@@ -388,6 +388,35 @@ class Investigation:
             else:
                 self.findings.remove(known)
         self.findings.append(finding)
+
+    def _is_known(self, minimal: Minimal) -> bool:
+        """Whether it has, now that it is as simple as it can be, the cause of a finding that is no less simple.
+
+        What is allowed is told of each crossing, which only an explanation can."""
+        if self.allow:
+            return False
+        execution, kind = minimal.execution, class_of(minimal.execution)
+        for place, name in self._carriers:
+            known = self._known(name, kind)
+            if known is not None and known.crossing.needs.switches <= execution.switches:
+                apart = self._apart(execution, minimal.lanes, place)
+                if self.same_crossing(minimal.candidate, apart) is None and self._healed(minimal.candidate, apart):
+                    return True
+        return False
+
+    def _apart(self, execution: Execution, lanes: tuple[Lane, ...], place: Place) -> Execution:
+        """The execution once more, with a place kept apart for each lane."""
+        self.program.executions += 1
+        following = self._following(execution.schedule, lanes)
+        return isolated(self.program, lanes, following, self.max_in_flight, [place])[0]
+
+    def _healed(self, candidate: Candidate, execution: Execution) -> bool:
+        """Whether the sink answered as it does alone."""
+        return all(
+            outcome.error is None or outcome.error == self.solo[outcome.request].error
+            for outcome in execution.outcomes
+            if outcome.lane == candidate.sink
+        )
 
     def carrier_of(self, finding: Finding) -> Place | None:
         """The place that a finding's carrier names, None where it has none."""
@@ -409,15 +438,15 @@ class Investigation:
         def crosses(execution: Execution) -> bool:
             return self.same_crossing(candidate, execution) is not None
 
-        def healed(execution: Execution) -> bool:
-            return all(
-                outcome.error is None or outcome.error == self.solo[outcome.request].error
-                for outcome in execution.outcomes
-                if outcome.lane == candidate.sink
-            )
-
         explanation = self.explainer(
-            self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed, self.suspects
+            self.program,
+            lanes,
+            schedule,
+            self.max_in_flight,
+            candidate,
+            crosses,
+            partial(self._healed, candidate),
+            self.suspects,
         )
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import constants, work
@@ -14,6 +15,7 @@ from textual.binding import Binding, BindingType
 from ..replay.errors import CrosslaneError
 from .bindings import named
 from .folders import config_file
+from .garbage import collect_from_now_on
 from .preferences import preferences, remember_theme
 from .safe_text import safe
 from .screens.main import MainScreen
@@ -21,7 +23,6 @@ from .themes import DARK, GREY, NAMED_ON_DARK, NAMED_ON_LIGHT, THEMES, repaint, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from textual.filter import LineFilter
     from textual.screen import Screen
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .screens.start import StartScreen
     from .session import OpenSession
 
+_MAIN = Path(__file__).with_name("main.tcss")
+_OTHERS = Path(__file__).with_name("app.tcss")
 _COMMANDS = (
     ("Replay", "Run the trace again: lockstep, serial, random, the finding's schedule", "replay"),
     ("All findings", "In a table, the most telling first", "findings"),
@@ -55,7 +58,6 @@ _COMMANDS = (
 class CrosslaneApp(App[None]):
     """See the module."""
 
-    CSS_PATH = "app.tcss"
     TITLE = "crosslane"
     BINDINGS: ClassVar[list[BindingType]] = named([Binding("ctrl+q", "quit", "Quit", show=False, priority=True)])
 
@@ -89,15 +91,31 @@ class CrosslaneApp(App[None]):
 
     def on_mount(self) -> None:
         self._prefer()
+        self.call_next(self.call_next, self._show_first)
+
+    def _show_first(self) -> None:
+        """Not before: while the application itself is mounted, what a screen draws is thrown away, and styles are read
+        once more when the theme is known. Those of later screens wait until the first one is seen."""
+        self._style(_MAIN)
         if self._first is not None:
+            self._style(_OTHERS)
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
             self.push_screen(MainScreen(self.session))
+            self.call_after_refresh(self._style, _OTHERS)
             self.call_after_refresh(self._remember, self.session)
         else:
             from .screens.start import StartScreen
 
+            self._style(_OTHERS)
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
+        self.call_after_refresh(collect_from_now_on)
+
+    def _style(self, file: Path) -> None:
+        self.stylesheet.read(file)
+        self.stylesheet.parse()
+        if len(self.screen_stack) > 2:  # keys that were typed ahead have opened one already
+            self.stylesheet.update(self.screen, animate=False)
 
     # ---- the user's own settings
 

@@ -43,17 +43,21 @@ class LanesPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         yield LanesView()
-        with Horizontal(id="search"):
-            yield Static("/", id="search-sign")
-            yield Input(id="search-query", max_length=200)
-            yield Static(id="search-said")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._complete)
+
+    async def _complete(self) -> None:
+        """The line of the search, which the first frame does not wait for."""
+        sign, said = Static("/", id="search-sign"), Static(id="search-said")
+        await self.mount(Horizontal(sign, Input(id="search-query", max_length=200), said, id="search"))
 
     # ---- what the keys do
 
     def ask(self) -> None:
         """Open the line; a search that was kept can be changed."""
         lanes = self.query_one(LanesView)
-        if lanes.searched is None:
+        if lanes.searched is None or not self.query(Input):
             return
         self.active, self._began = True, (lanes.searched[0], lanes.cursor)
         self.query_one("#search").add_class("-active")
@@ -99,7 +103,8 @@ class LanesPanel(Vertical):
             self.end()
 
     def on_descendant_focus(self) -> None:
-        self._say(self._said)
+        if self.active:
+            self._say(self._said)
 
     def _start(self, lanes: LanesView) -> int:
         """The row where the search began, unless another run is shown since then."""
