@@ -99,12 +99,12 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
             self._add(node, group, branch)
         for lane in stretch.untried:
             label = Text.assemble((f"{safe(lane, 30)}   ", ""), ("not tried; enter runs it", "dim"))
-            node.add_leaf(label, (group.tried[stretch.runs[0]], stretch.end, lane))
+            node.add_leaf(label, (group.tried[stretch.runs[0]], stretch.end, lane, ""))
         if inside:
             here = f"{len(inside)} other choice{'' if len(inside) == 1 else 's'} on the way, not tried"
             more = node.add(Text(here, "dim"), None) if stretch.branches else node
             for choice in inside[:_MOST_LISTED]:
-                more.add_leaf(_open(choice), (group.tried[stretch.runs[0]], choice.step, choice.lane))
+                more.add_leaf(_open(choice), (group.tried[stretch.runs[0]], choice.step, choice.lane, ""))
             if len(inside) > _MOST_LISTED:
                 more.add_leaf(Text(f"… and {len(inside) - _MOST_LISTED} more; c in the lanes chooses any", "dim"))
 
