@@ -198,7 +198,7 @@ def observed(
     def job() -> Run:
         timeline = Timeline(program.files, program.graph_now, place, program.engine.heard)
         execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
-        run = run_of(execution, timeline.events, timeline.places)
+        run = run_of(execution, timeline.events, timeline.places, program.cancels)
         return replace(run, diverged=getattr(strategy, "diverged", None), sight=timeline.looking.sight())
 
     return program.fresh.run(job, Run.to_json, Run.from_json)

@@ -13,7 +13,7 @@ from ..run import Decision, Outcome, Run
 from ..trace.fresh_identity import Answered
 from ..trace.sessions import Sessions
 from .loop import ControlledLoop
-from .schedule import Schedule
+from .schedule import FAULTS, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -304,6 +304,21 @@ def _serving(
     return serve
 
 
+def _possible_faults(execution: Execution, cancels: bool) -> dict[int, tuple[str, ...]]:
+    """What could be done to the request that goes on at each step. One that only starts there has nothing to lose."""
+    starts, lanes = set(execution.starts), set(execution.lanes)
+    limits, upstream = set(execution.limits), set(execution.upstream)
+    return {
+        step: tuple(
+            fault
+            for fault, makes_sense in zip(FAULTS, (cancels, step in limits, step in upstream), strict=True)
+            if makes_sense
+        )
+        for step, (name, _, _) in enumerate(execution.decisions)
+        if step not in starts and name in lanes
+    }
+
+
 def error_text(error: BaseException | None) -> str | None:
     """`Type: message`, made without running the exception's own `__str__`."""
     if error is None:
@@ -331,14 +346,23 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {parts}" if parts else type(error).__name__
 
 
-def run_of(execution: Execution, events: Sequence[Any] = (), places: Sequence[str | None] = ()) -> Run:
-    """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed."""
+def run_of(
+    execution: Execution,
+    events: Sequence[Any] = (),
+    places: Sequence[str | None] = (),
+    cancels: bool | None = None,
+) -> Run:
+    """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed; `cancels`
+    whether a request can be cancelled, None where it does not matter what could have been done to requests."""
     decisions: list[Decision] = []
     before = ""
     faults = dict(execution.faults)
+    possible = _possible_faults(execution, cancels) if cancels is not None else {}
     for index, (name, enabled, goes_on) in enumerate(execution.decisions):
         at = places[index] if index < len(places) else None
-        decisions.append(Decision(name, enabled, at, goes_on and name != before, faults.get(index, "")))
+        decisions.append(
+            Decision(name, enabled, at, goes_on and name != before, faults.get(index, ""), possible.get(index, ()))
+        )
         before = name
     return Run(
         execution.lanes,
