@@ -174,7 +174,8 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     parts: list[str] = []
     if reached.interleavings:
         parts.append(
-            f"all {reached.interleavings:,} interleavings, {reached.reduced:,} executed, the rest equal to one of them"
+            f"all {reached.interleavings:,} interleavings, {reached.reduced:,} executed, "
+            f"the rest equal to {'it' if reached.reduced == 1 else 'one of them'}"
         )
     elif search.exhausted:
         parts.append(f"all {search.count:,} interleavings")

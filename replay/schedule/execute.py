@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandlerError
@@ -142,7 +143,7 @@ class Engine:
         beside: what a later answer can depend on and is neither the program's nor its state: streams of random numbers,
             what was heard, how many calls were made.
         recorded: what the recording says was issued to the clients: what is issued now takes its place, see `Sessions`.
-        replies: the answers so far of the execution under way: request, lane, reply.
+        replies: the answers so far of the execution under way: request, lane, reply. `serving` is what gives them.
     """
 
     service: Callable[[], Service]
@@ -155,6 +156,7 @@ class Engine:
     beside: Callable[[], tuple[Any, ...]] = tuple
     recorded: Recorded | None = None
     replies: list[tuple[Request, str, Reply]] = field(default_factory=list["tuple[Request, str, Reply]"])
+    serving: Service | None = None
 
     def execute(
         self,
@@ -177,7 +179,7 @@ class Engine:
         self.begin(loop)
         self.answers({request.id: list(request.answers) for lane in lanes for request in lane.requests})
         try:
-            service = self.service()
+            service = self.serving = self.service()
             issuing = self.recorded is not None and self.recorded.issued
             sessions = Sessions(self.recorded) if self.recorded is not None and issuing else None
             try:
@@ -317,6 +319,10 @@ def _possible_faults(execution: Execution, cancels: bool) -> dict[int, tuple[str
         for step, (name, _, _) in enumerate(execution.decisions)
         if step not in starts and name in lanes
     }
+
+
+SERVING = next(inner for inner in _serving.__code__.co_consts if isinstance(inner, CodeType))
+"""The code that gives a request to the handler: of each request's task the outermost."""
 
 
 def error_text(error: BaseException | None) -> str | None:

@@ -57,6 +57,7 @@ class ControlledLoop(DetachedLoop):
         task_contexts: the context of each task so far, in the order in which they were made.
         overlapped: whether a request started while another was in flight.
         time_matters: whether the program has read a clock, or had timers whose order a clock decides.
+        looked_around: whether the program has asked for the tasks of all lanes.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
     """
@@ -78,6 +79,7 @@ class ControlledLoop(DetachedLoop):
         self._most_steps = MAX_STEPS
         self.overlapped = False
         self.time_matters = False
+        self.looked_around = False
         self.steps = 0
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
@@ -534,7 +536,17 @@ class ControlledLoop(DetachedLoop):
     @property
     def shared(self) -> tuple[Any, ...]:
         """What no lane owns: plain values of which the next steps depend."""
-        return self._in_flight, self._nobody.made, bool(self.stopped)
+        return self._nobody.made, bool(self.stopped)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight
+
+    @property
+    def limited(self) -> bool:
+        """Whether a request may have to wait until another is answered."""
+        return self._max_in_flight < len(self.lanes)
 
     @property
     def ownerless(self) -> bool:
