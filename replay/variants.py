@@ -89,11 +89,13 @@ def _is_id(name: str, beside: Iterable[str]) -> bool:
 
 def _ids_in(value: Any, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, item in _named(value):
+    members = _named(value)
+    beside = {name for name, _ in members}
+    for name, item in members:
         inner = f"{path}.{name}"
         if isinstance(item, (dict, list)):
             found.update(_ids_in(item, inner))
-        elif _is_id(name, value if isinstance(value, dict) else ()):
+        elif _is_id(name, beside):
             found[inner] = item
     return found
 
@@ -102,7 +104,7 @@ def _named(value: Any) -> list[tuple[str, Any]]:
     """The members of an object, or of a list of pairs, as which headers are told."""
     if isinstance(value, dict):
         return list(cast("dict[str, Any]", value).items())
-    pairs: list[Any] = value if isinstance(value, list) else []
+    pairs = cast("list[Any]", value) if isinstance(value, list) else []
     return [(pair[0], pair[1]) for pair in pairs if _is_pair(pair)]
 
 

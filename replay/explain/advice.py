@@ -30,6 +30,14 @@ _FIXES = {
         "that reads it later"
     ),
     "file": "give each session a file of its own, or a name made by tempfile: {name} is one for all",
+    "function attribute": (
+        "{name} is one for all who call the function: pass the value as an argument, or keep it in an object made for "
+        "each session"
+    ),
+    "working directory": (
+        "{name} belongs to the whole process, and no lock keeps it for code that opens a file later: leave it, and "
+        "open files by absolute paths"
+    ),
     "thread-local": (
         "a thread-local is shared by all requests on one event loop, and a pool hands the thread with what is in it to "
         "the next request: use a ContextVar, set in each request; else set {name} first thing in each request and "

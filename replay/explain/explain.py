@@ -228,7 +228,8 @@ def _survey(
     def job() -> list[Any]:
         survey = Survey(program, candidate.tokens, wide, since)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
-        return [[asdict(place), held, place in survey.made] for place, held in survey.changed.items()]
+        found = [(survey.owned(place), held, place in survey.made) for place, held in survey.changed.items()]
+        return [[asdict(place), held, made] for place, held, made in found]
 
     found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
     rows = [(Place.from_json(row), held, made) for row, held, made in found]

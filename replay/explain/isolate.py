@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arrival import Arrival
 from .places import Place, changed_places, texts_in
+from .whose import is_the_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +68,11 @@ class Survey:
             if not self.changed.get(place, False):
                 texts = [text.casefold() for text in texts_in(place.value(self._graph))]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
+
+    def owned(self, place: Place) -> Place:
+        """The place, as the user's where the user's code alone put it into a library's object, class or module."""
+        theirs = self._graph is not None and place.package and is_the_users(place, self._graph)
+        return replace(place, package="") if theirs else place
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...

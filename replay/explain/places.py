@@ -89,6 +89,8 @@ class Place:
         if self.form == "file":
             text = content.read_file(node.target)
             return MISSING if text is None else text.decode("utf-8", "replace")
+        if self.form == "directory":
+            return content.read("directory", node.target)
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         if is_thread_local(node.target):
@@ -175,7 +177,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     if node.form == "environ":
         name = f"os.environ[{key!r}]"
     kind = node.kind
-    if node.form == "attributes":
+    if node.form == "attributes" and node.kind != "function attribute":
         kind = "thread-local" if is_thread_local(node.target) else "instance attribute"
     return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
 

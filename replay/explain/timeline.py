@@ -170,9 +170,11 @@ class Timeline:
             # exception (StopIteration) on the line that waited, which goes on too.
             self._line = _resumed(frame)
         elif event == "return":
-            # So does the caller, when this frame is left.
+            # So does whoever called, when this frame is left: through a library or not.
             caller = frame.f_back
-            self._line = _resumed(caller) if caller is not None and caller.f_code.co_filename in self._files else None
+            while caller is not None and caller.f_code.co_filename not in self._files:
+                caller = caller.f_back
+            self._line = _resumed(caller) if caller is not None else None
         elif event == "line":
             uses = self._uses.on_line(frame) if self._uses is not None else ""
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
@@ -305,8 +307,11 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
 
 
 _BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
-_ENVIRONMENT = frozenset({"environ", "getenv"})
-_FILES = frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"})
+_CALLS = {
+    "environ": frozenset({"environ", "getenv"}),
+    "file": frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"}),
+    "directory": frozenset({"chdir", "getcwd", "abspath", "cwd", "open"}),
+}
 
 
 class Uses:
@@ -315,7 +320,7 @@ class Uses:
     def __init__(self, graph: StateGraph, carrier: Place) -> None:
         node = carrier.node_in(graph)
         # What is outside Python's own objects is used by whoever calls what reaches it.
-        self._calls = {"environ": _ENVIRONMENT, "file": _FILES}.get(node.form, frozenset[str]())
+        self._calls = _CALLS.get(node.form, frozenset[str]())
         self._namespace = vars(node.target) if node.form == "namespace" else None
         self._key = carrier.key
         named = node.form != "cache" and node.name[-1:] not in ")]"

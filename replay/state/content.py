@@ -83,6 +83,8 @@ def read(form: str, target: Any) -> Any:
             return {_decoded(key): value for key, value in _raw_environment().items()}
         case "file":
             return read_file(target)
+        case "directory":
+            return os.getcwd()
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -138,6 +140,9 @@ def write(form: str, target: Any, content: Any) -> None:
                 os.environb.update({os.fsencode(key): value for key, value in content.items()})
         case "file":
             write_file(target, content)
+        case "directory":
+            if os.getcwd() != content:
+                os.chdir(content)
         case "multidict":
             if not same(tuple(target.items()), content):
                 target.clear()
@@ -274,7 +279,7 @@ def own_dict(target: Any) -> dict[str, Any] | None:
         return target.__dict__
     for base in type.__dict__["__mro__"].__get__(type(target)):
         member = type.__dict__["__dict__"].__get__(base).get("__dict__")
-        if isinstance(member, types.GetSetDescriptorType):
+        if isinstance(member, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             return member.__get__(target)
     return None
 
@@ -284,7 +289,7 @@ def _slots(target: Any) -> Iterator[tuple[str, types.MemberDescriptorType]]:
         if base.__module__ == "builtins":
             continue
         for name, member in type.__dict__["__dict__"].__get__(base).items():
-            if isinstance(member, types.MemberDescriptorType):
+            if isinstance(member, types.MemberDescriptorType) and name != "__dict__":
                 yield name, member
 
 

@@ -111,6 +111,7 @@ class StateGraph:
         unproven: what the user's modules reach and cannot be put back, in words.
         late: names of what changed without being put back; empty as long as there is none. `hopeless` says that some of
             it cannot be.
+        spelled: the names of globals and attributes in the user's code.
         fickle: nodes that cannot be compared, because their members are made anew each time they are asked for.
     """
 
@@ -174,7 +175,9 @@ class StateGraph:
         """What the program can name of Python itself."""
         functions = [thing for thing in self._seen.values() if type(thing) is types.FunctionType]
         codes = (function.__code__ for function in functions)
-        names = names_in(code for code in codes if code.co_filename in self.files)
+        self.spelled = names = names_in(code for code in codes if code.co_filename in self.files)
+        if "chdir" in names:
+            self._add("the working directory", "working directory", "directory", os, "", "")
         held = [value for module in self._user_modules.values() for value in vars(module).values()]
         modules = named_modules(names, held)
         for name, module in modules.items():
@@ -430,11 +433,14 @@ class StateGraph:
         for key, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if id(cell) not in self._seen:
                 self._seen[id(cell)] = cell
-                self._add(f"{label}.{key}", "closure cell", "cell", cell, function.__qualname__, file)
+                self._add(f"{label}.{key}", "closure cell", "cell", cell, function.__code__.co_qualname, file)
             try:
-                self._later(cell.cell_contents, f"{label}.{key}", "closure cell", function.__qualname__, file)
+                owner = function.__code__.co_qualname  # where it stands, whatever it calls itself
+                self._later(cell.cell_contents, f"{label}.{key}", "closure cell", owner, file)
             except ValueError:  # an empty cell
                 continue
+        if not self._library and file in self.files:
+            self._add(label, "function attribute", "attributes", function, function.__qualname__, file)
         for key, value in vars(function).items():
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
 

@@ -1,0 +1,154 @@
+"""Carriers go by the name that their author would use, with the lines that wrote and read them; each beside its fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..reference.checked import carrier_in, checked, lines_in
+
+LAZY = """
+    import asyncio, functools
+    class Memory:
+        def __init__(self): self.texts = MADE
+    class Agent:
+        @functools.cached_property
+        def memory(self):
+            return Memory()
+    agent = Agent()
+    async def handle(user, message):
+        agent.memory.texts.append(message)
+        await asyncio.sleep(0)
+        return " ".join(agent.memory.texts)
+    """
+NAMESPACE = """
+    import asyncio, types
+    sdk = types.SimpleNamespace(key=None)
+    async def handle(user, message):
+        sdk = OWN
+        sdk.key = message
+        await asyncio.sleep(0)
+        return sdk.key
+    """
+FUNCTION = """
+    import asyncio
+    async def think(message): ...
+    async def handle(user, message):
+        think.last = message
+        await asyncio.sleep(0)
+        return think.last
+    """
+DECORATED = """
+    import asyncio, functools
+    def cached(function):
+        answers = {}
+        @functools.wraps(function)
+        async def inner(user, question):
+            if KEY not in answers:
+                answers[KEY] = await function(user, question)
+            return answers[KEY]
+        return inner
+    @cached
+    async def plan(user, question):
+        await asyncio.sleep(0)
+        return "the plan of " + user
+    async def handle(user, message):
+        return await plan(user, "what is my plan")
+    """
+
+
+@pytest.mark.parametrize(
+    ("leaking", "fixed", "carrier", "lines"),
+    [
+        (
+            LAZY.replace("MADE", "[]"),
+            LAZY.replace("MADE", "[]").replace("agent.memory", "Agent().memory"),
+            ("agent.memory", "instance attribute"),
+            ("agent.memory.texts.append(message)", 'return " ".join(agent.memory.texts)'),
+        ),
+        (
+            NAMESPACE.replace("        sdk = OWN\n", ""),
+            NAMESPACE.replace("OWN", "types.SimpleNamespace()"),
+            ("sdk.key", "instance attribute"),
+            ("sdk.key = message", "return sdk.key"),
+        ),
+        (
+            FUNCTION,
+            FUNCTION.replace("think.last = message", "last = message").replace("think.last", "last"),
+            ("think.last", "function attribute"),
+            ("think.last = message", "return think.last"),
+        ),
+        (
+            DECORATED.replace("KEY", "question"),
+            DECORATED.replace("KEY", "user, question").replace("if user, question", "if (user, question)"),
+            ("plan.answers", "closure cell"),
+            ("answers[question] = await function(user, question)", "return answers[question]"),
+        ),
+    ],
+    ids=["made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"],
+)
+def test_a_carrier_goes_by_its_authors_name(
+    tmp_path: Path, leaking: str, fixed: str, carrier: tuple[str, str], lines: tuple[str, str]
+) -> None:
+    report = checked(leaking, tmp_path)
+    assert report.verdict == "contaminated", report.reason
+    assert carrier_in(report) == carrier
+    assert lines_in(report) == lines
+    named = report.crossings[0].carrier
+    assert named is not None
+    assert named.defined_at is not None
+    assert report.crossings[0].fix
+    clean = checked(fixed, tmp_path)
+    assert clean.verdict == "clean", clean.reason
+
+
+CLIENT = """
+    import asyncio, httpx, threading
+    client = httpx.Headers()
+    client.session = threading.local()
+    async def handle(user, message):
+        {write}
+        await asyncio.sleep(0)
+        return {read}
+    """
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "carrier"),
+    [
+        ("client.session.user = message", "client.session.user", ("client.session.user", "thread-local")),
+        ("client.last_user = message", "client.last_user", ("client.last_user", "instance attribute")),
+        ("client['x-user'] = message", "client['x-user']", ("client._list", "instance attribute in httpx")),
+    ],
+    ids=["a thread-local hung on it", "an attribute hung on it", "what is its own"],
+)
+def test_what_only_the_user_names_in_a_librarys_object_is_the_users(
+    tmp_path: Path, write: str, read: str, carrier: tuple[str, str]
+) -> None:
+    pytest.importorskip("httpx")
+    report = checked(CLIENT.format(write=write, read=read), tmp_path)
+    name, kind = carrier_in(report)
+    assert (name, kind.rpartition(" ")[0] if " in " in kind else kind) == carrier
+    assert lines_in(report) == (write, f"return {read}")
+    assert ("belongs to httpx" in report.crossings[0].fix) == (" in " in kind)
+    assert checked(CLIENT.format(write="mine = message", read="mine"), tmp_path).verdict == "clean"
+
+
+def test_the_working_directory_is_named_and_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for user in ("alice", "bob"):
+        (tmp_path / f"files-of-{user}").mkdir()
+    source = """
+        import asyncio, os
+        TOP = os.getcwd()
+        async def handle(user, message):
+            folder = os.path.join(TOP, "files-of-" + user)
+            os.chdir(folder)
+            await asyncio.sleep(0)
+            return os.path.basename(READ)
+        """
+    report = checked(source.replace("READ", "os.getcwd()"), tmp_path)
+    assert carrier_in(report) == ("the working directory", "working directory")
+    assert lines_in(report) == ("os.chdir(folder)", "return os.path.basename(os.getcwd())")
+    assert checked(source.replace("READ", "folder"), tmp_path).verdict == "clean"
