@@ -16,7 +16,7 @@ from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.advice import fix_for
+from .explain.advice import UNNAMED, fix_for
 from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
 from .known_findings import fingerprint
@@ -448,7 +448,7 @@ class Investigation:
             read=explanation.read,
             needs=needs,
             schedule=schedule_to_json(run.decisions),
-            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
+            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else UNNAMED,
             explained="; ".join(filter(None, (self.variant, derivation, explanation.remark, self._assumption(cls)))),
             evidence_all=candidate.tokens,
             requests=tuple(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .arrival import Arrival
-from .places import Place, changed_places, texts_in
+from .places import Place, changed_places, entries_of, texts_in
 from .whose import is_the_users
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Survey:
         self._graph: StateGraph | None = None
         self._arrival: Arrival | None = None
         self.changed: dict[Place, bool] = {}
+        self.entries: dict[Place, None] = {}
+        """Entries of dicts among those, by keys that the program spells."""
         self.made: dict[Place, None] = {}
         """Those that held an object which was not there at first, with attributes of its own."""
 
@@ -63,6 +65,7 @@ class Survey:
             place = found if self._since is None else replace(found, since=self._since)
             if self._since is not None and not place.is_below(self._since):
                 continue
+            self.entries.update(dict.fromkeys(entries_of(place, self._graph)))
             if place.holds_new_object(self._graph):
                 self.made[place] = None
             if not self.changed.get(place, False):

@@ -306,6 +306,7 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
+_PLAIN = (str, bytes, int, float, bool, type(None))
 _BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
 _CALLS = {
     "environ": frozenset({"environ", "getenv"}),
@@ -322,18 +323,21 @@ class Uses:
         # What is outside Python's own objects is used by whoever calls what reaches it.
         self._calls = _CALLS.get(node.form, frozenset[str]())
         self._namespace = vars(node.target) if node.form == "namespace" else None
-        self._key = carrier.key
-        named = node.form != "cache" and node.name[-1:] not in ")]"
-        self._attribute = carrier.key or (node.name.rpartition(".")[2] if named else None)
+        self._key = key = None if carrier.is_entry else carrier.key
+        named = node.form != "cache" and node.name[-1:] not in ")]" and not carrier.is_entry
+        self._attribute = key or (node.name.rpartition(".")[2] if named else None)
         # A cache is not read by naming it: its hits tell.
         self._object = node.target if carrier.key is None and node.form != "cache" else MISSING
+        self._now = (lambda: carrier.value(graph)) if carrier.is_entry else None
         self._cell = self._attribute if node.form == "cell" else None
         # A default argument goes by the name of its parameter: `handle(history=…)`.
         self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None
         # What stands in a container is asked for by its key: `app["state"]`, `request.app["state"]`.
         container, self._item = _as_item(node.name) if carrier.key is None else ("", None)
-        self._container = container.rpartition(".")[2]
         held_in = {id(n.target): n.target for n in graph.nodes if n.name == container} if self._item else {}
+        if carrier.is_entry:
+            container, self._item, held_in = node.name, carrier.key, {id(node.target): node.target}
+        self._container = container.rpartition(".")[2]
         self._containers: dict[int, Any] = held_in
         self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
 
@@ -384,6 +388,9 @@ class Uses:
         return ""
 
     def _is_object(self, value: Any) -> bool:
+        if self._now is not None:
+            # Two names of one text say nothing; two of one list do.
+            return type(value) not in _PLAIN and value is self._now()
         return self._object is not MISSING and value is self._object
 
 

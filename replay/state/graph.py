@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
 from . import content
-from .python_names import containers_in, named_classes, named_modules, names_in
+from .python_names import containers_in, named_classes, named_modules, names_in, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -126,6 +126,7 @@ class StateGraph:
         self.nodes: list[Node] = []
         self.unproven: list[str] = []
         self._seen: dict[int, Any] = {}
+        self._texts: frozenset[str] | None = None
         self._modules = frozenset(sys.modules)
         self._modules_now = len(sys.modules)
         self._compared: Sequence[int] = ()
@@ -175,7 +176,8 @@ class StateGraph:
         """What the program can name of Python itself."""
         functions = [thing for thing in self._seen.values() if type(thing) is types.FunctionType]
         codes = (function.__code__ for function in functions)
-        self.spelled = names = names_in(code for code in codes if code.co_filename in self.files)
+        self._codes = [code for code in codes if code.co_filename in self.files]
+        self.spelled = names = names_in(self._codes)
         if "chdir" in names:
             self._add("the working directory", "working directory", "directory", os, "", "")
         held = [value for module in self._user_modules.values() for value in vars(module).values()]
@@ -252,6 +254,16 @@ class StateGraph:
     def known(self) -> list[Any]:
         """Every object that was come across, whether it is a node or not."""
         return list(self._seen.values())
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The texts that the user's code spells, in functions and as values of names."""
+        if self._texts is None:
+            # As it was at first: later on a name may hold what a user said.
+            modules = [n for n, node in enumerate(self.nodes) if node.form == "namespace" and not node.package]
+            named = (value for n in modules for value in self._first[n].values())
+            self._texts = texts_in(self._codes) | {value for value in named if type(value) is str}
+        return self._texts
 
     def knows(self, value: Any) -> bool:
         """Whether it was come across."""

@@ -82,7 +82,7 @@ DECORATED = """
         (
             DECORATED.replace("KEY", "question"),
             DECORATED.replace("KEY", "user, question").replace("if user, question", "if (user, question)"),
-            ("plan.answers", "closure cell"),
+            ("plan.answers['what is my plan']", "closure cell"),
             ("answers[question] = await function(user, question)", "return answers[question]"),
         ),
     ],
@@ -152,3 +152,61 @@ def test_the_working_directory_is_named_and_put_back(tmp_path: Path, monkeypatch
     assert carrier_in(report) == ("the working directory", "working directory")
     assert lines_in(report) == ("os.chdir(folder)", "return os.path.basename(os.getcwd())")
     assert checked(source.replace("READ", "folder"), tmp_path).verdict == "clean"
+
+
+ENTRIES = """
+    import asyncio
+    class App:
+        def __init__(self):
+            self.cache, self.sessions = {}, {}
+    app = App()
+    async def handle(user, message):
+        app.sessions[user] = message
+        entries = app.cache.setdefault(KEY, [])
+        entries.append(message)
+        await asyncio.sleep(0)
+        return {"own": app.sessions[user], "seen": " ".join(READ)}
+    """
+
+
+@pytest.mark.parametrize(
+    ("key", "read", "name"),
+    [
+        ('"last"', 'app.cache["last"]', "app.cache['last']"),
+        ('message.split()[0] + " all"', 'app.cache["my all"]', "app.cache"),
+        ("user", "sum(app.cache.values(), [])", "app.cache"),
+        ("user", "app.cache[user]", None),
+    ],
+    ids=["an entry of a name", "of a key that a request brought", "all entries", "each user's own"],
+)
+def test_a_shared_entry_of_a_dict_is_named_with_its_key_and_a_users_own_is_not_accused(
+    tmp_path: Path, key: str, read: str, name: str | None
+) -> None:
+    source = ENTRIES.replace("KEY", key).replace("READ", read)
+    report = checked(source.replace('"my all"', '" ".join(["my", "all"])'), tmp_path)
+    assert report.verdict == ("clean" if name is None else "contaminated"), report.reason
+    if name is not None:
+        assert carrier_in(report) == (name, "instance attribute")
+        assert ("one entry for all" in report.crossings[0].fix) == name.endswith("]")
+        assert all(lines_in(report))
+
+
+def test_what_cannot_be_kept_apart_is_said_where_no_carrier_is_found(tmp_path: Path) -> None:
+    source = """
+        import asyncio, array
+        buffer = array.array("B", bytes(100))
+        async def handle(user, message):
+            for index, byte in enumerate(message.encode()):
+                buffer[index] = byte
+            await asyncio.sleep(0)
+            return bytes(buffer[:len(message)]).decode()
+        """
+    report = checked(source, tmp_path)
+    first = report.crossings[0]
+    assert (report.verdict, first.carrier) == ("contaminated", None)
+    assert "buffer is a array.array" in first.explained
+    assert "give each session one of its own" in first.fix
+    clean = checked(
+        source.replace("for index", "buffer = array.array('B', message.encode())\n            for index"), tmp_path
+    )
+    assert clean.verdict == "clean", clean.reason

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..reference.checked import carrier_in, checked
+from ..reference.checked import carrier_in, checked, lines_in
 
 DETACHED = """
     import asyncio, contextvars
@@ -28,5 +28,6 @@ def test_tasks_of_one_name_that_no_lane_owns_are_interleaved(tmp_path: Path, nam
     leaking = checked(DETACHED.format(shared="global current", name=name), tmp_path)
     assert leaking.verdict == "contaminated", leaking.reason
     assert carrier_in(leaking) == ("current", "module global")
+    assert lines_in(leaking) == ("current = message", "done.set_result(current)")
     clean = checked(DETACHED.format(shared="pass", name=name), tmp_path)
     assert clean.verdict == "clean", clean.reason
