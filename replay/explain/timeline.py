@@ -339,6 +339,12 @@ class Uses:
             container, self._item, held_in = node.name, carrier.key, {id(node.target): node.target}
         self._container = container.rpartition(".")[2]
         self._containers: dict[int, Any] = held_in
+        # What one of Python's own classes keeps inside is used by the lines that use the object.
+        self._holders = {
+            id(n.target): n.target
+            for n in graph.nodes
+            if n.form == "attributes" and node.name.startswith(f"{n.name}.") and _keeps_inside(type(n.target))
+        }
         self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
 
     def on_line(self, frame: FrameType) -> str:
@@ -382,7 +388,10 @@ class Uses:
         if how == "global":
             if self._namespace is not None and frame.f_globals is self._namespace and name == self._key:
                 return "name"
-            return "name" if self._is_object(frame.f_globals.get(name)) else ""
+            value = frame.f_globals.get(name)
+            return "name" if self._is_object(value) or id(value) in self._holders else ""
+        if how == "local" and id(frame.f_locals.get(name)) in self._holders:
+            return "name"
         if self._is_object(frame.f_locals.get(name)):
             return "name" if name == self._parameter else "alias"
         return ""
@@ -392,6 +401,12 @@ class Uses:
             # Two names of one text say nothing; two of one list do.
             return type(value) not in _PLAIN and value is self._now()
         return self._object is not MISSING and value is self._object
+
+
+def _keeps_inside(cls: type) -> bool:
+    """Whether code of the standard library reaches what an instance holds."""
+    bases = type.__dict__["__mro__"].__get__(cls)
+    return any(base.__module__ in ("collections", "weakref") for base in bases)
 
 
 def _as_item(name: str) -> tuple[str, str | None]:

@@ -20,12 +20,14 @@ import contextlib
 import contextvars
 import enum
 import functools
+import io
 import logging
 import os
 import random
 import sys
 import threading
 import types
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,6 +46,7 @@ _FIRST_LOOKS = 3
 _LOOK_EVERY = 256
 _CACHE = type(functools.lru_cache(lambda: None))
 
+_WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary)
 _OURS = frozenset({"crosslane", "__main__"})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -352,8 +355,14 @@ class StateGraph:
             base: Any = tuple if isinstance(value, tuple) else frozenset
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
-        elif cls is not threading.local and (
-            isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in INERT_MODULES or _top(cls) in INERT_LIBRARIES
+        elif (
+            cls is not threading.local
+            and not isinstance(value, _WEAK)
+            and (
+                isinstance(value, (enum.Enum, logging.Logger))
+                or _top(cls) in INERT_MODULES
+                or _top(cls) in INERT_LIBRARIES
+            )
         ):
             return
         else:
@@ -394,6 +403,8 @@ class StateGraph:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
+        if isinstance(value, io.IOBase) and _top(cls) not in _OURS:
+            known = False  # where it stands, and what it has in memory, is in no attribute
         if not known and self._users:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")
 

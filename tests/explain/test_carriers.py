@@ -58,6 +58,19 @@ DECORATED = """
     """
 
 
+KEPT = """
+    import asyncio, collections, weakref
+    class Said:
+        def __init__(self, text): self.text = text
+    kept = MADE
+    async def handle(user, message):
+        said = Said(message)
+        kept[KEY] = said
+        await asyncio.sleep(0)
+        return kept[KEY].text
+    """
+
+
 @pytest.mark.parametrize(
     ("leaking", "fixed", "carrier", "lines"),
     [
@@ -85,8 +98,23 @@ DECORATED = """
             ("plan.answers['what is my plan']", "closure cell"),
             ("answers[question] = await function(user, question)", "return answers[question]"),
         ),
+        (
+            KEPT.replace("MADE", "collections.UserDict()").replace("KEY", "'last'"),
+            KEPT.replace("MADE", "collections.UserDict()").replace("KEY", "user"),
+            ("kept.data['last']", "instance attribute"),
+            ("kept['last'] = said", "return kept['last'].text"),
+        ),
+        (
+            KEPT.replace("MADE", "weakref.WeakValueDictionary()").replace("KEY", "'last'"),
+            KEPT.replace("MADE", "weakref.WeakValueDictionary()").replace("KEY", "user"),
+            ("kept.data['last']", "instance attribute"),
+            ("kept['last'] = said", "return kept['last'].text"),
+        ),
     ],
-    ids=["made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"],
+    ids=[
+        *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
+        *("a user's own kind of dict", "weak references"),
+    ],
 )
 def test_a_carrier_goes_by_its_authors_name(
     tmp_path: Path, leaking: str, fixed: str, carrier: tuple[str, str], lines: tuple[str, str]
