@@ -17,7 +17,7 @@ from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.advice import fix_for
+from .explain.advice import UNNAMED, fix_for
 from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
 from .known_findings import fingerprint
@@ -156,7 +156,9 @@ class Investigation:
                     "give a larger --budget, or cut the trace with crosslane slice"
                 )
                 return
-            first, second = (self.program.execute((lane,), Serial([lane.name])) for _ in range(2))
+            first = self.program.execute((lane,), Serial([lane.name]))
+            # What does not come to an end shows nothing, and may take seconds to be given up.
+            second = first if first.stopped else self.program.execute((lane,), Serial([lane.name]))
             self.solo_runs[lane.name] = first
             self.note(first)
             again = {outcome.request: outcome for outcome in second.outcomes}
@@ -493,7 +495,7 @@ class Investigation:
             read=explanation.read,
             needs=needs,
             schedule=schedule_to_json(run.decisions),
-            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
+            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else UNNAMED,
             explained="; ".join(filter(None, (self.variant, derivation, explanation.remark, self._assumption(cls)))),
             evidence_all=candidate.tokens,
             requests=tuple(

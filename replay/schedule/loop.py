@@ -105,6 +105,7 @@ class ControlledLoop(DetachedLoop):
         self._enabled_before: list[Actor] = []
         self._names_before: tuple[str, ...] = ()
         self._running: Handle | None = None
+        self._stepping: Actor | None = None
         self._spinners = Spinners()
         self._task_factory: Any = None
         self._exception_handler: Any = None
@@ -209,6 +210,7 @@ class ControlledLoop(DetachedLoop):
     def step(self, actor: Actor) -> None:
         """Run `actor` from one point where it could be suspended to the next."""
         self.steps += 1
+        self._stepping = actor
         if self.before_step is not None:
             self.before_step(actor)
         ready = actor.ready
@@ -236,6 +238,7 @@ class ControlledLoop(DetachedLoop):
         nobody = self._nobody
         if nobody.ready or nobody.timers:
             self._drain_nobody()
+        self._stepping = None
         if self.after_step is not None:
             self.after_step(actor)
 
@@ -376,6 +379,9 @@ class ControlledLoop(DetachedLoop):
         actor = context.get(ACTOR, self._nobody)
         if actor.loop is not self:
             actor = self._nobody
+        if actor is self._nobody and self._stepping is not None and self._is_step(callback):
+            # The program's own, in a context that it has made itself: no bookkeeping, but work of who asks for it.
+            actor = self._stepping
         handle = Handle(callback, args, context, actor)
         actor.ready.append(handle)
         return handle
