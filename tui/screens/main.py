@@ -130,7 +130,12 @@ class MainScreen(Screen[None]):
         source = SourcePanel(self.session.options.cwd, lambda file: self._stops().lines(file))
         await self.query_one("#side").mount(FindingPanel(id="finding"), source)
         await self.mount(Static(id="watch"), after="#title")
-        await self.mount(Footer(compact=True))
+        footer = Footer(compact=True)
+        await self.mount(footer)
+        # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
+        footer.call_next(footer.bindings_changed, self)
+        if not self._app.app_focus:
+            footer.call_after_refresh(footer.recompose)
         if problem:
             self.query_one(FindingPanel).error(problem)
             self.settled = True
