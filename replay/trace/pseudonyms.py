@@ -112,6 +112,10 @@ class Pseudonyms:
     def kind_of(self, value: str) -> str:
         return self._kinds.get(_normal(value), "value")
 
+    def known_kind(self, value: str) -> str | None:
+        """The kind of a value that was seen before, None where it was not."""
+        return self._kinds.get(_normal(value))
+
     def _settle(self) -> None:
         """New values go into a small automaton at first: building the large one for each of them would be slow."""
         if not self._changed:

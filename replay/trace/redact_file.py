@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, cast
 from ..errors import RedactionError, TraceError
 from . import blobs
 from .events import parts, read_events
-from .redaction import SCHEME, Redactor, StreamRedactor
+from .redaction import SCHEME, Redactor
+from .stream_redaction import StreamRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

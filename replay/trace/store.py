@@ -215,6 +215,8 @@ class _Reading:
         message, request = event.get("message"), event.get("request")
         if request is None and "path" in event:
             request = {key: event[key] for key in _HTTP_FIELDS if key in event} | self._body_fields(event)
+            if isinstance(event.get("messages"), list):  # a websocket, also where the client never says anything
+                request["messages"] = event["messages"]
         if message is not None and not isinstance(message, str):
             raise ValueError("has a message that is not a text; put other things into request")
         if message is None and request is None:

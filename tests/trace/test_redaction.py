@@ -15,10 +15,11 @@ from crosslane.replay.detect.audit import audit
 from crosslane.replay.errors import RedactionError
 from crosslane.replay.trace.identity import claims_of, places_of
 from crosslane.replay.trace.redact_file import redact_file
-from crosslane.replay.trace.redaction import Redactor, StreamRedactor
+from crosslane.replay.trace.redaction import Redactor
 from crosslane.replay.trace.redaction_key import key_id, redaction_key
 from crosslane.replay.trace.redaction_rules import RedactionRules, rules_of
 from crosslane.replay.trace.store import load
+from crosslane.replay.trace.stream_redaction import StreamRedactor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -426,3 +427,50 @@ def test_places_that_often_hold_a_secret_are_looked_at_by_value(event: dict):
 def test_what_only_sounds_like_a_secret_stays(event: dict):
     given = {"k": "req", "id": "r1", "t": 1, "session": "s", "path": "/", **event}
     assert Redactor(b"k" * 32).event(given) == given
+
+
+def websocket(redactor: StreamRedactor, identity: str, *messages: str) -> list[str]:
+    out = redactor.events({"k": "req", "id": identity, "t": 0, "user": "u1", "path": "/ws", "messages": []})
+    for message in messages:
+        out += redactor.events({"k": "chunk", "id": identity, "t": 1, "text": message})
+    out += redactor.events({"k": "res", "id": identity, "t": 2})
+    return [event["text"] for event in out if event["k"] == "chunk"]
+
+
+@pytest.mark.parametrize("held", [None, 2, 16])
+def test_a_secret_in_a_websocket_message_does_not_take_the_next_message_with_it(held: int | None) -> None:
+    secret = "sk-proj-" + "abcDEF1234567890abcdefGHIJKLMNOP"
+    redactor = StreamRedactor(Redactor(KEY), held)
+    told = websocket(redactor, "r1", secret, "hello", f"as JSON {secret}", "and_so_on")
+    assert told == [told[0], "hello", f"as JSON {told[0]}", "and_so_on"]
+    assert re.fullmatch(r"key_[a-z2-7]{12}", told[0])
+    assert websocket(redactor, "r2", secret, "hello") == told[:2]
+
+
+def test_a_secret_spelled_out_in_websocket_messages_is_found_still() -> None:
+    redactor = StreamRedactor(Redactor(KEY))
+    told = websocket(redactor, "r1", "so ", STRIPE[:5], STRIPE[5:20], STRIPE[20:], " it is")
+    assert re.fullmatch(r"so key_[a-z2-7]{12} it is", "".join(told))
+    assert "".join(websocket(redactor, "r2", STRIPE[:20], STRIPE[20:])) == "".join(told)[3:-6]
+
+
+def test_messages_that_follow_a_question_for_a_key_stay_as_they_are() -> None:
+    told = websocket(StreamRedactor(Redactor(KEY)), "r1", "What is your API key:", "Thanks, checking")
+    assert told == ["What is your API key:", "Thanks, checking"]
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_a_known_key_that_ends_with_a_part_of_a_stream_leaves_the_next_part_alone(events: bool) -> None:
+    secret = "sk-proj-" + "abcDEF1234567890abcdefGHIJKLMNOP"
+    frame = (lambda part: f"data: {json.dumps({'text': part})}\n\n") if events else str
+    stream = StreamRedactor(Redactor(KEY))
+    [first] = stream.events(sent(json={"q": secret}))
+    parts = [frame(secret), frame("hello "), frame(STRIPE[:10]), frame(STRIPE[10:])]
+    for part in parts:
+        stream.events({"k": "chunk", "id": "r1", "t": 1, "text": part})
+    told = "".join(event["text"] for event in stream.rest())
+    [stand_in] = stand_ins(first)
+    assert stand_in in told
+    assert "hello" in told
+    assert STRIPE[:10] not in told
+    assert STRIPE[10:] not in told

@@ -225,3 +225,10 @@ def test_dump_writes_one_json_object_a_line() -> None:
     stream = io.StringIO()
     dump((Exchange(Request("r1", "s1", None, 0, "a\nb", None, 1)),), stream)
     assert [json.loads(line)["k"] for line in stream.getvalue().splitlines()] == ["header", "req", "end"]
+
+
+def test_a_websocket_whose_client_says_nothing_is_one_still(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"k":"header","v":1}\n{"k":"req","id":"r1","t":1,"user":"a","path":"/ws","messages":[]}\n')
+    [request] = load(path).requests
+    assert request.request == {"path": "/ws", "messages": []}
