@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import EXAMPLE, VERSION, read_events
+from .events import EXAMPLE, LARGEST_NS, VERSION, read_events
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
@@ -337,6 +337,8 @@ def claims_in(value: Json) -> tuple[Claim, ...]:
 def _ns(value: Json) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("has a time that is not a number")
+    if not -LARGEST_NS < value < LARGEST_NS:
+        raise ValueError("has a time that does not fit into 64 bits")
     return int(value)
 
 
