@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .model import Json
+    from .redaction_rules import Sought
 
 SCHEME = "hmac-v1"
 _KEPT = frozenset({"k", "t", "dt", "status", "v", "n", "end", "grade", "crc"})
@@ -35,6 +36,8 @@ _ROOTS = frozenset(
     {"json", "text", "message", "request", "in", "out", "path", "query", "session", "user", "id", "parent"}
 )
 """Where the path of a rule begins."""
+_ENVELOPE = frozenset({"name", "method", "source", "error", "ref", "cut_bytes"})
+"""Members of an event that are the trace's own: no path of a rule leads there."""
 _SHAPES = {
     "email": re.compile(
         r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
@@ -71,6 +74,12 @@ class Redactor:
         self.key_id = key_id(key)
         self._depth = 0
         self._plain: dict[str, int] = {}
+        self._met: set[Sought] = set()
+
+    @property
+    def unmet(self) -> list[str]:
+        """The rules, as the user wrote them, that nothing matched so far."""
+        return [text for text, sought in self.rules.asked if sought not in self._met]
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event of a trace with stand-ins in it; the one given stays as it is."""
@@ -193,7 +202,7 @@ class Redactor:
             return {inner: self._part(inner, item) for inner, item in value.items()}
         if key == "request" and isinstance(value, dict) and {"headers", "path"} & value.keys():
             return {inner: self._part(inner, item) for inner, item in value.items()}
-        if key in _ROOTS:
+        if key in _ROOTS or key in _ENVELOPE:
             return self._json(value, ())
         return self._member(key, value, (key,))
 
@@ -206,6 +215,8 @@ class Redactor:
         return [[p[0], self._header(str(p[0]), p[1])] if len(p) == 2 else self._json(p, ()) for p in pairs]
 
     def _header(self, name: str, value: Json) -> Json:
+        if name.lower() in self.rules.headers:
+            self._met.add(name.lower())
         if not self._is_secret_header(name) or not isinstance(value, str):
             return self._json(value, ())
         edits = [
@@ -229,7 +240,8 @@ class Redactor:
         return name.lower() in self.rules.headers or (self.rules.secrets and is_secret_header(name))
 
     def _member(self, key: str, value: Json, path: tuple[str, ...]) -> Json:
-        if self.rules.paths and any(_on_path(path, wanted) for wanted in self.rules.paths):
+        if self.rules.paths and (wanted := next((w for w in self.rules.paths if _on_path(path, w)), None)):
+            self._met.add(wanted)
             return self._all_of(value)
         if isinstance(value, str) and self._is_secret_header(key):
             return self._header(key, value) if header_secrets(key, value) else self._string(value, path)
@@ -281,11 +293,13 @@ class Redactor:
         for kind in self.rules.kinds:
             for match in _SHAPES[kind].finditer(text):
                 if _is_one(kind, match[0]):
+                    self._met.add(f"kind:{kind}")
                     yield *match.span(), kind
         for pattern in self.rules.patterns:
             for begin in range(0, max(1, len(text) - _OVERLAP), _WINDOW):
                 for match in pattern.finditer(text, begin, begin + _WINDOW + _OVERLAP):
                     if match[0]:
+                        self._met.add(pattern)
                         yield *match.span(), "value"
 
     def _parted(self, text: str, joints: Sequence[int]) -> Iterator[tuple[int, int, str]]:
@@ -317,14 +331,16 @@ class Redactor:
             url = "-" in run or "_" in run
             try:
                 padded = run.rstrip("=") + "=" * (-len(run.rstrip("=")) % 4)
-                inner = base64.b64decode(padded, altchars=b"-_" if url else None, validate=True).decode("utf-8")
+                raw = base64.b64decode(padded, altchars=b"-_" if url else None, validate=True)
+                coding = "utf-8" if b"\0" not in raw else "utf-16-be" if raw[:1] == b"\0" else "utf-16-le"
+                inner = raw.decode(coding)
             except (binascii.Error, ValueError):
                 continue
             self._depth += 1
             changed = self._string(inner, ())
             self._depth -= 1
             if changed != inner:
-                raw = changed.encode("utf-8", "surrogatepass")
+                raw = changed.encode(coding, "surrogatepass")
                 encoded = base64.b64encode(raw, b"-_" if url else None).decode("ascii")
                 yield *match.span(), encoded if run.endswith("=") or len(run) % 4 == 0 else encoded.rstrip("=")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import tempfile
@@ -474,3 +475,78 @@ def test_a_known_key_that_ends_with_a_part_of_a_stream_leaves_the_next_part_alon
     assert "hello" in told
     assert STRIPE[:10] not in told
     assert STRIPE[10:] not in told
+
+
+@pytest.mark.parametrize("value", ["O'Brien & Sons", 'Zoë "Ix" D\'Arc <a>', "plain-value-77"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        html.escape,
+        lambda v: html.escape(v).replace("&#x27;", "&#39;"),
+        lambda v: html.escape(v, quote=False),
+        lambda v: html.escape(v).encode("ascii", "xmlcharrefreplace").decode(),
+        lambda v: "".join(f"&#{ord(c)};" for c in v),
+        lambda v: "".join(f"\\u{ord(c):04x}" for c in v),
+        lambda v: "".join(f"\\u{ord(c):04X}" for c in v),
+        lambda v: v.encode().hex(),
+        lambda v: f"so {v} it is".encode().hex(),
+        lambda v: v.encode().hex().upper(),
+        lambda v: "".join(f"%{byte:02X}" for byte in v.encode()),
+        lambda v: base64.b64encode(v.encode("utf-16-le")).decode(),
+        lambda v: base64.b64encode(f"so {v} it is".encode("utf-16-be")).decode(),
+    ],
+)
+def test_a_value_written_in_codes_is_found_as_well(shape: Any, value: str) -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name"]))
+    name = redactor.event(sent(json={"name": value}))["request"]["json"]["name"]
+    text = redactor.event({"k": "res", "id": "r1", "t": 1, "text": f"so {shape(value)}."})["text"]
+    assert shape(value) not in text
+    runs = [base64.b64decode(run + "=" * (-len(run) % 4)) for run in re.findall(r"[A-Za-z0-9+/]{12,}={0,2}", text)]
+    wide = "".join(run.decode("utf-16-le", "replace") + run.decode("utf-16-be", "replace") for run in runs)
+    assert name in text + wide
+
+
+def test_a_short_value_is_not_looked_for_in_codes() -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name"]))
+    redactor.event(sent(json={"name": "abcd"}))
+    assert redactor.text("digest 61626364") == "digest 61626364"
+
+
+def test_a_path_of_a_rule_leads_into_content_and_never_to_the_traces_own_members() -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name", "json:$.method", "json:$.text"]))
+    request = redactor.event(
+        {"k": "req", "id": "r1", "t": 1, "path": "/chat", "method": "POST", "json": {"name": "Al B"}}
+    )
+    call = redactor.event({"k": "up", "parent": "r1", "t": 2, "name": "chat", "in": {"name": "Al B"}, "out": {"x": 1}})
+    answer = redactor.event({"k": "res", "id": "r1", "t": 3, "text": "we chat"})
+    assert (request["method"], call["name"], answer["text"]) == ("POST", "chat", "we chat")
+    assert request["json"]["name"] == call["in"]["name"] != "Al B"
+
+
+@pytest.mark.parametrize("path", ["$..[", "$", "$.", "$..user", "a..b", "$.a[", "$.a[b]", "$.a.", "$user", "", "$.a b"])
+def test_a_path_that_cannot_be_read_is_refused(path: str) -> None:
+    with pytest.raises(RedactionError, match=r"cannot read the (path|rule)"):
+        rules_of([f"json:{path}"])
+
+
+@pytest.mark.parametrize(
+    ("path", "steps"),
+    [
+        ("$.user.email", ("user", "email")),
+        ("user.email", ("user", "email")),
+        ("$.items[*].name", ("items", "*", "name")),
+        ("$[0]['full name']", ("0", "full name")),
+        ("$.*", ("*",)),
+    ],
+)
+def test_a_path_is_read_step_by_step(path: str, steps: tuple[str, ...]) -> None:
+    assert rules_of([f"json:{path}"]).paths == (steps,)
+
+
+def test_rules_that_match_nothing_are_named(tmp_path: Path) -> None:
+    rules = ["json:$.user.emial", "json:$.user.email", "header:x-nobody", "header:X-User", "kind:card", "pattern:ORD-\\d+",
+             "pattern:ACC-\\d+", "kind:email"]  # fmt: skip
+    event = sent([("x-user", "u1")], json={"user": {"email": "a@example.com"}, "q": "mail b@example.com about ORD-17"})
+    (tmp_path / "t.jsonl").write_text(json.dumps(event) + "\n")
+    done = redact_file(tmp_path / "t.jsonl", tmp_path / "out.jsonl", KEY, rules_of(rules))
+    assert done.unmet == ("json:$.user.emial", "header:x-nobody", "kind:card", "pattern:ACC-\\d+")
