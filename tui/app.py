@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -51,12 +52,22 @@ _COMMANDS = (
 )
 
 
+_FAILED = 2
+"""Not 1, which says that something is contaminated."""
+
+
 class CrosslaneApp(App[None]):
     """See the module."""
 
     CSS_PATH = "app.tcss"
     TITLE = "crosslane"
-    BINDINGS: ClassVar[list[BindingType]] = named([Binding("ctrl+q", "quit", "Quit", show=False, priority=True)])
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+            Binding("ctrl+p", "command_palette", "palette", show=False, priority=True),
+            Binding("colon", "command_palette", "palette", show=False),
+        ]
+    )
 
     def __init__(self, session: OpenSession, first: Screen[None] | None = None) -> None:
         super().__init__()
@@ -70,11 +81,21 @@ class CrosslaneApp(App[None]):
         self._kept_theme = wished if wished in self.available_themes else own.name
         self.theme = self._kept_theme
 
-    def show(self) -> None:
-        """Run it in the terminal."""
+    def show(self) -> int:
+        """Run it in the terminal.
+
+        Returns:
+            The exit code: 0 where the user left, 2 where it failed, and for a signal that of the signal.
+        """
         self.run(mouse=self.preferences.mouse)
+        code = self.return_code or 0
+        return _FAILED if code == 1 else code
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            for end in (signal.SIGTERM, signal.SIGHUP):
+                # As for q: the terminal is put back, and the processes that hold the handler are ended.
+                asyncio.get_running_loop().add_signal_handler(end, self.exit, None, 128 + end)
         self._prefer()
         if self._first is not None:
             self.push_screen(self._first)
@@ -85,6 +106,14 @@ class CrosslaneApp(App[None]):
             from .screens.start import StartScreen
 
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
+
+    def _fatal_error(self) -> None:
+        """Where the program is at fault: Textual's own tells the values of all variables too, which are private."""
+        from rich.console import Group
+        from rich.traceback import Traceback
+
+        self._exit_renderables.append(Group(Traceback(), "crosslane: the interface failed; please report this"))
+        self._close_messages_no_wait()
 
     # ---- the user's own settings
 
@@ -201,8 +230,16 @@ class CrosslaneApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(keys_of(self.screen), isinstance(self.screen, MainScreen)))
 
+    def action_command_palette(self) -> None:
+        from .widgets.options import Palette
+
+        if not Palette.is_open(cast("App[object]", self)):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
+        for command in super().get_system_commands(screen):  # pyright: ignore[reportUnknownMemberType]
+            if command.title != "Keys":  # there is a page of them
+                yield command
         from .screens.start import StartScreen
 
         yield SystemCommand("Keys of this panel", "Every key that works here", self.action_help)

@@ -16,6 +16,7 @@ from ...replay.schedule.branching import others
 from ..bindings import named
 from ..safe_text import safe
 from ..tried import same_choices
+from ..widgets.options import Options
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -46,7 +47,7 @@ class ChoiceDialog(ModalScreen["str | None"]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = f"choice {self._step + 1}: who goes on"
             yield Label(Text(f"{safe(self._ran, 60)} did; instead of it"))
-            yield OptionList(*(Option(self._line(lane)) for lane in self._lanes), id="choices")
+            yield Options(*(Option(self._line(lane)) for lane in self._lanes), id="choices")
 
     def _line(self, lane: str) -> Text:
         known = self._known.get(lane)
