@@ -12,7 +12,7 @@ from .safe_text import safe
 from .words import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..replay.report import Crossing, Result
@@ -31,9 +31,11 @@ def watched_files(session: OpenSession, result: Result | None) -> tuple[Path, ..
         runs = (result.run, *(finding.run for finding in result.findings), *result.solo.values())
         named += [event.at for run in runs for event in run.events if event.at]
     files: dict[Path, None] = {}
+    handler = (session.handler or "").rpartition(":")[0]
     for at in dict.fromkeys(place.rpartition(":")[0] for place in named):
         path = session.options.cwd / at
-        if path.is_file() and len(files) < _MOST:
+        # The handler's own file counts also where it is gone: that is to be said.
+        if (path.is_file() or (at == handler and not path.exists())) and len(files) < _MOST:
             files.setdefault(path.absolute())
     return tuple(files)
 
@@ -49,6 +51,19 @@ def stamps(files: Iterable[Path]) -> Stamps:
         else:
             found[file] = (about.st_mtime_ns, about.st_size)
     return found
+
+
+def gone_in_words(gone: Sequence[Path], cwd: Path) -> str:
+    """`agent.py is gone: …`, or nothing."""
+    if not gone:
+        return ""
+    cwd = cwd.absolute()
+    names = [safe(str(file.relative_to(cwd) if file.is_relative_to(cwd) else file), 100) for file in gone]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{', '.join(names[:3])}{more} {are} gone: no verdict until {'it is' if len(names) == 1 else 'they are'} back"
+    )
 
 
 def _handler_files(handler: str) -> Iterable[str]:

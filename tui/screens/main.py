@@ -21,6 +21,7 @@ from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
+from ..title import title
 from ..views import View, asks_the_same, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
@@ -97,6 +98,7 @@ class MainScreen(Screen[None]):
         self._busy = False
         self._progress = ""
         self._paused = False
+        self._failed = False
         self._reloaded = ""
         self._schedule = "recorded"
         self._tried: TriedRuns | None = None
@@ -167,10 +169,13 @@ class MainScreen(Screen[None]):
         try:
             result = await self._runner.run(job, self._on_progress)
         except CrosslaneError as error:
+            # What was said before is of another execution, and perhaps of another program.
+            self._failed = True
             self.query_one(FindingPanel).error(str(error))
             self.set_class(True, "-drawer")
             return error
         else:
+            self._failed = False
             self._note_reload()
             heard(result)
             from ..kept import keep_findings
@@ -357,19 +362,19 @@ class MainScreen(Screen[None]):
     def _title(self) -> None:
         if not self.is_mounted or self.session.trace is None:
             return
-        handler = self.session.handler or ""
-        parts = [f" crosslane  {safe(Path(self.session.trace.path).name)} > {safe(handler)}"]
-        if self.size.width >= NARROW:
-            parts.append(f"concurrency {self.session.concurrency or 'all'}")
-            parts.append(f"schedule {self._schedule}")
-        if self._progress:
-            parts.append(safe(self._progress))
-        elif self.result is not None:
+        paths = f"{safe(Path(self.session.trace.path).name)} > {safe(self.session.handler or '')}"
+        how = (f"concurrency {self.session.concurrency or 'all'}", f"schedule {self._schedule}")
+        verdict, after = safe(self._progress), ()
+        if self._failed and not verdict:
+            verdict = "✖ no verdict"
+        elif self.result is not None and not verdict:
             report = self.result.report
             count = len(report.crossings)
-            parts.append(f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
-            parts += filter(None, (self._reloaded, f"{report.executions} executions"))
-        self.query_one("#title", Static).update(Text("   ".join(parts), no_wrap=True, overflow="ellipsis"))
+            verdict = f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict
+            after = tuple(filter(None, (self._reloaded, f"{report.executions} executions")))
+        width = self.size.width
+        line = title(paths, how if width >= NARROW else (), verdict, after, width)
+        self.query_one("#title", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
 
     # ---- keys
 
