@@ -328,7 +328,36 @@ async def test_a_deadlock_is_named_with_who_waits(bench: Bench) -> None:
         """
     )
     assert result.report.verdict == "inconclusive"
-    assert result.report.reason.startswith("deadlock: bob")
+    assert result.report.reason.startswith("deadlock: bob waits for")
+
+
+async def test_two_who_wait_for_each_other_are_named_together(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import asyncio
+        async def handle(user, message):
+            await asyncio.Event().wait()
+        """
+    )
+    assert result.report.verdict == "inconclusive"
+    assert (
+        "deadlock: alice and bob wait for" in result.report.reason
+        or "deadlock: alice waits for" in result.report.reason
+    )
+
+
+@pytest.mark.parametrize("body", ["raise GeneratorExit", "raise GeneratorExit('of ' + user)"])
+async def test_a_generator_exit_of_the_handler_is_what_it_answers_and_no_deadlock(bench: Bench, body: str) -> None:
+    result = await bench.run(
+        f"""
+        import asyncio
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            {body}
+        """
+    )
+    assert "deadlock" not in result.report.reason
+    assert all(o.finished and (o.error or "").startswith("GeneratorExit") for o in result.run.outcomes)
 
 
 async def test_an_exception_that_carries_foreign_data_is_a_crossing(bench: Bench) -> None:
