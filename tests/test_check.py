@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from crosslane.replay.investigation import _stop_reason
 from crosslane.replay.report import Report, Result
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
@@ -331,19 +334,19 @@ async def test_a_deadlock_is_named_with_who_waits(bench: Bench) -> None:
     assert result.report.reason.startswith("deadlock: bob waits for")
 
 
-async def test_two_who_wait_for_each_other_are_named_together(bench: Bench) -> None:
-    result = await bench.run(
-        """
-        import asyncio
-        async def handle(user, message):
-            await asyncio.Event().wait()
-        """
-    )
-    assert result.report.verdict == "inconclusive"
-    assert (
-        "deadlock: alice and bob wait for" in result.report.reason
-        or "deadlock: alice waits for" in result.report.reason
-    )
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        ("a", "a waits"),
+        ("ab", "a and b wait"),
+        ("cab", "a, b and c wait"),
+        ("", "a background task waits"),
+    ],
+)
+def test_who_waits_in_a_deadlock_is_said_in_a_sentence(waiting: str, said: str) -> None:
+    outcomes = [SimpleNamespace(lane=lane, finished=False) for lane in waiting]
+    stopped: Any = SimpleNamespace(stopped="deadlock", outcomes=[SimpleNamespace(lane="d", finished=True), *outcomes])
+    assert _stop_reason(stopped) == f"deadlock: {said} for something that no lane will bring"
 
 
 @pytest.mark.parametrize("body", ["raise GeneratorExit", "raise GeneratorExit('of ' + user)"])

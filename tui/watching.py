@@ -24,18 +24,19 @@ _MOST = 500
 
 def watched_files(session: OpenSession, result: Result | None) -> tuple[Path, ...]:
     """The handler's file, and those that the events of the result and its crossings name."""
-    named = list(_handler_files(session.handler or ""))
+    handler = [place.rpartition(":")[0] for place in _handler_files(session.handler or "")]
+    named = [f"{file}:1" for file in handler]
     if result is not None:
         for crossing in result.report.crossings:
             named += _of_crossing(crossing)
         runs = (result.run, *(finding.run for finding in result.findings), *result.solo.values())
         named += [event.at for run in runs for event in run.events if event.at]
+    # The handler's own file counts also where it is gone, which is to be said; a module's only where a run was in it.
+    own = handler if len(handler) == 1 else {place.rpartition(":")[0] for place in named[len(handler) :]} & {*handler}
     files: dict[Path, None] = {}
-    handler = (session.handler or "").rpartition(":")[0]
     for at in dict.fromkeys(place.rpartition(":")[0] for place in named):
         path = session.options.cwd / at
-        # The handler's own file counts also where it is gone: that is to be said.
-        if (path.is_file() or (at == handler and not path.exists())) and len(files) < _MOST:
+        if (path.is_file() or (at in own and not path.exists())) and len(files) < _MOST:
             files.setdefault(path.absolute())
     return tuple(files)
 

@@ -190,6 +190,16 @@ def test_the_files_are_those_that_the_run_names_and_the_module_of_the_handler(tm
     assert watched_files(replace(made, handler="http://127.0.0.1:1"), None) == ()
 
 
+def test_the_handlers_file_counts_where_it_is_gone(tmp_path: Path) -> None:
+    made = session(tmp_path, StandIn(result()))
+    agent = tmp_path / "agent.py"
+    agent.unlink()
+    assert watched_files(made, None) == (agent,)
+    assert watched_files(replace(made, handler="agent:handle"), result()) == (agent,), "a run was in it"
+    assert watched_files(replace(made, handler="agent:handle"), None) == (), "it may be anywhere"
+    assert watched_files(replace(made, handler="shop.app:handle"), result()) == ()
+
+
 def test_a_file_that_is_gone_or_of_another_size_has_another_stamp(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     assert stamps([file]) == {file: None}
