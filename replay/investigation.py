@@ -571,7 +571,9 @@ def _stop_reason(execution: Execution) -> str:
     if execution.stopped != "deadlock":
         return execution.stopped
     waiting = sorted({o.lane for o in execution.outcomes if not o.finished})
-    return f"deadlock: {', '.join(waiting)} wait for something that no lane will bring"
+    *others, last = waiting or ["a background task"]
+    who = f"{', '.join(others)} and {last} wait" if others else f"{last} waits"
+    return f"deadlock: {who} for something that no lane will bring"
 
 
 def _shown_to(execution: Execution, candidate: Candidate) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from crosslane.replay.investigation import _stop_reason
 from crosslane.replay.report import Report, Result
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
@@ -328,7 +331,36 @@ async def test_a_deadlock_is_named_with_who_waits(bench: Bench) -> None:
         """
     )
     assert result.report.verdict == "inconclusive"
-    assert result.report.reason.startswith("deadlock: bob")
+    assert result.report.reason.startswith("deadlock: bob waits for")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        ("a", "a waits"),
+        ("ab", "a and b wait"),
+        ("cab", "a, b and c wait"),
+        ("", "a background task waits"),
+    ],
+)
+def test_who_waits_in_a_deadlock_is_said_in_a_sentence(waiting: str, said: str) -> None:
+    outcomes = [SimpleNamespace(lane=lane, finished=False) for lane in waiting]
+    stopped: Any = SimpleNamespace(stopped="deadlock", outcomes=[SimpleNamespace(lane="d", finished=True), *outcomes])
+    assert _stop_reason(stopped) == f"deadlock: {said} for something that no lane will bring"
+
+
+@pytest.mark.parametrize("body", ["raise GeneratorExit", "raise GeneratorExit('of ' + user)"])
+async def test_a_generator_exit_of_the_handler_is_what_it_answers_and_no_deadlock(bench: Bench, body: str) -> None:
+    result = await bench.run(
+        f"""
+        import asyncio
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            {body}
+        """
+    )
+    assert "deadlock" not in result.report.reason
+    assert all(o.finished and (o.error or "").startswith("GeneratorExit") for o in result.run.outcomes)
 
 
 async def test_an_exception_that_carries_foreign_data_is_a_crossing(bench: Bench) -> None:

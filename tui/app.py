@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import constants, work
 from textual.app import App, SystemCommand
@@ -55,11 +56,21 @@ _COMMANDS = (
 )
 
 
+_FAILED = 2
+"""Not 1, which says that something is contaminated."""
+
+
 class CrosslaneApp(App[None]):
     """See the module."""
 
     TITLE = "crosslane"
-    BINDINGS: ClassVar[list[BindingType]] = named([Binding("ctrl+q", "quit", "Quit", show=False, priority=True)])
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+            Binding("ctrl+p", "command_palette", "palette", show=False, priority=True),
+            Binding("colon", "command_palette", "palette", show=False),
+        ]
+    )
 
     def __init__(self, session: OpenSession, first: Screen[None] | None = None) -> None:
         super().__init__()
@@ -73,8 +84,11 @@ class CrosslaneApp(App[None]):
         self._kept_theme = wished if wished in self.available_themes else own.name
         self.theme = self._kept_theme
 
-    def show(self) -> None:
+    def show(self) -> int:
         """Run it in the terminal.
+
+        Returns:
+            The exit code: 0 where the user left, 2 where it failed, and for a signal that of the signal.
 
         Raises:
             CrosslaneError: there is none to draw on, or none to hear keys from.
@@ -88,8 +102,14 @@ class CrosslaneApp(App[None]):
                         remedy="run it in one, or use crosslane check, whose results can be piped",
                     )
         self.run(mouse=self.preferences.mouse)
+        code = self.return_code or 0
+        return _FAILED if code == 1 else code
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            for end in (signal.SIGTERM, signal.SIGHUP):
+                # As for q: the terminal is put back, and the processes that hold the handler are ended.
+                asyncio.get_running_loop().add_signal_handler(end, self.exit, None, 128 + end)
         self._prefer()
         self.call_next(self.call_next, self._show_first)
 
@@ -116,6 +136,14 @@ class CrosslaneApp(App[None]):
         self.stylesheet.parse()
         if len(self.screen_stack) > 2:  # keys that were typed ahead have opened one already
             self.stylesheet.update(self.screen, animate=False)
+
+    def _fatal_error(self) -> None:
+        """Where the program is at fault: Textual's own tells the values of all variables too, which are private."""
+        from rich.console import Group
+        from rich.traceback import Traceback
+
+        self._exit_renderables.append(Group(Traceback(), "crosslane: the interface failed; please report this"))
+        self._close_messages_no_wait()
 
     # ---- the user's own settings
 
@@ -232,8 +260,16 @@ class CrosslaneApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(keys_of(self.screen), isinstance(self.screen, MainScreen)))
 
+    def action_command_palette(self) -> None:
+        from .widgets.options import Palette
+
+        if not Palette.is_open(cast("App[object]", self)):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
+        for command in super().get_system_commands(screen):  # pyright: ignore[reportUnknownMemberType]
+            if command.title != "Keys":  # there is a page of them
+                yield command
         from .screens.start import StartScreen
 
         yield SystemCommand("Keys of this panel", "Every key that works here", self.action_help)

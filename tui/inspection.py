@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .palette import ACCENT, LANES
 from .safe_text import safe, safe_block
+from .views import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,10 @@ class Looked:
     """One row of a run, with what there is to compare it with.
 
     Attributes:
+        run, row: where it was observed, which for a lane alone is the run of that lane.
+        view, number: under which title it is shown, and the number that it has there.
+        seen: what came of its request where it was observed; None of what was recorded.
+        now: what came of the request in the run in the lanes.
         alone, fixed: what the request was answered alone, and with the finding's carrier kept apart.
         evidence: what a finding calls foreign here, in lower case; `source` is whose it is.
         lanes: in the order of the columns, for their colours.
@@ -40,6 +45,9 @@ class Looked:
     exchange: Exchange
     run: Run
     row: int
+    view: str
+    number: int
+    seen: Outcome | None
     now: Outcome | None
     alone: Outcome | None
     fixed: Outcome | None
@@ -164,8 +172,9 @@ def state(looked: Looked) -> Text:
 
 def upstream(looked: Looked) -> Text:
     text = Text()
-    calls = looked.now.upstream if looked.now is not None else ()
-    text.append(f"sent in this run: {len(calls)}\n", "bold")
+    calls = looked.seen.upstream if looked.seen is not None else ()
+    if looked.seen is not None:
+        text.append(f"sent {'alone' if looked.view == ALONE else 'in this run'}: {len(calls)}\n", "bold")
     for name, sent in calls:
         text.append(f"{safe(name, 100)}\n", "bold dim")
         body = Text(_pretty(sent))
@@ -182,15 +191,17 @@ def upstream(looked: Looked) -> Text:
 
 def logs(looked: Looked) -> Text:
     text = Text()
-    made = looked.now
-    for name, line in made.logs if made is not None else ():
+    made = looked.seen
+    if made is None:
+        return Text("of recorded traffic, what the handler logged or printed is not known: r replays it", "dim")
+    for name, line in made.logs:
         text.append(f"{safe(name, 60)}  ", "bold dim")
         shown = Text(safe_block(line, 2_000))
         for owner, words in looked.owners.foreign(looked.lane, line).items():
             for word in words:
                 _mark(shown, word, _style(looked, owner))
         text.append_text(shown).append("\n")
-    printed = safe_block(made.output, LIMIT) if made is not None else ""
+    printed = safe_block(made.output, LIMIT)
     if printed:
         text.append("\nprinted\n" if text else "printed\n", "bold").append(printed)
     return text or Text("the handler neither logged nor printed anything for this request", "dim")

@@ -12,12 +12,14 @@ from .session import recorded_run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..replay.trace.model import Request, Trace
+    from ..replay.trace.model import Exchange, Request, Trace
 
 _COMPARED = frozenset(("request", "chunk", "response", "error"))
 """What a user sees, which every view has; where a lane waited is known of observed runs alone."""
 
 Key = tuple[str, str, int]
+
+THIS_RUN, ALONE, RECORDED = "this run", "alone", "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,14 @@ def views_of(run: Run, solo: Mapping[str, Run], trace: Trace, boundary: str) -> 
     """This run first, then its lanes alone where that is known, then as they were recorded."""
     recorded = _only(recorded_run(trace, boundary), run)
     if not run.outcomes:  # the recorded traffic itself
-        return [View("recorded", run, {})]
+        return [View(RECORDED, run, {})]
     alone = alone_run(run, solo, trace)
-    reference, than = (alone, "alone") if alone.events else (recorded, "recorded")
-    views = [View("this run", run, *marks(run, reference, than))]
+    reference, than = (alone, ALONE) if alone.events else (recorded, RECORDED)
+    views = [View(THIS_RUN, run, *marks(run, reference, than))]
     if alone.events:
-        views.append(View("alone", alone, *marks(alone, run, "this run")))
+        views.append(View(ALONE, alone, *marks(alone, run, THIS_RUN)))
     if recorded.events:
-        views.append(View("recorded", recorded, *marks(recorded, run, "this run")))
+        views.append(View(RECORDED, recorded, *marks(recorded, run, THIS_RUN)))
     return views
 
 
@@ -64,6 +66,22 @@ def alone_run(run: Run, solo: Mapping[str, Run], trace: Trace) -> Run:
             events += (event for event in own if event.lane == lane and event.request in shown)
     numbered = tuple(replace(event, seq=seq, step=0) for seq, event in enumerate(events, 1))
     return Run(run.lanes, (), numbered, ())
+
+
+def place_alone(alone: Run, row: int, solo: Mapping[str, Run]) -> tuple[Run, int]:
+    """Where a row of `alone_run` was observed: the run of its lane and the row there. Itself, where it was not."""
+    event = alone.events[row]
+    own = solo[event.lane]
+    if not own.events:
+        return alone, row
+    shown = {known.request for known in alone.events}
+    rows = [at for at, known in enumerate(own.events) if known.lane == event.lane and known.request in shown]
+    return own, rows[sum(known.lane == event.lane for known in alone.events[:row])]
+
+
+def asks_the_same(one: Exchange, other: Exchange) -> bool:
+    a, b = one.request, other.request
+    return (a.id, a.session, a.user, a.message, a.request) == (b.id, b.session, b.user, b.message, b.request)
 
 
 def marks(run: Run, other: Run, than: str) -> tuple[dict[int, Mark], int]:

@@ -12,7 +12,7 @@ from .safe_text import safe
 from .words import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..replay.report import Crossing, Result
@@ -24,16 +24,19 @@ _MOST = 500
 
 def watched_files(session: OpenSession, result: Result | None) -> tuple[Path, ...]:
     """The handler's file, and those that the events of the result and its crossings name."""
-    named = list(_handler_files(session.handler or ""))
+    handler = [place.rpartition(":")[0] for place in _handler_files(session.handler or "")]
+    named = [f"{file}:1" for file in handler]
     if result is not None:
         for crossing in result.report.crossings:
             named += _of_crossing(crossing)
         runs = (result.run, *(finding.run for finding in result.findings), *result.solo.values())
         named += [event.at for run in runs for event in run.events if event.at]
+    # The handler's own file counts also where it is gone, which is to be said; a module's only where a run was in it.
+    own = handler if len(handler) == 1 else {place.rpartition(":")[0] for place in named[len(handler) :]} & {*handler}
     files: dict[Path, None] = {}
     for at in dict.fromkeys(place.rpartition(":")[0] for place in named):
         path = session.options.cwd / at
-        if path.is_file() and len(files) < _MOST:
+        if (path.is_file() or (at in own and not path.exists())) and len(files) < _MOST:
             files.setdefault(path.absolute())
     return tuple(files)
 
@@ -49,6 +52,19 @@ def stamps(files: Iterable[Path]) -> Stamps:
         else:
             found[file] = (about.st_mtime_ns, about.st_size)
     return found
+
+
+def gone_in_words(gone: Sequence[Path], cwd: Path) -> str:
+    """`agent.py is gone: …`, or nothing."""
+    if not gone:
+        return ""
+    cwd = cwd.absolute()
+    names = [safe(str(file.relative_to(cwd) if file.is_relative_to(cwd) else file), 100) for file in gone]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{', '.join(names[:3])}{more} {are} gone: no verdict until {'it is' if len(names) == 1 else 'they are'} back"
+    )
 
 
 def _handler_files(handler: str) -> Iterable[str]:

@@ -13,6 +13,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from ..trace.identity import on_the_wire
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -62,6 +64,7 @@ def with_identity(lane: Lane, other: Lane) -> Lane:
         pairs[request.session] = first.session
         if request.user is not None and first.user is not None:
             pairs[request.user] = first.user
+    pairs = {on_the_wire(old): on_the_wire(new) for old, new in pairs.items()} | pairs
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in sorted(pairs, key=len, reverse=True)))
 
     def replaced(text: str) -> str:

@@ -165,7 +165,7 @@ def force(
                 issuing.received(request, reply)
             except BaseException as error:
                 reply.error = error
-                if isinstance(error, GeneratorExit) or loop.is_closing:
+                if loop.is_closing:
                     return
             reply.finished = True
             loop.request_done(actor)

@@ -296,7 +296,7 @@ def _serving(
             await call(reply)
         except BaseException as error:
             reply.error = error
-            if isinstance(error, GeneratorExit) or loop.is_closing:
+            if loop.is_closing:
                 return
         reply.finished = True
         if observer is not None:

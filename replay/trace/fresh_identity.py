@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from .identity import as_meant, on_the_wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -181,7 +183,11 @@ def rewritten(value: Json, changes: Mapping[str, str], depth: int = 0) -> Json:
 def _in_text(text: str, changes: Mapping[str, str]) -> str:
     if text in changes:
         return changes[text]
-    both = {**{quote(old, safe=""): quote(new, safe="") for old, new in changes.items()}, **changes}
+    if (raw := as_meant(text)) in changes:
+        return on_the_wire(changes[raw])
+    both = {quote(old, safe=""): quote(new, safe="") for old, new in changes.items()}
+    both |= {on_the_wire(old): on_the_wire(new) for old, new in changes.items()}
+    both |= changes
     inside = sorted((old for old in both if len(old) >= _SHORT and old in text), key=len, reverse=True)
     if inside:
         pattern = "|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in inside)

@@ -148,7 +148,7 @@ class Places:
     """What a request carries, taken apart once. Each member but `path` is looked up by name or dotted path.
 
     Attributes:
-        header: names in lower case; of a repeated one the last.
+        header: names in lower case, values as they were meant; of a repeated one the last.
         body: the decoded JSON body, None where it is none.
         jwt: the claims of the bearer token, unverified.
         attribute: of the span, for imported traces. field: columns of a log record.
@@ -188,7 +188,7 @@ def places_of(
     header = {str(pair[0]).lower(): str(pair[1]) for pair in pairs if _is_pair(pair)}
     return Places(
         path,
-        header,
+        {name: as_meant(value) for name, value in header.items()},
         body,
         _query(query) | ({str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else _query(given)),
         _cookies(header["cookie"]) if "cookie" in header else {},
@@ -298,6 +298,21 @@ def used_places(requests: Iterable[Request]) -> dict[Role, dict[str, int]]:
             place = used.place if used else "none"
             of[place] = of.get(place, 0) + 1
     return {role: dict(sorted(of.items(), key=lambda item: -item[1])) for role, of in counts.items()}
+
+
+def as_meant(header: str) -> str:
+    """A recorded header is the bytes on the wire, as latin-1. Where they are UTF-8, that is what the client meant."""
+    if header.isascii():
+        return header
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
+
+
+def on_the_wire(text: str) -> str:
+    """How a text stands in a recorded header."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _is_pair(value: Json) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ..errors import CrosslaneError
+from .identity import as_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,14 +45,15 @@ def lane_name(request: Request, boundary: str) -> str:
         return request.user if request.user is not None else request.session
     if boundary == "session":
         return request.session
-    value = _at_path(request.request, boundary.removeprefix("request.").split("."))
+    path = boundary.removeprefix("request.").split(".")
+    value = _at_path(request.request, path)
     if value is None:
         raise CrosslaneError(
             f"request {request.id} has nothing at {boundary!r}",
             f"line {request.line}",
             "use --boundary user, session, or the path of a field that every request has",
         )
-    return str(value)
+    return as_meant(str(value)) if path[0].lower() == "headers" else str(value)
 
 
 def _at_path(value: Json, path: list[str]) -> Json:

@@ -158,3 +158,16 @@ def test_the_least_answer_has_the_issued_values_in_their_places() -> None:
     event = Issued("r1", IssuedAt("event", ("choices", 0, "id")), "value-9")
     assert dict(places_in(answered_with([event]))) == {event.place: event.value}
     assert [Issued.from_json("r1", json.loads(json.dumps(each.to_json()))) for each in issued] == issued
+
+
+@pytest.mark.parametrize("name", ["漢", "Zoë Ünal"])
+def test_a_name_in_utf8_is_rewritten_in_a_header_too(name: str) -> None:
+    wire = name.encode().decode("latin-1")
+    sent = {"headers": [["x-user-id", wire], ["x-path", f"/users/{wire}"]], "json": {"user": name}}
+    assert rewritten(sent, {name: "Größe"}) == {
+        "headers": [
+            ["x-user-id", "Größe".encode().decode("latin-1")],
+            ["x-path", "/users/" + "Größe".encode().decode("latin-1")],
+        ],
+        "json": {"user": "Größe"},
+    }

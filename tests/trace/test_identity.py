@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 from crosslane.replay.errors import SettingsError
-from crosslane.replay.trace.identity import Rules, chosen, claims_of, disagreements, places_of, used_places
+from crosslane.replay.trace.identity import (
+    Rules,
+    as_meant,
+    chosen,
+    claims_of,
+    disagreements,
+    on_the_wire,
+    places_of,
+    used_places,
+)
+from crosslane.replay.trace.lanes import lane_name
 from crosslane.replay.trace.model import Request
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def bearer(**claims: Any) -> str:
@@ -114,3 +126,27 @@ def test_the_report_says_which_place_named_how_many_requests() -> None:
         named("r3"),
     ]
     assert used_places(requests)["user"] == {"header:x-user-id": 2, "none": 1}
+
+
+@pytest.mark.parametrize("user", ["漢字", "Zoë", "bob", "Ünal Öz"])
+def test_a_user_in_utf8_in_a_header_is_named_as_the_client_meant(user: str) -> None:
+    wire = user.encode().decode("latin-1")
+    (claim,) = claims_of(places_of(request(headers=[["X-User-Id", wire]])))
+    assert claim.value == user
+
+
+def test_a_header_that_is_no_utf8_is_left_as_latin_1() -> None:
+    (claim,) = claims_of(places_of(request(headers=[["X-User-Id", "Zo\xeb"]])))
+    assert claim.value == "Zoë"
+
+
+def test_a_boundary_in_a_header_names_its_lanes_as_they_were_meant() -> None:
+    wire = "漢字".encode().decode("latin-1")
+    asked = Request("r1", "s1", None, 0, None, request(headers=[["X-Tenant", wire]]), 1)
+    assert lane_name(asked, "headers.x-tenant") == "漢字"
+    assert asked.request["headers"] == [["X-Tenant", wire]], "the header itself stays"
+
+
+@given(st.text(max_size=20))
+def test_what_stands_on_the_wire_is_read_as_it_was_meant(text: str) -> None:
+    assert as_meant(on_the_wire(text)) == text

@@ -59,6 +59,10 @@ class Terminal:
         """All that was written, with its escapes."""
         return self._raw.decode("utf-8", "replace")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 

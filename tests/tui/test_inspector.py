@@ -14,8 +14,10 @@ from crosslane.tui.breakpoints import parse, rows
 from crosslane.tui.inspection import changed
 from crosslane.tui.owners import Owners
 from crosslane.tui.screens.inspector import Inspector
+from crosslane.tui.widgets.lanes import LanesView
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
 from .stand_ins import StandIn, result, run_of, screen_text, session, settle, trace
@@ -142,3 +144,76 @@ def test_a_breakpoint_on_a_shared_variable_hits_the_step_that_wrote_it() -> None
     assert rows([parse("agent.last ~ BOB")], run) == [4]
     assert rows([parse("context ~ ferrante")], run) == [1, 4]
     assert rows([parse("last == alice")], run) == []
+
+
+async def test_a_row_of_the_view_alone_is_inspected_as_the_row_that_is_shown(tmp_path: Path) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(observed_alone())))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(app, pilot)
+        await pilot.press("v", "i")
+        await settle(app, pilot)
+        shown = await every_tab(app, pilot)
+        assert "row 4  bob  response  alone" in shown["response"]
+        assert "r2  session s2  user bob" in shown["request"]
+        assert "who = 'bob, alone'" in shown["stack"]
+        assert "agent.alone_only" in shown["state"]
+        assert "agent.last" not in shown["state"], "that belongs to the run, not to bob alone"
+        assert "sent alone: 0" in shown["upstream"]
+        assert "bob alone" in shown["logs"]
+        assert "served bob, not Ferrante" not in shown["logs"]
+
+
+async def test_a_row_of_the_recorded_view_is_inspected_as_the_row_that_is_shown(tmp_path: Path) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(looked_at())))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(app, pilot)
+        await pilot.press("v", "v")
+        await settle(app, pilot)
+        row = app.screen.query_one(LanesView).cursor
+        await pilot.press("i")
+        await settle(app, pilot)
+        shown = await every_tab(app, pilot)
+        assert f"row {row + 1}  bob  response  recorded" in shown["response"]
+        assert "r2  session s2  user bob" in shown["request"]
+        assert "r replays it" in shown["stack"]
+        assert "sent in this run" not in shown["upstream"]
+        assert "served" not in shown["logs"]
+
+
+@pytest.mark.parametrize("size", [(40, 30), (160, 45)])
+async def test_what_was_recorded_stands_beside_a_finding_of_fewer_requests(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(looked_at())))
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        await pilot.press("i")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert "recorded I am Bob Okafor" in text
+        assert "(nothing)" not in text
+
+
+async def every_tab(app: CrosslaneApp, pilot: Pilot[None]) -> dict[str, str]:
+    assert isinstance(app.screen, Inspector)
+    shown: dict[str, str] = {}
+    for name in ("request", "response", "stack", "state", "upstream", "logs"):
+        app.screen.query_one(TabbedContent).active = name
+        await settle(app, pilot)
+        shown[name] = "\n".join(screen_text(app))
+    return shown
+
+
+def observed_alone() -> Result:
+    """The same, with solo runs that were observed: bob's rows come before alice's."""
+    made = looked_at()
+    alone: dict[str, Run] = {}
+    for lane in ("alice", "bob"):
+        own = tuple(event for event in made.run.events if event.lane == lane)
+        own = tuple(replace(event, seq=n, step=n) for n, event in enumerate(own, 1))
+        frames = (Frame("handle", "agent.py:6", (("who", 0),)),)
+        changes = (Change(1, lane, "agent.alone_only", "module global", 0, 0),)
+        sight = Sight((f"'{lane}, alone'",), frames, ((0,),), (0,) * len(own), changes, "")
+        outcome = replace(made.solo[lane].outcomes[0], output=f"{lane} alone")
+        alone[lane] = Run((lane,), (), own, (outcome,), sight=sight)
+    return replace(made, solo=alone)

@@ -87,7 +87,7 @@ async def test_in_another_view_what_needs_the_run_says_so(tmp_path: Path) -> Non
         await settle(app, pilot)
         await pilot.press("v", "c")
         await pilot.pause()
-        assert any("no choice belongs to this row" in note.message for note in app._notifications)
+        assert any("nobody chose who runs in the view" in note.message for note in app._notifications)
 
 
 async def test_before_anything_was_executed_there_is_one_view(tmp_path: Path) -> None:

@@ -155,6 +155,28 @@ async def test_without_a_watch_a_replay_runs_what_is_on_disk_and_says_that_the_p
         await until(app, pilot, lambda text: "schedule serial" in text and "reloaded" not in text)
 
 
+async def test_a_file_that_is_gone_is_said_and_there_is_no_verdict_without_it(tmp_path: Path) -> None:
+    handler, file = tmp_path / "mine.py", tmp_path / "t.jsonl"
+    handler.write_text(APART)
+    file.write_text(LINES)
+    app = CrosslaneApp(
+        OpenSession(load(file), "mine.py:handle", WorkerOptions(cwd=tmp_path), runner=lambda o: Pool(o, 1))
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(app, pilot, lambda text: "   clean" in text.splitlines()[0])
+        handler.unlink()
+        await pilot.press("w")
+        text = await until(app, pilot, lambda text: "gone" in text)
+        assert "mine.py is gone: no verdict until it is back" in text
+        assert "watching" not in text
+        await pilot.press("r", "down", "enter")
+        text = await until(app, pilot, lambda text: "no verdict" in text.splitlines()[0])
+        assert "clean" not in text.splitlines()[0]
+        assert "mine.py" in text
+        handler.write_text(SHARED)
+        await until(app, pilot, lambda text: "✗ search contaminated" in text and "gone" not in text)
+
+
 def test_the_files_are_those_that_the_run_names_and_the_module_of_the_handler(tmp_path: Path) -> None:
     made = session(tmp_path, StandIn(result()))
     package = tmp_path / "shop"
@@ -166,6 +188,16 @@ def test_the_files_are_those_that_the_run_names_and_the_module_of_the_handler(tm
         tmp_path / "agent.py",
     )
     assert watched_files(replace(made, handler="http://127.0.0.1:1"), None) == ()
+
+
+def test_the_handlers_file_counts_where_it_is_gone(tmp_path: Path) -> None:
+    made = session(tmp_path, StandIn(result()))
+    agent = tmp_path / "agent.py"
+    agent.unlink()
+    assert watched_files(made, None) == (agent,)
+    assert watched_files(replace(made, handler="agent:handle"), result()) == (agent,), "a run was in it"
+    assert watched_files(replace(made, handler="agent:handle"), None) == (), "it may be anywhere"
+    assert watched_files(replace(made, handler="shop.app:handle"), result()) == ()
 
 
 def test_a_file_that_is_gone_or_of_another_size_has_another_stamp(tmp_path: Path) -> None:

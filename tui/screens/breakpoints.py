@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 from ..bindings import named
 from ..breakpoints import Breakpoint, NotABreakpoint, hits_in_words, parse, rows
 from ..safe_text import safe
+from ..widgets.options import Options
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -49,7 +50,7 @@ class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "breakpoints"
-            yield OptionList(id="breakpoints")
+            yield Options(id="breakpoints")
             yield Input(self._suggestion, id="breakpoint")
             yield Static(id="problem")
             yield Label(Text(f"{_FORMS}\n{_KEYS}", "dim"))

@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from ..bindings import named
 from ..safe_text import safe
+from ..widgets.options import Options
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -33,7 +34,7 @@ class ReplayDialog(ModalScreen["tuple[str, int, int | None] | None"]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "replay"
-            yield OptionList(
+            yield Options(
                 Option("check: search the interleavings again", id="check"),
                 Option("lockstep: every lane one step in turn", id="lockstep"),
                 Option("serial: one lane after another", id="serial"),

@@ -18,6 +18,7 @@ from ..bindings import named
 from ..inspection import Looked
 from ..owners import Owners
 from ..safe_text import safe
+from ..views import ALONE, THIS_RUN, place_alone
 from ..widgets.search_line import ListSearch
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ...replay.report import Finding
     from ...replay.run import Outcome, Run
     from ...replay.trace.model import Exchange, Request
+    from ..views import View
 
 _NARROW = 110
 _LARGEST = 2_000_000
@@ -59,7 +61,7 @@ class Inspector(ModalScreen[None]):
         looked = self._looked
         event = looked.run.events[looked.row]
         with TabbedContent(id="inspector", initial="response") as tabs:
-            tabs.border_title = f"row {event.seq}  {safe(event.lane, 40)}  {event.kind}"
+            tabs.border_title = f"row {looked.number}  {safe(event.lane, 40)}  {event.kind}{_of(looked)}"
             with TabPane("request", id="request"), VerticalScroll():
                 yield Static(inspection.request(looked))
             with TabPane("response", id="response"), VerticalScroll():
@@ -143,16 +145,17 @@ class Inspector(ModalScreen[None]):
 
 
 def look(
-    run: Run,
+    view: View,
     row: int,
+    run: Run,
     exchanges: tuple[Exchange, ...],
     solo: dict[str, Run],
     finding: Finding | None,
     lanes: tuple[str, ...],
     cwd: Path,
 ) -> Looked | None:
-    """Everything about a row; None where it belongs to no request."""
-    event = run.events[row]
+    """Everything about a row of a view of a run; None where it belongs to no request."""
+    event = view.run.events[row]
     exchange = next((exchange for exchange in exchanges if exchange.request.id == event.request), None)
     if exchange is None:
         return None
@@ -165,10 +168,14 @@ def look(
             requests.setdefault(known.lane, {})[known.request] = near.pop(known.request)
             if not near:
                 break
+    of, at = place_alone(view.run, row, solo) if view.title == ALONE else (view.run, row)
     return Looked(
         exchange,
-        run,
-        row,
+        of,
+        at,
+        view.title,
+        event.seq,
+        _outcome(solo.get(event.lane) if view.title == ALONE else view.run, event.request),
         _outcome(run, event.request),
         _outcome(solo.get(event.lane), event.request),
         _outcome(finding.fixed_run, event.request) if finding is not None else None,
@@ -179,6 +186,10 @@ def look(
         lanes,
         lambda file: _lines(cwd / file),
     )
+
+
+def _of(looked: Looked) -> str:
+    return "" if looked.view == THIS_RUN else f"  {looked.view}"
 
 
 def _outcome(run: Run | None, request: str) -> Outcome | None:

@@ -21,7 +21,8 @@ from ..emphasis import Emphasis, foreign_values
 from ..grid import Grid, lay_out
 from ..safe_text import safe
 from ..session import OpenSession, Runner, recorded_run
-from ..views import View, counterpart, views_of
+from ..title import title
+from ..views import View, asks_the_same, counterpart, views_of
 from ..widgets.finding import FindingPanel
 from ..widgets.lanes import LanesView
 from ..widgets.lanes_panel import LanesPanel
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from ...replay.report import Finding, Result
     from ...replay.run import Run
+    from ...replay.trace.model import Exchange
     from ...replay.worker.job import Job, Progress
     from ..breakpoints import Breakpoint
     from ..tried import Group, Tried, TriedRuns
@@ -96,6 +98,7 @@ class MainScreen(Screen[None]):
         self._busy = False
         self._progress = ""
         self._paused = False
+        self._failed = False
         self._reloaded = ""
         self._schedule = "recorded"
         self._tried: TriedRuns | None = None
@@ -133,7 +136,7 @@ class MainScreen(Screen[None]):
         footer = Footer(compact=True)
         await self.mount(footer)
         # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
-        footer.call_next(footer.bindings_changed, self)
+        footer.call_next(footer.bindings_changed, self)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         if not self._app.app_focus:
             footer.call_after_refresh(footer.recompose)
         if problem:
@@ -187,10 +190,13 @@ class MainScreen(Screen[None]):
         try:
             result = await self._runner.run(job, self._on_progress)
         except CrosslaneError as error:
+            # What was said before is of another execution, and perhaps of another program.
+            self._failed = True
             self.query_one(FindingPanel).error(str(error))
             self.set_class(True, "-drawer")
             return error
         else:
+            self._failed = False
             self._note_reload()
             heard(result)
             from ..kept import keep_findings
@@ -269,6 +275,32 @@ class MainScreen(Screen[None]):
 
     # ---- what is shown
 
+    @property
+    def _known(self) -> Tried | None:
+        """The interleaving that the run in the lanes is; None for one that is not among them."""
+        shown = self.shown
+        if shown is None or shown.run is self._run or any(known is self._finding for known in shown.found):
+            return shown
+        return None
+
+    @property
+    def _solo(self) -> dict[str, Run]:
+        """Each lane of the run in the lanes, alone."""
+        if self._known is not None:
+            return self._known.solo
+        return self.result.solo if self.result is not None else {}
+
+    @property
+    def _exchanges(self) -> tuple[Exchange, ...]:
+        """The requests of the run in the lanes, with what was recorded of them: a finding keeps its requests alone."""
+        assert self.session.trace is not None
+        recorded = self.session.trace.exchanges
+        if self._known is None:
+            return recorded
+        of = {same.request.id: same for same in recorded}
+        own = ((each, of.get(each.request.id, each)) for each in self._known.group.exchanges)
+        return tuple(known if asks_the_same(each, known) else each for each, known in own)
+
     def show_tried(self, tried: Tried) -> None:
         """Show an interleaving that was executed, with what came of it."""
         from .stepping import parting_row
@@ -307,8 +339,7 @@ class MainScreen(Screen[None]):
     def _show(self, run: Run, finding: Finding | None) -> None:
         assert self.session.trace is not None
         self._run, self._finding = run, finding
-        solo = self.shown.solo if self.shown is not None else {}
-        self._views = views_of(run, solo, self.session.trace, self.session.settings.boundary or "user")
+        self._views = views_of(run, self._solo, self.session.trace, self.session.settings.boundary or "user")
         self._lanes_title = str(self.query_one(LanesView).border_title or "")
         self._show_view(None)
         self._title()
@@ -358,19 +389,18 @@ class MainScreen(Screen[None]):
 
     def _title_line(self, width: int) -> Text:
         assert self.session.trace is not None
-        handler = self.session.handler or ""
-        parts = [f" crosslane  {safe(Path(self.session.trace.path).name)} > {safe(handler)}"]
-        if width >= NARROW:
-            parts.append(f"concurrency {self.session.concurrency or 'all'}")
-            parts.append(f"schedule {self._schedule}")
-        if self._progress:
-            parts.append(safe(self._progress))
-        elif self.result is not None:
+        paths = f"{safe(Path(self.session.trace.path).name)} > {safe(self.session.handler or '')}"
+        how = (f"concurrency {self.session.concurrency or 'all'}", f"schedule {self._schedule}")
+        verdict, after = safe(self._progress), ()
+        if self._failed and not verdict:
+            verdict = "✖ no verdict"
+        elif self.result is not None and not verdict:
             report = self.result.report
             count = len(report.crossings)
-            parts.append(f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict)
-            parts += filter(None, (self._reloaded, f"{report.executions} executions"))
-        return Text("   ".join(parts), no_wrap=True, overflow="ellipsis")
+            verdict = f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict
+            after = tuple(filter(None, (self._reloaded, f"{report.executions} executions")))
+        line = title(paths, how if width >= NARROW else (), verdict, after, width)
+        return Text(line, no_wrap=True, overflow="ellipsis")
 
     # ---- keys
 
@@ -413,12 +443,8 @@ class MainScreen(Screen[None]):
         row = self.query_one(LanesView).cursor
         if self._grid is None or self._run is None or not 0 <= row < len(self._grid.events):
             return
-        assert self.session.trace is not None
-        known = self.shown if self.shown is not None and self.shown.run is self._run else None
-        exchanges = known.group.exchanges if known is not None else self.session.trace.exchanges
-        solo = known.solo if known is not None else self.result.solo if self.result is not None else {}
-        cwd = self.session.options.cwd
-        looked = look(self._run, row, exchanges, solo, self._finding, self._grid.lanes, cwd)
+        cwd, view = self.session.options.cwd, self._views[0]
+        looked = look(view, row, self._run, self._exchanges, self._solo, self._finding, self._grid.lanes, cwd)
         if looked is None:
             self.notify("this step belongs to no request")
         else:
@@ -446,7 +472,13 @@ class MainScreen(Screen[None]):
         from .stepping import choose
 
         row = self.query_one(LanesView).cursor
-        if self._grid is not None and 0 <= row < len(self._grid.events):
+        if self._grid is None or not 0 <= row < len(self._grid.events):
+            return
+        if self._views[0].run is not self._run:
+            self.notify(f"nobody chose who runs in the view {self._views[0].title!r}: v goes back to this run")
+        elif self.shown is not None and self._known is None:
+            self.notify("this run is not among the interleavings: r replays it")
+        else:
             choose(self, self._grid.events[row].step - 1)
 
     def action_breakpoints(self) -> None:

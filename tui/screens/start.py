@@ -20,6 +20,7 @@ from ..bindings import named
 from ..folders import findings_folder, state_folder
 from ..recent import KeptFinding, Work, ago, recent_findings, recent_work
 from ..safe_text import safe
+from ..widgets.options import Options
 from ..words import CROSSING, headline
 from .form import Field, Form, missing_file
 
@@ -100,7 +101,7 @@ class StartScreen(Screen[None]):
         with Vertical(id="start") as box:
             box.border_title = "crosslane"
             yield Static(Text(_ABOUT))
-            yield OptionList(*_ways(), id="begin")
+            yield Options(*_ways(), id="begin")
             yield Static(id="hint")
             yield Static(id="problem")
         yield Footer(compact=True)

@@ -16,6 +16,7 @@ from ...replay.schedule.branching import faults, others
 from ..bindings import named
 from ..safe_text import safe
 from ..tried import same_choices
+from ..widgets.options import Options
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -56,7 +57,7 @@ class ChoiceDialog(ModalScreen["tuple[str, str] | None"]):
             dialog.border_title = f"choice {self._step + 1}: who goes on"
             did = f", and {DONE[self._ran.action]}" if self._ran.action in DONE and self._ran.action else ""
             yield Label(Text(f"{safe(self._ran.lane, 60)} did{did}; instead of it"))
-            yield OptionList(*(Option(self._line(*choice)) for choice in self._choices), id="choices")
+            yield Options(*(Option(self._line(*choice)) for choice in self._choices), id="choices")
 
     def _line(self, lane: str, fault: str) -> Text:
         known = self._known.get((lane, fault))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...replay.report import Finding, Result
 from ..kept import repro_job, same_crossing
-from ..watching import Round, part, stamps, watched_files
+from ..watching import Round, gone_in_words, part, stamps, watched_files
 
 if TYPE_CHECKING:
     from ...replay.worker.job import Job
@@ -31,10 +31,13 @@ class Watch:
         self._finding = finding
         self._round: Round | None = None
         self._before: Round | None = None
+        self._gone = ""
         self.files = watched_files(screen.session, screen.result)
 
     def lines(self) -> str:
-        """What is shown of it: the rounds, the last one last."""
+        """What is shown of it: the rounds, the last one last; a file that is gone in the place of the one before."""
+        if self._gone:
+            return "\n".join((*((self._round.line(),) if self._round is not None else ()), self._gone))
         if self._round is None:
             count = len(self.files)
             return f"watching {count} file{'' if count == 1 else 's'}: save an edit, w stops"
@@ -43,6 +46,7 @@ class Watch:
     async def go(self) -> None:
         """Wait for edits and make a round of each; an edit amid a round ends it, and begins the next."""
         seen = await asyncio.to_thread(stamps, self.files)
+        self._miss(seen)
         self._screen.show_watch()
         under_way: asyncio.Task[None] | None = None
         try:
@@ -63,9 +67,18 @@ class Watch:
             await asyncio.sleep(EVERY_S)
             now = {**dict.fromkeys(self.files), **await asyncio.to_thread(stamps, self.files)}
             known = {file: seen.get(file, now[file]) for file in now}
-            if now != known and now == last and None not in now.values():
-                return now
+            if now == last:
+                self._miss(now)
+                if now != known and None not in now.values():
+                    return now
             last = now
+
+    def _miss(self, now: Stamps) -> None:
+        """Say which files are not there."""
+        gone = gone_in_words([file for file, stamp in now.items() if stamp is None], self._screen.session.options.cwd)
+        if gone != self._gone:
+            self._gone = gone
+            self._screen.show_watch()
 
     async def _make_round(self) -> None:
         self._before = self._round
