@@ -23,9 +23,10 @@ from ..trace.model import Exchange, Problem, Request
 from ..trace.pseudonyms import lowercase
 from ..trace.secrets import STAND_IN_KINDS, stands_free
 from ..trace.store import stream
+from .folding import folded, may_hold_names, searchable, whole_names
 from .owners import MOST_VALUES, Owners, Requests
 from .sinks import at_a_glance, flat, shown, texts
-from .telling import PHRASE_WORDS, WEIGHTS, header_values, identifying_in, values_sent, word_list, words_in
+from .telling import PHRASE_WORDS, WEIGHTS, accounts_in, header_values, identifying_in, values_sent, word_list, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _KIND = re.compile(rf"(?:{'|'.join(STAND_IN_KINDS)})_$")
+_NUMBER = re.compile(r"[a-z]{0,2}\d{9,}|[a-z]{2}\d\d[a-z0-9]{11,30}")
 _JOIN = "\n\x00\n"
 _MOST_FINDINGS = 10_000
 _MOST_PROBLEMS = 1_000
@@ -64,7 +66,7 @@ class Finding:
 
     Attributes:
         kind: `request-value` where the source sent it, `response-value` where it was only ever answered it.
-        value_kind: secret, email, id, name or phrase; the place for an identity.
+        value_kind: secret, email, account, id, name or phrase; the place for an identity.
         overlapped: whether the two requests were in flight at the same time.
         after_ns: how long after the source had it the sink's answer came.
         count: at how many places of the sink's traffic it stands.
@@ -227,15 +229,20 @@ def _learn(reading: _Reading, owners: Owners) -> list[Disagreement]:
             owners.answer(set(identifying_in(told)), lane, number, call.at_ns + call.duration_ns, fetched=True)
         if response is not None:
             reading.responses += 1
-            told = "\n".join(
-                text for where, path, text in shown(exchange) if where == "response" and path[:7] != "headers"
-            )
+            places = _body_texts(exchange)
+            told = "\n".join(text for _, text in places)
             found = set(identifying_in(told))
+            accounts = {value.text: value for value in accounts_in(places)}
+            found = {accounts.get(value.text, value) if value.kind == "id" else value for value in found}
             for name, value in response.headers:
                 if name.lower() == "set-cookie":
                     found.update(header_values(name, value))
             owners.answer(found, lane, number, response.at_ns, fetched=False)
     return list(disagreements(claiming.values()))
+
+
+def _body_texts(exchange: Exchange) -> list[tuple[str, str]]:
+    return [(path, text) for where, path, text in shown(exchange) if where == "response" and path[:7] != "headers"]
 
 
 def _claims(request: Request) -> tuple[Claim, ...]:
@@ -284,6 +291,7 @@ class _Search:
                 self._phrases[tuple(text.split(" "))] = text
             else:
                 self._automaton.add_word(text, text)
+        self._form = searchable if any(map(_NUMBER.fullmatch, self.patterns)) else folded
         self._searched = len(self._automaton) > 0
         if self._searched:
             self._automaton.make_automaton()
@@ -307,18 +315,22 @@ class _Search:
         told = request.message if sent is None else flat(sent)
         if told is None:
             told = _JOIN.join(text for _, text in texts(sent, ""))
-        for text in self._told(lowercase(told), lane):
+        for text in self._told(lowercase(self._form(told)), lane):
             owned, answered = self.patterns[text]
             if (owned is None or owned.lane != lane) and (answered is None or answered.lane != lane):
                 self._sent_at.setdefault((text, lane), request.at_ns)
 
     def _answered(self, exchange: Exchange, name: str, lane: int) -> None:
         glance = at_a_glance(exchange)
-        if glance is not None and not any(
-            self._source(text, lane, exchange) for text in self._told(lowercase(glance), lane)
+        if (
+            glance is not None
+            and not may_hold_names(glance)
+            and not any(self._source(text, lane, exchange) for text in self._told(lowercase(self._form(glance)), lane))
         ):
             return
-        places = list(shown(exchange))
+        places = [(where, path, self._form(text)) for where, path, text in shown(exchange)]
+        names = whole_names((path, text) for where, path, text in places if where == "response")
+        places += [("response", path, name) for path, name in names]
         starts: list[int] = []
         position = 0
         for _, _, text in places:

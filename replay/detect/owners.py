@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 400_000
 _SHARED = -1
-_STRONG = frozenset({"secret", "email", "id"})
+_STRONG = frozenset({"secret", "email", "account", "id"})
 _KINDS = tuple(WEIGHTS)
 
 
@@ -161,8 +161,13 @@ class Owners:
             text: (owned, None) for text, owned in self.sent.items() if owned.lane != _SHARED
         }
         for text, answered in self.answered.items():
-            shared = answered.other < 0 or answered.many or (not answered.fetched and 2 * answered.times > responses)
-            if shared:
+            # An account in one answer to each of two users tells more than that two answers are all there is.
+            common = not answered.fetched and 2 * answered.times > responses
+            if (
+                answered.other < 0
+                or answered.many
+                or (common and not (answered.kind == "account" and answered.times == 2))
+            ):
                 continue
             owned = self.sent.get(text)
             if owned is None or owned.lane == answered.lane:

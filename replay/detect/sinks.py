@@ -52,8 +52,8 @@ def at_a_glance(exchange: Exchange) -> str | None:
         if isinstance(body, dict) and "b64" in body:
             return None
         told.append(flat(body))
-        told.append("\n".join(value for _, value in response.headers))
-    return None if None in told else "\n".join(text for text in told if text)
+        told.append("\0".join(value for _, value in response.headers))
+    return None if None in told else "\0".join(text for text in told if text)
 
 
 def flat(value: Any) -> str | None:

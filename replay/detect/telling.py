@@ -14,6 +14,7 @@ import binascii
 import json
 import re
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -29,6 +30,7 @@ from ..trace.secrets import (
     jwt_claims,
     shaped_secrets,
 )
+from .folding import folded, grouped_numbers, whole_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,8 +38,13 @@ if TYPE_CHECKING:
     from ..trace.identity import Claim
     from ..trace.model import Request
 
-WEIGHTS = {"secret": 90, "email": 80, "id": 65, "name": 55, "phrase": 40}
-"""How telling each kind is, of 100."""
+WEIGHTS = {"secret": 90, "email": 80, "account": 68, "id": 65, "name": 55, "phrase": 40}
+"""How telling each kind is, of 100. An account is an id that a member of an answer calls one."""
+_ACCOUNT = re.compile(
+    r"(?:^|[._])(?:(?:account|acct|iban|passport|ssn)(?:[_-]?(?:id|no|nr|num|number))?|"
+    r"(?:card|customer|policy|patient|member|tax|contract|insurance)[_-]?(?:id|no|nr|num|number))(?:\[\d+\])?$",
+    re.IGNORECASE,
+)
 _STAND_IN_AS = {
     "email": "email",
     "user": "id",
@@ -60,10 +67,26 @@ _PLAIN_NUMBER = re.compile(
     r"(?:utf|iso|sha|md|http|ipv|es|h|base|rfc|python|html|mp|oauth|cp|windows|x86|covid|top|p|s|u|q|r|t|user|item|step|room|page|line)[-_.]?\d{1,5}(?:[-_.]\d+)*",
     re.IGNORECASE,
 )  # fmt: skip
-_NAME = r"(?:user_[a-z2-7]{12}|[^\W\d_a-z][^\W\d_]+(?:[-'’][^\W\d_]+)?)"
+_NAME = (
+    r"(?:user_[a-z2-7]{12}|"
+    r"(?:[^\W\d_a-z][^\W\d_]+|[DLMNO]['’][^\W\d_a-z][^\W\d_]*)(?:[-'’][^\W\d_]+){0,3})"
+)
 _INTRODUCED = re.compile(
-    r"(?i:\bmy name is|\bname'?s|\bi am called|\bcall me|\bthis is|\bi am|\bi'm|\bname:)\s+"
-    rf"({_NAME}(?:\s+{_NAME}){{0,3}})"
+    r"\b(?i:my name is|name'?s|i am called|call me|this is|i am|i'm|name:|ich heiße|ich heisse|mein name ist|"
+    r"je m['’]appelle|mon nom est|me llamo|mi nombre es|mi chiamo|me chamo|meu nome é|mijn naam is|ik heet|меня зовут|"
+    rf"اسمي)\s+({_NAME}(?:\s+{_NAME}){{0,3}})"
+)
+# Looking for a few letters is many times quicker than trying every introduction at every word.
+_INTRODUCTIONS = (
+    "name", "i am", "i'm", "call", "this is", "ich hei", "appelle", "nom est", "llamo", "nombre es", "chiamo", "chamo",
+    "nome é", "naam is", "heet", "зовут", "اسمي",
+)  # fmt: skip
+_NUMBERED = re.compile(r"\d[A-Za-z]?,? \w| \d")
+_STREETS = r"(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|square|sq|place|pl|terrace|close)"
+_ADDRESS = re.compile(
+    rf"\b\d{{1,5}}[A-Za-z]?,? (?:[^\W\d_a-z][^\W\d_]*\.? ){{1,3}}(?i:{_STREETS})\b|"
+    r"\b[^\W\d_a-z][^\W\d_]*(?:straße|strasse|str\.|weg|gasse|allee|platz) \d{1,4}[A-Za-z]?\b|"
+    r"\b\d{1,4},? (?:rue|avenue|boulevard|place|via|calle) (?:[^\W\d_]+ ){0,3}[^\W\d_a-z][^\W\d_]+"
 )
 # What has a digit in it, up to the next space. The possessive repeat keeps a text without digits linear.
 _WITH_DIGIT = re.compile(r"(?<!\S)[^\s\d]*+\d\S*")
@@ -98,10 +121,18 @@ class Value(NamedTuple):
 def values_in(text: str) -> Iterator[Value]:
     """The telling values of a free text: what identifies, names that somebody gave, and phrases of the rest."""
     text = text[:_LONGEST_TEXT]
-    taken = list(_sure(text))
-    for start, end, kind in taken:
-        yield Value(kind, text[start:end].lower())
-    yield from _names(text)
+    lines = list(_sure(text))
+    for start, end, kind in lines:
+        yield Value(kind, _as_searched(text[start:end]))
+    told = folded(text)
+    yield from _numbers(told)
+    yield from _names(told)
+    if _NUMBERED.search(told):
+        yield from (Value("id", match[0].lower()) for match in _ADDRESS.finditer(told))
+    if told != text:
+        text, lines = told, list(_sure(told))
+        yield from (Value(kind, text[start:end].lower()) for start, end, kind in lines)
+    taken = lines
     position = 0
     # A name is a word of a phrase, whether it stands there itself or as a stand-in; other values end a phrase.
     ends = [(start, end) for start, end, _ in taken if not text.endswith(("user_", "session_"), 0, start)]
@@ -111,10 +142,33 @@ def values_in(text: str) -> Iterator[Value]:
         position = max(position, end)
 
 
+def _as_searched(value: str) -> str:
+    plain = value.isascii() and "&" not in value and "\n" not in value
+    return (value if plain else folded(value)).lower()
+
+
 def identifying_in(text: str) -> Iterator[Value]:
     """The values of a text that identify somebody by themselves: secrets, addresses and ids; no names, no phrases."""
-    for start, end, kind in _sure(text[:_LONGEST_TEXT]):
-        yield Value(kind, text[start:end].lower())
+    text = text[:_LONGEST_TEXT]
+    for start, end, kind in _sure(text):
+        yield Value(kind, _as_searched(text[start:end]))
+    yield from _numbers(text)
+
+
+def accounts_in(texts: Iterable[tuple[str, str]]) -> Iterator[Value]:
+    """The ids among (path, text) that stand in a member which is called an account, a customer, a policy, …"""
+    for path, text in texts:
+        if _is_account(path.rpartition(".")[2]) and len(text) <= _LONGEST_VALUE:
+            yield from (Value("account", value.text) for value in identifying_in(text) if value.kind == "id")
+
+
+@lru_cache(maxsize=_CACHED)
+def _is_account(key: str) -> bool:
+    return _ACCOUNT.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)) is not None
+
+
+def _numbers(text: str) -> Iterator[Value]:
+    return (Value("id", compact) for _, _, compact in grouped_numbers(text))
 
 
 def values_sent(request: Request, claims: Iterable[Claim]) -> Iterator[Value]:
@@ -202,6 +256,8 @@ def _in_json(value: Any) -> Iterator[Value]:
     elif isinstance(value, dict):
         if value.get("role") in _SAID_BY_OTHERS:
             return  # a resent history holds what the service itself said
+        named = ((key, item) for key, item in value.items() if isinstance(item, str))
+        yield from (Value("name", folded(name).lower()) for _, name in whole_names(named))
         for key, item in value.items():
             if is_secret_key(key) and isinstance(item, (str, int)):
                 yield from _whole(str(item))
@@ -231,10 +287,21 @@ def _named(name: str) -> tuple[Value, ...]:
 
 
 def _names(text: str) -> Iterator[Value]:
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _INTRODUCTIONS):
+        return
     for match in _INTRODUCED.finditer(text):
-        name = match[1].lower()
-        if len(name) >= 3 and not NO_NAMES.intersection(name.split()):
-            yield Value("name", name)
+        words = list(takewhile(_is_name, match[1].split()))
+        name = " ".join(words)
+        # A script without capitals does not show where a name ends.
+        for count in range(2, len(words)) if name.lower() == name.upper() else ():
+            yield Value("name", " ".join(words[:count]))
+        if len(name) >= 3 and not NO_NAMES.intersection(name.lower().split()):
+            yield Value("name", name.lower())
+
+
+def _is_name(word: str) -> bool:
+    return not word[0].islower() or word.startswith("user_")
 
 
 def _sure(text: str) -> Iterator[tuple[int, int, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, cast
 
 from ..errors import TraceError
@@ -192,4 +193,6 @@ def _why(error: Exception, raw: bytes) -> str:
         return f"is binary or not UTF-8 (byte {error.start}){size}; skipped"
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON: {error.msg.lower()} at column {error.colno}{size}; skipped"
+    if "digits" in str(error):
+        return f"holds a number of more than {sys.get_int_max_str_digits():,} digits{size}; skipped"
     return f"is not usable: {re.sub(r'[^ -~]', '?', str(error))[:80]}{size}; skipped"

@@ -19,6 +19,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .identity import Claim, claims_of, places_of
+from .personal import PERSONAL, checks_out
 from .pseudonyms import MOST_REMEMBERED, Pseudonyms, claim_kind
 from .redaction_key import key_id
 from .redaction_rules import RedactionRules
@@ -38,16 +39,6 @@ _ROOTS = frozenset(
 """Where the path of a rule begins."""
 _ENVELOPE = frozenset({"name", "method", "source", "error", "ref", "cut_bytes"})
 """Members of an event that are the trace's own: no path of a rule leads there."""
-_SHAPES = {
-    "email": re.compile(
-        r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
-    ),
-    "iban": re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![A-Za-z0-9])"),
-    "card": re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"),
-    "phone": re.compile(
-        r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?|\(?0\d{1,5}\)?[ /.-]?|\(\d{3}\) ?)\d(?:[ ./-]?\d){5,12}(?![\w-])"
-    ),
-}
 _BASE64 = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z0-9+/]{12,}|[A-Za-z0-9_-]{12,})={0,2}")
 _WINDOW, _OVERLAP = 50_000, 1_000  # of a text that a user's pattern is tried on at once
 _DEEPEST = 3
@@ -258,7 +249,7 @@ class Redactor:
             return [self._all_of(item) for item in value]
         if value is None or isinstance(value, bool) or value == "":
             return value
-        return self._stand_in(str(value), "email" if _SHAPES["email"].fullmatch(str(value)) else "value")
+        return self._stand_in(str(value), "email" if PERSONAL["email"].fullmatch(str(value)) else "value")
 
     def _string(self, text: str, path: tuple[str, ...]) -> str:
         if text[:1] in ("{", "[") and self._depth < _DEEPEST:
@@ -291,8 +282,8 @@ class Redactor:
             yield from shaped_secrets(text)
             yield from assigned_secrets(text)
         for kind in self.rules.kinds:
-            for match in _SHAPES[kind].finditer(text):
-                if _is_one(kind, match[0]):
+            for match in PERSONAL[kind].finditer(text):
+                if checks_out(kind, match[0]):
                     self._met.add(f"kind:{kind}")
                     yield *match.span(), kind
         for pattern in self.rules.patterns:
@@ -430,18 +421,6 @@ def _touches(start: int, end: int, spans: Sequence[tuple[Any, ...]]) -> bool:
 
 def _on_path(path: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return len(path) == len(wanted) and all(w in ("*", p) for p, w in zip(path, wanted, strict=True))
-
-
-def _is_one(kind: str, text: str) -> bool:
-    """Whether digits that look like a card or an account have the right check digits."""
-    if kind == "card":
-        digits = [int(c) for c in reversed(text) if c.isdigit()]
-        # Luhn: every second digit from the right counts double, less nine where that has two digits.
-        return sum(d if i % 2 == 0 else 2 * d - 9 * (d > 4) for i, d in enumerate(digits)) % 10 == 0
-    if kind == "iban":
-        compact = text.replace(" ", "")
-        return len(compact) >= 15 and int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1
-    return True
 
 
 def _json_lines(whole: str) -> list[tuple[int, int, Any]]:

@@ -118,7 +118,7 @@ def is_telling(value: str, kind: str) -> bool:
 def stands_free(text: str, start: int, end: int, kind: str) -> bool:
     """Whether a match is no part of a longer word; for a name, of no address or compound either. A secret counts
     inside other text too."""
-    if kind not in ("email", "phone", "card", "iban", "user", "session", "value", "id", "name"):
+    if kind not in ("email", "phone", "card", "iban", "user", "session", "value", "id", "account", "name"):
         return True
     joined = "@_-" if kind in ("user", "name") else ""
     before, after = text[start - 1 : start], text[end : end + 1]

@@ -461,3 +461,102 @@ def test_each_message_of_a_websocket_is_a_text_of_its_own(tmp_path: Path) -> Non
         answered("r2", 30),
     )
     assert ("name", "zoe", "tim", "messages[0]") in seen(result)
+
+
+def crossed(folder: Path, said: str | dict[str, Any], told: Any) -> set[tuple[str, str]]:
+    """What of one lane's request, (kind, evidence), is found in another lane's answer."""
+    asked = {"message": said} if isinstance(said, str) else {"path": "/chat", "json": said}
+    result = of(
+        folder,
+        sent("r1", "zoe", 0, **asked),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, told),
+    )
+    return {(finding.value_kind, finding.sink.evidence) for finding in result.findings}
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "found"),
+    [
+        ("my name is Séan O'Brien-Fitzgerald", "<b>S&eacute;an O&#39;Brien-Fitzgerald</b>", "Séan O'Brien-Fitzgerald"),
+        ("my name is Zoë Crémieux", "Zoe\u0308 Cre\u0301mieux", "Zoë Crémieux"),
+        ("my name is Zoe\u0308 Cre\u0301mieux", "Zoë Crémieux", "Zoë Crémieux"),
+        ("my address is 221B Baker Street London", "it is 221B Baker\n  Street  London", "221B Baker Street"),
+        ("ich wohne Lange Musterstraße 12", "Musterstraße 12", "Musterstraße 12"),
+        ("my iban is DE89 3704 0044 0532 0130 00", "we have DE89370400440532013000", "DE89370400440532013000"),
+        ("my iban is DE89370400440532013000", "we have DE89 3704 0044 0532 0130 00", "de89370400440532013000"),
+        ("card 4111 1111 1111 1111", {"card": 4111111111111111}, "4111111111111111"),
+        ("call +49 170 1234567", "calling +491701234567", "491701234567"),
+        ("call +49 170 1234567", "calling +49 (170) 123-4567", "491701234567"),
+        ("my name is Alexandrina Bartholomew", {"first": "Alexandrina", "last": "Bartholomew"}, "Alexandrina Bartholomew"),
+        ({"firstName": "Ada", "lastName": "Byron-King"}, "Dear Ada Byron-King", "Ada Byron-King"),
+        ("اسمي فاطمة الزهراء بنت محمود", "مرحبا فاطمة الزهراء بنت محمود", "فاطمة الزهراء بنت محمود"),
+        ("اسمي فاطمة الزهراء وأريد حجزا", "مرحبا فاطمة الزهراء", "فاطمة الزهراء"),
+        ("меня зовут Анна Каренина и я", "Анна  Каренина", "Анна Каренина"),
+        ("Ich heiße Änne Müller", "Frau Änne\u00a0Müller", "Änne Müller"),
+    ],
+)  # fmt: skip
+def test_a_value_is_found_however_it_is_written(tmp_path: Path, said: Any, told: Any, found: str) -> None:
+    assert found in {evidence for _, evidence in crossed(tmp_path, said, told)}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("book 01/02/2024 10:30 for 4", "01/02/2024 10:30 is taken"),
+        ("book 01.02.2024 at 10:30:00", "01.02.2024 10:30:00 is taken"),
+        ("from 2026-12-24 18:30 to 2026-12-25 09:00", "2026-12-24 18:30 is taken"),
+        ("it costs 1 000 000.50 EUR", "1 000 000.50 EUR"),
+        ("my name is Alexandrina Bartholomew", {"first": "Alexandrina", "last": "Smith"}),
+        ("my name is Alexandrina Bartholomew", {"a": {"first": "Alexandrina"}, "b": {"last": "Bartholomew"}}),
+        ("ich bin Student in Bonn", "Sie sind Student"),
+        ("I live at 12 Long Road", "that is 12 km of long road"),
+        ("a &lt;b&gt; &amp; c", "<b> & c"),
+        ("this is I'm afraid", "I'm afraid"),
+    ],
+)
+def test_what_only_looks_like_a_value_is_no_crossing(tmp_path: Path, said: str, told: Any) -> None:
+    assert crossed(tmp_path, said, told) == set()
+
+
+def test_who_asks_with_an_own_value_may_be_answered_it_in_another_form(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "my iban is DE89 3704 0044 0532 0130 00 and my name is Zoë Crémieux"),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, "does DE89370400440532013000 belong to Zoe\u0308 Cre\u0301mieux?"),
+        answered("r2", 30, "DE89 3704 0044 0532 0130 00 is Zo&euml; Cr&eacute;mieux"),
+    )
+    assert result.findings == []
+
+
+def answers(folder: Path, *told: Any) -> set[tuple[str, str, str, str]]:
+    """What is found where every user asks the same and is answered this, one after the other."""
+    events: list[dict[str, Any]] = []
+    for number, text in enumerate(told):
+        events += [
+            sent(f"r{number}", f"user{chr(97 + number)}", number * 20, "hi"),
+            answered(f"r{number}", number * 20 + 10, text),
+        ]
+    return seen(of(folder, *events))
+
+
+def test_an_account_that_stands_in_two_users_answers_is_a_crossing(tmp_path: Path) -> None:
+    assert answers(tmp_path, {"account": "ACC-99281"}, {"account": "ACC-99281"}, {"account": "ACC-10000"}) == {
+        ("account", "usera", "userb", "body.account")
+    }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [{"account": "ACC-99281"}] * 3,
+        [{"model": "ACC-99281"}] * 2,
+        ["call +1 800 555 0199 or come to 221B Baker Street"] * 2,
+        [{"account": "main", "customer": "yes"}] * 2,
+        [{"policy": "RETURN-30", "card": "CARD-77A"}] * 2,
+    ],
+)
+def test_what_the_service_tells_everybody_is_nobodys(tmp_path: Path, told: list[Any]) -> None:
+    assert answers(tmp_path, *told) == set()

@@ -87,6 +87,7 @@ def test_requests_come_in_order_of_time_and_not_of_lines(tmp_path: Path) -> None
         ('{"k":"res","id":"r9","text":"x"}', "not in the trace"),
         ('{"k":"res","id":"r1","text":"x","json":1}', "more than one body"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"session":"s1","message":"a","x":' + "1" * 4_301 + "}", "a number of more than 4,300 digits"),
     ],
 )
 def test_a_bad_line_in_the_middle_is_named_and_the_rest_is_kept(tmp_path: Path, bad: str | bytes, said: str) -> None:
