@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .report import Crossing
+
+
+_LAST_ENTRY = re.compile(r"\['[^']*'\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +39,6 @@ class Allow:
         if self.sink and not fnmatchcase(crossing.sink.path, self.sink):
             return False
         name = crossing.carrier.name if crossing.carrier is not None else ""
-        return not self.carrier or fnmatchcase(name, self.carrier)
+        # A rule for a dict is one for its entries too, and brackets in a name that was copied are no pattern.
+        names = (name, _LAST_ENTRY.sub("", name))
+        return not self.carrier or self.carrier in names or any(fnmatchcase(each, self.carrier) for each in names)

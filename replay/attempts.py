@@ -13,10 +13,12 @@ from math import comb, prod
 from typing import TYPE_CHECKING
 
 from .schedule.faults import FaultSearch
+from .schedule.independence import Independence
 from .schedule.reduction import Reduction
 from .schedule.search import Search
 from .schedule.share import Share
 from .schedule.strategies import Lockstep, Nested, RandomWalk, Recorded, Serial, Strategy
+from .state.apart import Apart
 from .state.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class Attempt:
     phase: str
     strategy: Strategy
     lanes: tuple[Lane, ...]
-    search: Search | FaultSearch | Reduction | None = None
+    search: Search | FaultSearch | Reduction | Independence | None = None
     order: Order = ()
     mine: bool = True
 
@@ -300,6 +302,14 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     if program.fresh.forking:
         reached.irreducible = "executions are kept apart by fork"
         return
+    engine = program.engine
+    fingerprints = Fingerprints(program.fresh.graph, lambda: engine.replies, engine.beside)
+    apart = Apart(program.fresh.graph, fingerprints, lambda: engine.replies, engine.beside, lambda: engine.serving)
+    independence = Independence(apart)
+    yield Attempt("all interleavings", independence, investigation.lanes, independence)
+    if independence.proven and not investigation.news:
+        reached.interleavings, reached.reduced = independence.count(), 1
+        return
     choices = _choices(investigation)
     begun_s = reached.elapsed_s
     share_s = (job.budget_s - begun_s) * _REDUCTION_SHARE
@@ -307,8 +317,6 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     if choices > reached.per_second * share_s * 4:
         reached.irreducible = f"about {choices:,} choices would have to be followed"
         return
-    engine = program.engine
-    fingerprints = Fingerprints(program.fresh.graph, lambda: engine.replies, engine.beside)
     while True:
         timeless = fingerprints.timeless
         reduction = Reduction(fingerprints)

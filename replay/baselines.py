@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .detect.values import Material
     from .investigation import Investigation
     from .run import Outcome
@@ -33,13 +35,14 @@ class Baselines:
     stopped: str
 
 
-def run_alone(investigation: Investigation) -> None:
+def run_alone(investigation: Investigation, in_time: Callable[[], bool] = lambda: True) -> None:
     """`Investigation.run_alone`, unless an earlier job of the same program did it for the same requests."""
     kept = investigation.program.baselines
     known = next((baselines for baselines in kept if baselines.lanes == investigation.lanes), None)
     if known is None:
-        investigation.run_alone()
-        kept.append(_of(investigation))
+        investigation.run_alone(in_time)
+        if len(investigation.solo_runs) == len(investigation.lanes):
+            kept.append(_of(investigation))
         return
     investigation.solo_runs, investigation.solo = known.solo_runs, known.solo
     investigation.materials, investigation.unstable = known.materials, known.unstable

@@ -21,7 +21,7 @@ from .schedule.strategies import Lockstep, Replayed, Serial, Strategy
 from .sharing import Leader, Scouted, scout
 from .state.fresh import Interrupted
 from .trace.lanes import lanes_of
-from .verdict import result_of
+from .verdict import not_begun, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +54,14 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
     """
     pursuit = Pursuit(program, job, report)
     reached = pursuit.reached
-    investigation = investigate(program, job)
+    try:
+        investigation = investigate(program, job)
+    except Interrupted:
+        return not_begun(job, pursuit.elapsed_s, "tried for the first time")
     search = search_of(investigation.lanes, Share(0, job.shards))
     try:
         pursuit.announce("each lane alone", investigation)
-        run_alone(investigation)
+        run_alone(investigation, pursuit.in_time_alone)
         leader = Leader(pursuit, investigation, search, partners)
         for answer in job.reports:
             leader.learn([answer], True)
@@ -96,7 +99,10 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     """
     pursuit = Pursuit(program, job, report, reached=Reached(replaying=True))
     reached = pursuit.reached
-    investigation = investigate(program, job)
+    try:
+        investigation = investigate(program, job)
+    except Interrupted:
+        return not_begun(job, pursuit.elapsed_s, "tried for the first time")
     order = [lane.name for lane in investigation.lanes]
     if job.schedule is not None:
         known = set(order)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .detect.confirm import stand_in, with_identity, with_stand_ins
@@ -16,7 +17,7 @@ from .detect.influence import differences, influence
 from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.advice import fix_for
+from .explain.advice import UNNAMED, fix_for
 from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
 from .known_findings import fingerprint
@@ -25,6 +26,7 @@ from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
 from .schedule.execute import Execution
 from .schedule.schedule import to_json as schedule_to_json
 from .schedule.strategies import Replayed, Serial
+from .state.fresh import Interrupted
 from .trace.model import Exchange
 
 if TYPE_CHECKING:
@@ -136,10 +138,27 @@ class Investigation:
 
     # ---- what each lane sees alone
 
-    def run_alone(self) -> None:
-        """Each lane alone on fresh state, twice: what it should see, and what varies by itself."""
-        for lane in self.lanes:
-            first, second = (self.program.execute((lane,), Serial([lane.name])) for _ in range(2))
+    def run_alone(self, in_time: Callable[[], bool] = lambda: True) -> None:
+        """Each lane alone on fresh state, twice: what it should see, and what varies by itself.
+
+        Args:
+            in_time: asked before each lane. Once it is not, `stopped` says so.
+
+        Raises:
+            Interrupted: the user asked to stop.
+        """
+        for number, lane in enumerate(self.lanes):
+            if self.program.interrupted():
+                raise Interrupted
+            if not in_time():
+                self.stopped = (
+                    f"the budget ended while each lane ran alone, after {number} of {len(self.lanes)}: "
+                    "give a larger --budget, or cut the trace with crosslane slice"
+                )
+                return
+            first = self.program.execute((lane,), Serial([lane.name]))
+            # What does not come to an end shows nothing, and may take seconds to be given up.
+            second = first if first.stopped else self.program.execute((lane,), Serial([lane.name]))
             self.solo_runs[lane.name] = first
             self.note(first)
             again = {outcome.request: outcome for outcome in second.outcomes}
@@ -341,11 +360,8 @@ class Investigation:
             return
         kind = class_of(execution)
         for place, name in self._carriers:
-            following = self._following(execution.schedule, lanes)
-            fixed, _ = isolated(self.program, lanes, following, self.max_in_flight, [place])
-            self.program.executions += 1
             known = self._known(name, kind)
-            if known is not None and self.same_crossing(candidate, fixed) is None:
+            if known is not None and self.same_crossing(candidate, self._apart(execution, lanes, place)) is None:
                 if execution.switches >= known.crossing.needs.switches:
                     return
                 break  # the same cause, more simply
@@ -355,6 +371,8 @@ class Investigation:
             return found if found is None or smaller == lanes else self.confirm(found, smaller, attempt.schedule)
 
         minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
+        if self._is_known(minimal):
+            return
         finding, place = self._explained(minimal)
         if finding is None or any(finding.crossing.id == other.crossing.id for other in self.findings):
             return
@@ -372,6 +390,35 @@ class Investigation:
             else:
                 self.findings.remove(known)
         self.findings.append(finding)
+
+    def _is_known(self, minimal: Minimal) -> bool:
+        """Whether it has, now that it is as simple as it can be, the cause of a finding that is no less simple.
+
+        What is allowed is told of each crossing, which only an explanation can."""
+        if self.allow:
+            return False
+        execution, kind = minimal.execution, class_of(minimal.execution)
+        for place, name in self._carriers:
+            known = self._known(name, kind)
+            if known is not None and known.crossing.needs.switches <= execution.switches:
+                apart = self._apart(execution, minimal.lanes, place)
+                if self.same_crossing(minimal.candidate, apart) is None and self._healed(minimal.candidate, apart):
+                    return True
+        return False
+
+    def _apart(self, execution: Execution, lanes: tuple[Lane, ...], place: Place) -> Execution:
+        """The execution once more, with a place kept apart for each lane."""
+        self.program.executions += 1
+        following = self._following(execution.schedule, lanes)
+        return isolated(self.program, lanes, following, self.max_in_flight, [place])[0]
+
+    def _healed(self, candidate: Candidate, execution: Execution) -> bool:
+        """Whether the sink answered as it does alone."""
+        return all(
+            outcome.error is None or outcome.error == self.solo[outcome.request].error
+            for outcome in execution.outcomes
+            if outcome.lane == candidate.sink
+        )
 
     def carrier_of(self, finding: Finding) -> Place | None:
         """The place that a finding's carrier names, None where it has none."""
@@ -393,15 +440,15 @@ class Investigation:
         def crosses(execution: Execution) -> bool:
             return self.same_crossing(candidate, execution) is not None
 
-        def healed(execution: Execution) -> bool:
-            return all(
-                outcome.error is None or outcome.error == self.solo[outcome.request].error
-                for outcome in execution.outcomes
-                if outcome.lane == candidate.sink
-            )
-
         explanation = self.explainer(
-            self.program, lanes, schedule, self.max_in_flight, candidate, crosses, healed, self.suspects
+            self.program,
+            lanes,
+            schedule,
+            self.max_in_flight,
+            candidate,
+            crosses,
+            partial(self._healed, candidate),
+            self.suspects,
         )
         self.program.executions += explanation.executions
         repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
@@ -448,7 +495,7 @@ class Investigation:
             read=explanation.read,
             needs=needs,
             schedule=schedule_to_json(run.decisions),
-            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else "",
+            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else UNNAMED,
             explained="; ".join(filter(None, (self.variant, derivation, explanation.remark, self._assumption(cls)))),
             evidence_all=candidate.tokens,
             requests=tuple(

@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .baselines import MOST_KEPT
@@ -18,6 +18,8 @@ from .explain.nondeterminism import watched
 from .handler.function import is_async
 from .pause import Pause
 from .schedule.execute import Execution
+from .schedule.loop import INTERRUPTED
+from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 
 _SUSPECTS_KEPT = 8
+# Of a long trace so many requests, the first of each lane, show well enough what is imported late.
+_TRIED = 400
 
 
 @dataclass(slots=True)
@@ -103,6 +107,8 @@ class Program:
         if self.fresh.ready:
             return
         known = set(sys.modules)
+        most = max(1, _TRIED // len(lanes))
+        lanes = [replace(lane, requests=lane.requests[:most]) for lane in lanes]
 
         def job() -> list[str]:
             self.engine.execute(lanes, strategy)
@@ -130,12 +136,18 @@ class Program:
         ).remarks
 
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
-        """One execution on fresh state, once there is no pause. Counts it."""
+        """One execution on fresh state, once there is no pause. Counts it.
+
+        Raises:
+            Interrupted: the user asked to stop, and it would have gone on for long.
+        """
         self.pause.wait(self.interrupted)
         self.executions += 1
         execution = self.fresh.run(
             lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
         )
+        if execution.stopped == INTERRUPTED:
+            raise Interrupted
         for path in execution.files:
             self.files_written.setdefault(path)
             self.fresh.graph.add_file(path)

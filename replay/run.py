@@ -50,7 +50,8 @@ class Decision:
     """One choice: at this step `lane` ran, out of `enabled`; it had been suspended at `at` (None: before its request).
 
     `preempted` says that the lane which ran before could have gone on: these are the switches that a finding counts.
-    `action` is what was done to the lane's request at this step (`schedule.FAULTS`), or "".
+    `action` is what was done to the lane's request at this step (`schedule.FAULTS`), or "". `faults` is what could have
+    been done to it, as far as that was looked at.
     """
 
     lane: str
@@ -58,6 +59,7 @@ class Decision:
     at: str | None = None
     preempted: bool = False
     action: str = ""
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,14 @@ class Run:
         return cls(
             lanes=tuple(data["lanes"]),
             decisions=tuple(
-                Decision(d["lane"], tuple(d["enabled"]), d["at"], d["preempted"], d.get("action", ""))
+                Decision(
+                    d["lane"],
+                    tuple(d["enabled"]),
+                    d["at"],
+                    d["preempted"],
+                    d.get("action", ""),
+                    tuple(d.get("faults", ())),
+                )
                 for d in data["decisions"]
             ),
             events=tuple(Event(**e) for e in data["events"]),

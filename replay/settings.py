@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from .allow import Allow
 from .errors import CrosslaneError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from .allow import Allow
 
 IDENTITIES = ("recorded", "fresh")
 _TEXTS = ("handler", "trace", "boundary", "identity", "budget", "upstream", "baseline")
@@ -147,6 +148,8 @@ def _rule(rule: dict[str, Any], where: str) -> Allow:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise SettingsError(f"{key} must be a string", where)
+    from .allow import Allow
+
     return Allow(() if lanes == "*" else _strings(lanes, "lanes", where), **texts)
 
 

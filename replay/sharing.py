@@ -99,7 +99,7 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
 
     try:
         pursuit.announce("each lane alone", investigation)
-        run_alone(investigation)
+        run_alone(investigation, pursuit.in_time_alone)
         if job.stage != VARIANTS:
             scouts.append(Scout(investigation.scout()))
             tries = part_of(job.stage, investigation, search, job, reached)

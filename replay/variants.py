@@ -89,11 +89,13 @@ def _is_id(name: str, beside: Iterable[str]) -> bool:
 
 def _ids_in(value: Any, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, item in _named(value):
+    members = _named(value)
+    beside = {name for name, _ in members}
+    for name, item in members:
         inner = f"{path}.{name}"
         if isinstance(item, (dict, list)):
             found.update(_ids_in(item, inner))
-        elif _is_id(name, cast("dict[str, Any]", value) if isinstance(value, dict) else ()):
+        elif _is_id(name, beside):
             found[inner] = item
     return found
 

@@ -66,9 +66,9 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
     return Result(report, run, tuple(findings), solo)
 
 
-def not_begun(job: Job, elapsed_s: float) -> Result:
-    """What a job comes to that was interrupted while the handler was imported."""
-    coverage = Coverage("nothing was executed: interrupted while the handler was imported", None, {}, ())
+def not_begun(job: Job, elapsed_s: float, doing: str) -> Result:
+    """What a job comes to that was interrupted while the handler was imported, or first tried."""
+    coverage = Coverage(f"nothing was executed: interrupted while the handler was {doing}", None, {}, ())
     report = Report("inconclusive", _INTERRUPTED, job.trace, job.handler, 0, elapsed_s, coverage, ())
     lanes = lanes_of((exchange.request for exchange in job.exchanges), job.boundary)
     return Result(report, Run(tuple(lane.name for lane in lanes), (), (), ()), (), {})
@@ -77,7 +77,7 @@ def not_begun(job: Job, elapsed_s: float) -> Result:
 def _last_run(investigation: Investigation) -> Run:
     """A clean run to show: lockstep, in which the lanes can be compared row by row."""
     lanes = investigation.lanes
-    if investigation.program.interrupted():
+    if investigation.program.interrupted() or len(investigation.solo_runs) < len(lanes):
         return Run(tuple(lane.name for lane in lanes), (), (), ())
     return observed(investigation.program, lanes, Lockstep(), investigation.max_in_flight, None)
 
@@ -174,7 +174,8 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     parts: list[str] = []
     if reached.interleavings:
         parts.append(
-            f"all {reached.interleavings:,} interleavings, {reached.reduced:,} executed, the rest equal to one of them"
+            f"all {reached.interleavings:,} interleavings, {reached.reduced:,} executed, "
+            f"the rest equal to {'it' if reached.reduced == 1 else 'one of them'}"
         )
     elif search.exhausted:
         parts.append(f"all {search.count:,} interleavings")

@@ -36,7 +36,7 @@ DEEPER = {
             await asyncio.sleep(0)
             return cache.pop("profile", "nobody")
         """,
-        2, "agent.cache", 1,
+        2, "agent.cache['profile']", 1,
     ),
     "h3: a shared session that is released too early": (
         """

@@ -31,7 +31,7 @@ def line_of(agent: str, text: str) -> str:
     [
         ("shared_list.py", "shared_list.current_context", "module global", "current_context = []",
          "current_context.append", "complete(current_context)"),
-        ("wrong_key.py", "wrong_key.histories", "module global", "histories = {}", "history.append", "histories.setdefault"),
+        ("wrong_key.py", "wrong_key.histories['support']", "module global", "histories = {}", "history.append", "histories.setdefault"),
         ("class_attribute.py", "Assistant.preferences", "class attribute", "preferences = []",
          "self.preferences.append", "complete(self.preferences)"),
         ("default_argument.py", "handle_message(history=…)", "default argument", "history=[]",
@@ -662,6 +662,6 @@ async def test_texts_of_a_character_are_told_apart_by_saying_more(bench: Bench, 
     users = turns(("s1", "alice", said[0]), ("s2", "bob", said[1]))
     (crossing,) = (await bench.run(source, users)).report.crossings
     assert crossing.carrier is not None
-    assert crossing.carrier.name == "agent.last"
+    assert crossing.carrier.name == "agent.last['note']"
     mute = (await bench.run(source, users, variants=False)).report
     assert (mute.verdict, "telling texts" in mute.reason) == ("inconclusive", True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from crosslane.replay.allow import Allow
@@ -11,6 +13,9 @@ from crosslane.replay.errors import SettingsError
 from crosslane.replay.settings import Settings, load_settings
 from crosslane.tui.cli import app
 from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    from crosslane.replay.report import Crossing
 
 RULES = """
 boundary = "session"
@@ -87,3 +92,20 @@ def test_check_reads_them_and_reports_what_was_allowed(tmp_path: Path, monkeypat
     assert "one room for all" in allowed.stdout
     missing = runner.invoke(app, ["check", "t.jsonl", "agent.py:handle", "--config", "none.toml"])
     assert isinstance(missing.exception, SettingsError)
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "covered"),
+    [
+        ("app.rooms", "app.rooms['lobby']", True),
+        ("app.rooms*", "app.rooms['lobby']", True),
+        ("app.rooms['lobby']", "app.rooms['lobby']", True),
+        ("app.rooms['lobby']", "app.rooms['other']", False),
+        ("app.rooms['lobby']", "app.rooms", False),
+    ],
+)
+def test_a_rule_for_a_dict_covers_its_entries_and_a_copied_name_is_no_pattern(
+    rule: str, name: str, covered: bool
+) -> None:
+    crossing = SimpleNamespace(carrier=SimpleNamespace(name=name))
+    assert Allow(carrier=rule).covers(cast("Crossing", crossing)) == covered

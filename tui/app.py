@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import work
+from textual import constants, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
 from ..replay.errors import CrosslaneError
 from .bindings import named
 from .folders import config_file
+from .garbage import collect_from_now_on
 from .preferences import preferences, remember_theme
 from .safe_text import safe
 from .screens.main import MainScreen
@@ -21,7 +24,6 @@ from .themes import DARK, GREY, NAMED_ON_DARK, NAMED_ON_LIGHT, THEMES, repaint, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from textual.filter import LineFilter
     from textual.screen import Screen
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from .screens.start import StartScreen
     from .session import OpenSession
 
+_MAIN = Path(__file__).with_name("main.tcss")
+_OTHERS = Path(__file__).with_name("app.tcss")
 _COMMANDS = (
     ("Replay", "Run the trace again: lockstep, serial, random, the finding's schedule", "replay"),
     ("All findings", "In a table, the most telling first", "findings"),
@@ -59,7 +63,6 @@ _FAILED = 2
 class CrosslaneApp(App[None]):
     """See the module."""
 
-    CSS_PATH = "app.tcss"
     TITLE = "crosslane"
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
@@ -86,7 +89,18 @@ class CrosslaneApp(App[None]):
 
         Returns:
             The exit code: 0 where the user left, 2 where it failed, and for a signal that of the signal.
+
+        Raises:
+            CrosslaneError: there is none to draw on, or none to hear keys from.
         """
+        # Another driver than the terminal's, a browser's for one, has its own ways in and out.
+        if not constants.DRIVER:
+            for stream, name in ((sys.__stdin__, "standard input"), (sys.__stderr__, "standard error")):
+                if stream is None or not stream.isatty():
+                    raise CrosslaneError(
+                        f"the interface needs a terminal, and {name} is none",
+                        remedy="run it in one, or use crosslane check, whose results can be piped",
+                    )
         self.run(mouse=self.preferences.mouse)
         code = self.return_code or 0
         return _FAILED if code == 1 else code
@@ -97,15 +111,31 @@ class CrosslaneApp(App[None]):
                 # As for q: the terminal is put back, and the processes that hold the handler are ended.
                 asyncio.get_running_loop().add_signal_handler(end, self.exit, None, 128 + end)
         self._prefer()
+        self.call_next(self.call_next, self._show_first)
+
+    def _show_first(self) -> None:
+        """Not before: while the application itself is mounted, what a screen draws is thrown away, and styles are read
+        once more when the theme is known. Those of later screens wait until the first one is seen."""
+        self._style(_MAIN)
         if self._first is not None:
+            self._style(_OTHERS)
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
             self.push_screen(MainScreen(self.session))
+            self.call_after_refresh(self._style, _OTHERS)
             self.call_after_refresh(self._remember, self.session)
         else:
             from .screens.start import StartScreen
 
+            self._style(_OTHERS)
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
+        self.call_after_refresh(collect_from_now_on)
+
+    def _style(self, file: Path) -> None:
+        self.stylesheet.read(file)
+        self.stylesheet.parse()
+        if len(self.screen_stack) > 2:  # keys that were typed ahead have opened one already
+            self.stylesheet.update(self.screen, animate=False)
 
     def _fatal_error(self) -> None:
         """Where the program is at fault: Textual's own tells the values of all variables too, which are private."""

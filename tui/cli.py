@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from ..replay.errors import CrosslaneError
-from .commands.table import Commands
+from .commands.table import INTERFACE, Commands, function_of
 
 app = typer.Typer(
     name="crosslane",
@@ -35,7 +35,7 @@ def main() -> None:
     """Entry point: errors become one line and exit code 2, and a closed pipe is no error."""
     try:
         # Without its standalone mode, click returns the code of an Exit instead of raising it.
-        status = int(app(standalone_mode=False) or 0)
+        status = 0 if _opened(sys.argv[1:]) else int(app(standalone_mode=False) or 0)
     except CrosslaneError as error:
         status = _fail(str(error))
     except typer.Abort:
@@ -51,6 +51,19 @@ def main() -> None:
         message = cast("Any", error).format_message()
         status = _fail(" ".join(message.split()) + "; see crosslane --help") if message else 2
     sys.exit(status)
+
+
+def _opened(words: list[str]) -> bool:
+    """Whether the line asked for the interface, in words that need no checking; it was open then."""
+    if not words or words[0] not in INTERFACE or f"_{app.info.name}_complete".upper() in os.environ:
+        return False
+    from .commands.straight import arguments_of
+
+    function = function_of(words[0])
+    arguments = arguments_of(function, words[1:])
+    if arguments is not None:
+        function(**arguments)
+    return arguments is not None
 
 
 def _fail(line: str) -> int:

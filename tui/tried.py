@@ -68,14 +68,16 @@ class Tried:
         """The job that executes it."""
         return self.group.session.job("replay", schedule=_schedule(self.decisions), concurrency=self.concurrency)
 
-    def branch(self, step: int, lane: str) -> Job:
-        """The job in which `lane` runs at `step` instead, and everything else stays as near as it can."""
-        schedule, then = branched(self.decisions, step, lane)
+    def branch(self, step: int, lane: str, fault: str) -> Job:
+        """The job in which `lane` runs at `step` instead, or this is done to it there, and everything else stays as
+        near as it can."""
+        schedule, then = branched(self.decisions, step, lane, fault)
         return self.group.session.job("replay", schedule=schedule, then=then, concurrency=self.concurrency)
 
 
-Choice = tuple[Tried, int, str]
-"""A run, the step (counted from 0) at which another lane shall run, and that lane."""
+Choice = tuple[Tried, int, str, str]
+"""A run, the step (counted from 0) at which another lane shall run, that lane, and what is done to its request there
+(`schedule.FAULTS`), or ""."""
 
 
 @dataclass(slots=True, eq=False)

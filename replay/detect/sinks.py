@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..trace.model import is_websocket
 from .spelled import is_events, spelled
 from .telling import decoded, opened
 from .values import leaves
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..trace.model import Exchange, Response
 
+_SPELLED = 24  # letters of a message: more are no piece of one
 _NO_SINKS = frozenset({"content-length", "date"})
 
 
@@ -30,7 +32,9 @@ def shown(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
         for name, value in response.headers:
             if name.lower() not in _NO_SINKS:
                 yield "response", f"headers.{name.lower()}", value
-        for path, text in _body(response):
+        for path, text in (
+            _messages(response) if response.chunks and is_websocket(exchange.request.request) else _body(response)
+        ):
             yield "response", path, text
     for index, call in enumerate(exchange.upstream):
         for path, text in texts(call.sent, f"upstream.{call.name}[{index}]"):
@@ -74,6 +78,18 @@ def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield at, text
         else:
             yield from leaves(inner, at)
+
+
+def _messages(response: Response) -> Iterator[tuple[str, str]]:
+    """The messages of a websocket, each by itself; short ones all together too, since they may spell an answer out."""
+    messages = response.chunks
+    for index, message in enumerate(messages):
+        yield from texts(message, f"messages[{index}]")
+    whole = "\n".join(messages)
+    if len(messages) > 1 and is_events(whole):
+        yield from spelled(whole, "messages")
+    elif len(messages) > 1 and len(whole) < _SPELLED * len(messages):
+        yield "messages", "".join(messages)
 
 
 def _body(response: Response) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,10 @@ _FIXES = {
         "scope {name} to the session: keep a dict keyed by session id behind a lock per session, or pass an explicit "
         "session object; a ContextVar isolates too, but forgets the conversation between requests"
     ),
+    "entry": (
+        "{name} is one entry for all sessions: put the session's id into its key, and hold a lock per session for the "
+        "whole turn; or pass the value as an argument"
+    ),
     "class attribute": (
         "{name} is shared by every instance: set it in __init__, and make one instance a session, not one for all"
     ),
@@ -30,12 +34,26 @@ _FIXES = {
         "that reads it later"
     ),
     "file": "give each session a file of its own, or a name made by tempfile: {name} is one for all",
+    "function attribute": (
+        "{name} is one for all who call the function: pass the value as an argument, or keep it in an object made for "
+        "each session"
+    ),
+    "working directory": (
+        "{name} belongs to the whole process, and no lock keeps it for code that opens a file later: leave it, and "
+        "open files by absolute paths"
+    ),
     "thread-local": (
         "a thread-local is shared by all requests on one event loop, and a pool hands the thread with what is in it to "
         "the next request: use a ContextVar, set in each request; else set {name} first thing in each request and "
         "delete it in a finally clause"
     ),
 }
+
+
+UNNAMED = (
+    "look at what the code of both requests reaches, such as a client, a connection, a cache or a file: give each "
+    "session one of its own, or put the session's id into its key; then check again, for the cause could not be proven"
+)
 
 
 def fix_for(name: str, kind: str, cls: str) -> str:
@@ -52,13 +70,15 @@ def fix_for(name: str, kind: str, cls: str) -> str:
             f"{name} belongs to {library}: give each session an object of its own, or a key with the user in it; "
             "if it has no room for either, look for a newer version, and report it"
         )
+    if name.endswith("']") and kind in ("module global", "class attribute", "instance attribute", "closure cell"):
+        kind = "entry"
     advice = _FIXES.get(kind, "keep {name} apart for each session").format(name=name)
     if end:
         return (
             f"reset {name}, or discard what it holds, when a request {end}: that belongs into a finally clause. "
             f"Else {advice}"
         )
-    if cls == "interleaved" and kind in ("module global", "class attribute", "instance attribute"):
+    if cls == "interleaved" and kind in ("module global", "class attribute", "instance attribute", "entry"):
         return (
             f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
         )

@@ -19,9 +19,12 @@ def defined_at(place: Place) -> tuple[str, int] | None:
     if place.form == "cache":
         scope = _scope(tree, place.owner)
         line = scope.lineno if scope is not None else None
-    elif place.form == "cell":
+    elif place.form == "cell" or place.kind == "closure cell":
         outer = _scope(tree, place.owner.rpartition(".<locals>")[0])
-        line = _assignment(outer.body, place.name.rpartition(".")[2]) if outer is not None else None
+        line = None if outer is None else _first_assigned(outer.body, place.name)
+    elif place.kind == "function attribute":
+        scope = _scope(tree, place.owner)
+        line = scope.lineno if scope is not None else None
     elif place.form == "defaults" or "=…)" in place.name:
         line = _default(tree, place.owner, place.name.partition("(")[2].partition("=")[0] or (place.key or ""))
     elif place.owner:
@@ -30,9 +33,14 @@ def defined_at(place: Place) -> tuple[str, int] | None:
         line = _assignment(scope.body, name) if scope is not None else None
     else:
         # The last part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
-        parts = [part.partition("[")[0] for part in place.name.split(".")]
-        line = next((found for part in parts if (found := _assignment(tree.body, part)) is not None), None)
+        line = _first_assigned(tree.body, place.name)
     return None if line is None else (place.file, line)
+
+
+def _first_assigned(body: list[ast.stmt], path: str) -> int | None:
+    """The line of the first part of a path that is a name in the body."""
+    parts = [part.partition("[")[0] for part in path.split(".")]
+    return next((found for part in parts if (found := _assignment(body, part)) is not None), None)
 
 
 def _assignment(body: list[ast.stmt], name: str) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..report import Access, Carrier
-from ..run import Run
+from ..run import Event, Run
 from ..schedule.execute import Execution, run_of
 from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
@@ -17,7 +18,7 @@ from .siblings import last_used, made_together
 from .timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ..detect.verbatim import Candidate
     from ..program import Program
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _MOST_TRIED = 60
 _MOST_TRIED_BELOW = 30
+_MOST_ENTRIES = 8
+_MOST_OPAQUE = 3
+_Used = Callable[["Place"], bool]
 _Inner = tuple[tuple["Place", Run] | None, int]
 
 
@@ -73,6 +77,11 @@ def explain(
         execution, run = isolated(program, lanes, strategy(), max_in_flight, places)
         return run if not crosses(execution) and healed(execution) else None
 
+    def used(place: Place) -> bool:
+        """Whether the observed run shows who wrote this and who read it."""
+        write, read, _ = ends(observed(program, lanes, strategy(), max_in_flight, place), candidate)
+        return write is not None and read is not None
+
     def named_last(healing: Place, others: Sequence[Place]) -> tuple[Place, int]:
         """The one of these that the answer was taken from, and how many executions that took."""
         if not others:
@@ -93,7 +102,7 @@ def explain(
             break
     # What the user's modules reach first; then what only the libraries' own do.
     for wide in (False, True) if place is None else ():
-        changed, made = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
+        changed, made, entries = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         for attempt in _in_order(changed)[:_MOST_TRIED]:
             executions += 1
@@ -108,10 +117,13 @@ def explain(
                 place = named
                 break
             if place in made and not wide:
-                below, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
+                below, _, entries = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
                 inner, tried = _below(below, tried_apart)
                 executions += 1 + tried
                 place, fixed = inner or (place, fixed)
+            entry, tried = _entry_of(place, entries, tried_apart, used)
+            executions += tried
+            place, fixed = entry or (place, fixed)
             break
         held = [p for p in changed if changed[p]] or list(changed)
         if held:
@@ -128,6 +140,9 @@ def explain(
         remark = (
             "the shared thing was not found in the program's own modules: look for state in a library, file or service"
         )
+        opaque = "; ".join(program.fresh.graph.unproven[:_MOST_OPAQUE])
+        if opaque:
+            remark = f"{remark}; first at what could not be kept apart for each lane: {opaque}"
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
     write, read, sink = ends(timeline, candidate)
     return Explanation(
@@ -175,6 +190,19 @@ def _below(changed: dict[Place, bool], tried_apart: Callable[[Sequence[Place]], 
     return (next(place for place in needed if changed[place]), run), tried
 
 
+def _entry_of(
+    place: Place, entries: Sequence[Place], tried_apart: Callable[[Sequence[Place]], Run | None], used: _Used
+) -> _Inner:
+    """The one entry of a dict that carried it, with the healed run, where there is one; and how often was tried."""
+    tried = 0
+    for entry in [each for each in entries if each.name == f"{place.name}[{each.key!r}]"][:_MOST_ENTRIES]:
+        tried += 1
+        run = tried_apart([entry])
+        if run is not None and used(entry):
+            return (entry, run), tried + 1
+    return None, tried
+
+
 def carrier_of(program: Program, place: Place) -> Carrier:
     definition = defined_at(place)
     kind = f"{place.kind} in {_distribution(place.package)}" if place.package else place.kind
@@ -198,7 +226,7 @@ def observed(
     def job() -> Run:
         timeline = Timeline(program.files, program.graph_now, place, program.engine.heard)
         execution = program.engine.execute(lanes, strategy, max_in_flight, timeline)
-        run = run_of(execution, timeline.events, timeline.places)
+        run = run_of(execution, timeline.events, timeline.places, program.cancels)
         return replace(run, diverged=getattr(strategy, "diverged", None), sight=timeline.looking.sight())
 
     return program.fresh.run(job, Run.to_json, Run.from_json)
@@ -224,15 +252,20 @@ def _survey(
     candidate: Candidate,
     wide: bool,
     since: Place | None = None,
-) -> tuple[dict[Place, bool], set[Place]]:
+) -> tuple[dict[Place, bool], set[Place], list[Place]]:
+    """What changed and whether it held the evidence; which of it a request made; and entries of dicts among it."""
+
     def job() -> list[Any]:
         survey = Survey(program, candidate.tokens, wide, since)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
-        return [[asdict(place), held, place in survey.made] for place, held in survey.changed.items()]
+        found = [(survey.owned(place), held, place in survey.made) for place, held in survey.changed.items()]
+        rows = [[asdict(place), held, made] for place, held, made in found]
+        return [rows, [asdict(entry) for entry in survey.entries]]
 
-    found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
+    found, entries = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
     rows = [(Place.from_json(row), held, made) for row, held, made in found]
-    return {place: held for place, held, _ in rows}, {place for place, _, made in rows if made}
+    changed = {place: held for place, held, _ in rows}
+    return changed, {place for place, _, made in rows if made}, [Place.from_json(row) for row in entries]
 
 
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
@@ -243,22 +276,30 @@ def _in_order(changed: dict[Place, bool]) -> list[Place]:
 def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:
     """The write, the read and the sink of the drawn line, as `Event.seq`."""
     answers = [e for e in run.events if e.request == candidate.request and e.kind in ("response", "error", "chunk")]
-    shown = [e for e in answers if any(token in e.text.casefold() for token in candidate.tokens)]
+    shown = [e for e in answers if _tells(e, candidate)]
     sink = shown[0] if shown else (answers[-1] if answers else None)
     until = sink.seq if sink is not None else len(run.events) + 1
     foreign = [e for e in run.events if e.kind == "write" and e.lane == candidate.source and e.seq < until]
     mine = [e for e in run.events if e.lane == candidate.sink and e.request == candidate.request and e.seq < until]
+    # A task that belongs to no lane works for whom it carries the data of.
+    ownerless = [e for e in run.events if e.lane not in run.lanes and e.seq < until]
+    foreign = foreign or [e for e in ownerless if e.kind == "write" and _tells(e, candidate)]
     reads = [e for e in mine if e.kind == "read"] or [e for e in mine if e.kind == "write"]
+    reads = reads or [e for e in ownerless if e.kind == "read"]
     # The last read before the answer is the one whose result was shown; a write that it followed was the source's.
     read = next((e for e in reversed(reads) if any(w.seq < e.seq for w in foreign)), None)
     before = [w for w in foreign if read is None or w.seq < read.seq]
-    telling = [w for w in before if any(token in w.text.casefold() for token in candidate.tokens)] or before
+    telling = [w for w in before if _tells(w, candidate)] or before
     write = telling[-1] if telling else None
     return (
         write.seq if write is not None else None,
         read.seq if read is not None else None,
         sink.seq if sink is not None else None,
     )
+
+
+def _tells(event: Event, candidate: Candidate) -> bool:
+    return any(token in event.text.casefold() for token in candidate.tokens)
 
 
 def _access(run: Run, seq: int | None) -> Access | None:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .arrival import Arrival
-from .places import Place, changed_places, texts_in
+from .places import Place, changed_places, entries_of, texts_in
+from .whose import is_the_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,8 @@ class Survey:
         self._graph: StateGraph | None = None
         self._arrival: Arrival | None = None
         self.changed: dict[Place, bool] = {}
+        self.entries: dict[Place, None] = {}
+        """Entries of dicts among those, by keys that the program spells."""
         self.made: dict[Place, None] = {}
         """Those that held an object which was not there at first, with attributes of its own."""
 
@@ -62,11 +65,17 @@ class Survey:
             place = found if self._since is None else replace(found, since=self._since)
             if self._since is not None and not place.is_below(self._since):
                 continue
+            self.entries.update(dict.fromkeys(entries_of(place, self._graph)))
             if place.holds_new_object(self._graph):
                 self.made[place] = None
             if not self.changed.get(place, False):
                 texts = [text.casefold() for text in texts_in(place.value(self._graph))]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
+
+    def owned(self, place: Place) -> Place:
+        """The place, as the user's where the user's code alone put it into a library's object, class or module."""
+        theirs = self._graph is not None and place.package and is_the_users(place, self._graph)
+        return replace(place, package="") if theirs else place
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...

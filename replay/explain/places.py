@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
+_LONGEST_KEY = 60
+_WITH_ENTRIES = ("dict", "ordered")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`node` is an index into the graph; `key` is a name in it, or None for the whole content of a container.
+    """`node` is an index into the graph; `key` is a name in it, or the key of one entry of a dict, or None for all that
+    a container holds.
 
     The rest is copied from the node, because the graph itself lives in the process that executed: `name`, `kind` and
     where to look for its definition (see `state.graph.Node`).
@@ -55,7 +58,14 @@ class Place:
     def _node_name(self) -> str:
         if self.form == "environ":
             return "os.environ"
+        if self.is_entry:
+            return self.name.removesuffix(f"[{self.key!r}]")
         return self.name if self.key is None else self.name.removesuffix(f".{self.key}")
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it is one entry of a dict."""
+        return self.key is not None and self.form in _WITH_ENTRIES
 
     def node_in(self, graph: StateGraph) -> Node:
         """Its node there.
@@ -89,6 +99,8 @@ class Place:
         if self.form == "file":
             text = content.read_file(node.target)
             return MISSING if text is None else text.decode("utf-8", "replace")
+        if self.form == "directory":
+            return content.read("directory", node.target)
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         if is_thread_local(node.target):
@@ -115,6 +127,10 @@ class Place:
             self._write_by_thread(node.target, value, self.first(graph))
             return
         now = content.read(node.form, node.target) or {}
+        if self.is_entry and value is not MISSING:
+            now[self.key] = value  # where it stands: the others keep their order
+            content.write(node.form, node.target, now)
+            return
         now.pop(self.key, None)
         if value is not MISSING:
             now[self.key] = value
@@ -152,6 +168,26 @@ def changed_places(graph: StateGraph, wide: bool = False, among: Sequence[int] |
     return places
 
 
+def entries_of(place: Place, graph: StateGraph) -> list[Place]:
+    """The entries of a dict, as places, that differ now from the fresh state and have keys that the user's code spells.
+
+    A key that a request brought along is nobody's name for anything, and may be private.
+    """
+    if place.form not in _WITH_ENTRIES or place.key is not None or place.package:
+        return []
+    node = place.node_in(graph)
+    now, first = content.read(node.form, node.target), graph.first(place.node)
+    if not isinstance(first, dict):
+        return []
+    keys = [key for key in dict.fromkeys((*now, *first)) if type(key) is str and _is_name(key) and key in graph.texts]
+    changed = [key for key in keys if now.get(key, MISSING) is not first.get(key, MISSING)]
+    return [replace(place, key=key, name=f"{place.name}[{key!r}]") for key in changed]
+
+
+def _is_name(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and key.isprintable() and not {"'", '"', "\\"} & {*key}
+
+
 def _looks(node: Node) -> list[dict[str, Any]]:
     """The names that a node has now: on each thread, where that makes a difference."""
     now: dict[str, Any] = content.read(node.form, node.target) or {}
@@ -175,7 +211,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     if node.form == "environ":
         name = f"os.environ[{key!r}]"
     kind = node.kind
-    if node.form == "attributes":
+    if node.form == "attributes" and node.kind != "function attribute":
         kind = "thread-local" if is_thread_local(node.target) else "instance attribute"
     return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
 

@@ -171,9 +171,11 @@ class Timeline:
             # exception (StopIteration) on the line that waited, which goes on too.
             self._line = _resumed(frame)
         elif event == "return":
-            # So does the caller, when this frame is left.
+            # So does whoever called, when this frame is left: through a library or not.
             caller = frame.f_back
-            self._line = _resumed(caller) if caller is not None and caller.f_code.co_filename in self._files else None
+            while caller is not None and caller.f_code.co_filename not in self._files:
+                caller = caller.f_back
+            self._line = _resumed(caller) if caller is not None else None
         elif event == "line":
             uses = self._uses.on_line(frame) if self._uses is not None else ""
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
@@ -305,9 +307,13 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
+_PLAIN = (str, bytes, int, float, bool, type(None))
 _BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
-_ENVIRONMENT = frozenset({"environ", "getenv"})
-_FILES = frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"})
+_CALLS = {
+    "environ": frozenset({"environ", "getenv"}),
+    "file": frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"}),
+    "directory": frozenset({"chdir", "getcwd", "abspath", "cwd", "open"}),
+}
 
 
 class Uses:
@@ -316,21 +322,30 @@ class Uses:
     def __init__(self, graph: StateGraph, carrier: Place) -> None:
         node = carrier.node_in(graph)
         # What is outside Python's own objects is used by whoever calls what reaches it.
-        self._calls = {"environ": _ENVIRONMENT, "file": _FILES}.get(node.form, frozenset[str]())
+        self._calls = _CALLS.get(node.form, frozenset[str]())
         self._namespace = vars(node.target) if node.form == "namespace" else None
-        self._key = carrier.key
-        named = node.form != "cache" and node.name[-1:] not in ")]"
-        self._attribute = carrier.key or (node.name.rpartition(".")[2] if named else None)
+        self._key = key = None if carrier.is_entry else carrier.key
+        named = node.form != "cache" and node.name[-1:] not in ")]" and not carrier.is_entry
+        self._attribute = key or (node.name.rpartition(".")[2] if named else None)
         # A cache is not read by naming it: its hits tell.
         self._object = node.target if carrier.key is None and node.form != "cache" else MISSING
+        self._now = (lambda: carrier.value(graph)) if carrier.is_entry else None
         self._cell = self._attribute if node.form == "cell" else None
         # A default argument goes by the name of its parameter: `handle(history=…)`.
         self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None
         # What stands in a container is asked for by its key: `app["state"]`, `request.app["state"]`.
         container, self._item = _as_item(node.name) if carrier.key is None else ("", None)
-        self._container = container.rpartition(".")[2]
         held_in = {id(n.target): n.target for n in graph.nodes if n.name == container} if self._item else {}
+        if carrier.is_entry:
+            container, self._item, held_in = node.name, carrier.key, {id(node.target): node.target}
+        self._container = container.rpartition(".")[2]
         self._containers: dict[int, Any] = held_in
+        # What one of Python's own classes keeps inside is used by the lines that use the object.
+        self._holders = {
+            id(n.target): n.target
+            for n in graph.nodes
+            if n.form == "attributes" and node.name.startswith(f"{n.name}.") and _keeps_inside(type(n.target))
+        }
         self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
 
     def on_line(self, frame: FrameType) -> str:
@@ -374,13 +389,25 @@ class Uses:
         if how == "global":
             if self._namespace is not None and frame.f_globals is self._namespace and name == self._key:
                 return "name"
-            return "name" if self._is_object(frame.f_globals.get(name)) else ""
+            value = frame.f_globals.get(name)
+            return "name" if self._is_object(value) or id(value) in self._holders else ""
+        if how == "local" and id(frame.f_locals.get(name)) in self._holders:
+            return "name"
         if self._is_object(frame.f_locals.get(name)):
             return "name" if name == self._parameter else "alias"
         return ""
 
     def _is_object(self, value: Any) -> bool:
+        if self._now is not None:
+            # Two names of one text say nothing; two of one list do.
+            return type(value) not in _PLAIN and value is self._now()
         return self._object is not MISSING and value is self._object
+
+
+def _keeps_inside(cls: type) -> bool:
+    """Whether code of the standard library reaches what an instance holds."""
+    bases = type.__dict__["__mro__"].__get__(cls)
+    return any(base.__module__ in ("collections", "weakref") for base in bases)
 
 
 def _as_item(name: str) -> tuple[str, str | None]:

@@ -28,23 +28,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format. `use` says what to do with the file; `{file}` in it is its name."""
+    """One format.
+
+    Attributes:
+        use: what to do with the file; `{file}` in it is its name.
+        mark: what stands in the first megabyte of each export of this format, and hardly in anything else.
+    """
 
     write: Callable[[ExportSource], str]
     suffixes: tuple[str, ...]
     use: str
+    mark: str
 
 
 FORMATS: dict[str, Format] = {
-    "script": Format(script, (".py",), "run it with: python {file}"),
-    "pytest": Format(pytest_file, (), "put it among your tests; it fails until the bug is fixed"),
-    "html": Format(html, (".html", ".htm"), "open it in a browser, or attach it to the ticket"),
-    "svg": Format(svg, (".svg",), "open it in a browser, or put it into a page"),
-    "mermaid": Format(mermaid, (".mmd", ".mermaid"), "paste it into an issue between ```mermaid and ```"),
-    "text": Format(text, (".txt",), "paste it into a ticket"),
-    "sarif": Format(sarif, (".sarif",), "upload it as a code-scanning result"),
-    "junit": Format(junit, (".xml",), "give it to your CI as a test report"),
-    "trace": Format(trace_file, (".jsonl",), "check it with: crosslane check {file} HANDLER"),
+    "script": Format(script, (".py",), "run it with: python {file}", "# python THIS_FILE "),
+    "pytest": Format(
+        pytest_file,
+        (),
+        "put it among your tests; it fails until the bug is fixed",
+        "# It needs pytest and the handler.",
+    ),
+    "html": Format(
+        html,
+        (".html", ".htm"),
+        "open it in a browser, or attach it to the ticket",
+        "default-src 'none'; style-src 'unsafe-inline'",
+    ),
+    "svg": Format(svg, (".svg",), "open it in a browser, or put it into a page", '<text class="bad" '),
+    "mermaid": Format(
+        mermaid, (".mmd", ".mermaid"), "paste it into an issue between ```mermaid and ```", "    participant L1 as "
+    ),
+    "text": Format(text, (".txt",), "paste it into a ticket", "\n  needs    "),
+    "sarif": Format(sarif, (".sarif",), "upload it as a code-scanning result", "crosslane/contaminated"),
+    "junit": Format(junit, (".xml",), "give it to your CI as a test report", '<testsuites name="crosslane"'),
+    "trace": Format(
+        trace_file, (".jsonl",), "check it with: crosslane check {file} HANDLER", '{"k": "header", "v": 1, "finding": "'
+    ),
 }
 
 

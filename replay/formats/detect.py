@@ -24,6 +24,7 @@ from . import (
     plain,
     vcr,
 )
+from .found import MOST_DIGITS, TOO_LONG
 
 if TYPE_CHECKING:
     from .found import Format, Source
@@ -43,6 +44,7 @@ FORMATS: tuple[Format, ...] = (
     plain.FORMAT,
 )  # fmt: skip
 
+_LONG_NUMBER = re.compile(rb"(?<![^\s:,\[-])\d{%d}" % (MOST_DIGITS + 1))
 _NATIVE = re.compile(rb'\s*\{[^\n]{0,200}"k"\s*:\s*"header"')
 
 
@@ -62,6 +64,8 @@ def detect(source: Source) -> Format:
     for format_ in FORMATS:
         if format_.detects(source):
             return format_
+    if _LONG_NUMBER.search(source.head):
+        raise TraceError(TOO_LONG, source.name, "take that record out")
     raise TraceError("is in no format that is known", source.name, f"name one with --format: {names()}")
 
 

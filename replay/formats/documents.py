@@ -14,7 +14,7 @@ import zlib
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from .found import Dropped, Source
+from .found import MOST_DIGITS, TOO_LONG, Dropped, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,10 @@ Record: TypeAlias = tuple[str, str, Any]
 REST = "*"
 _WHOLE = 1 << 20  # a longer line is parsed as a stream
 _DEEPEST = 256
+_PIECE = min(4096, MOST_DIGITS)
 _MOST_EVENTS = 2_000_000  # of one record; more is no record but an attack on memory
+_DIGITS = b"0123456789"
+_BEFORE_NUMBERS = (b"", b" ", b"\t", b"\r", b"\n", b":", b",", b"[")
 _BOM = b"\xef\xbb\xbf"
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _READ_ERRORS = (OSError, EOFError, zlib.error)
@@ -205,17 +208,43 @@ def _streamed(stream: Any, paths: tuple[str, ...], where: str) -> Iterator[Recor
     try:
         # All events of a piece are made before the first can be looked at, each with its whole path: a piece must be so
         # small that brackets alone in it do no harm.
-        events = ijson.parse(stream, multiple_values=True, buf_size=4096)
+        events = ijson.parse(_Digits(stream), multiple_values=True, buf_size=_PIECE)
         for item in _built(events, frozenset(paths)):
             count += 1
             yield where, *item
-    except (ijson.JSONError, ValueError, OverflowError) as error:
+    except (ijson.JSONError, ValueError, ArithmeticError) as error:
         why = str(error) if isinstance(error, _Unbearable) else "is cut off or not JSON"
         yield Dropped(where, f"{why} after {count} records; those are kept")
 
 
 class _Unbearable(ValueError):  # noqa: N818 - says what it is
     """A document that is JSON and still cannot be taken."""
+
+
+class _Digits:
+    """A stream in which no number is longer than Python takes: ijson's parser in C does not survive one.
+
+    Pieces are no longer than that limit, so such a number reaches over the end of one, and only the ends are looked at.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._run = 0  # digits at the end of what was read, where they could be a number
+        self._last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        piece: bytes = self._stream.read(size)
+        if self._run:
+            self._run += len(piece) - len(piece.lstrip(_DIGITS))
+            if self._run > MOST_DIGITS:
+                raise _Unbearable(TOO_LONG)
+        before = piece.rstrip(_DIGITS)
+        if before or not self._run:
+            self._last = (self._last + before)[-2:]
+            begins = self._last.rstrip(b"-")[-1:] in _BEFORE_NUMBERS
+            self._run = len(piece) - len(before) if begins else 0
+            self._last += piece[len(before) :][-2:]
+        return piece
 
 
 def _built(events: Iterable[tuple[str, str, Any]], paths: frozenset[str]) -> Iterator[tuple[str, Json]]:
@@ -270,7 +299,7 @@ def _partial(head: bytes) -> list[Json]:
     builder: Any = ijson.ObjectBuilder()
     depth = 0
     try:
-        for event, given in ijson.basic_parse(io.BytesIO(head), multiple_values=True, buf_size=4096):
+        for event, given in ijson.basic_parse(_Digits(io.BytesIO(head)), multiple_values=True, buf_size=_PIECE):
             depth += event in ("start_map", "start_array")
             depth -= event in ("end_map", "end_array")
             builder.event(event, float(given) if isinstance(given, Decimal) else given)
@@ -279,7 +308,7 @@ def _partial(head: bytes) -> list[Json]:
                 builder = ijson.ObjectBuilder()
             if depth > _DEEPEST:
                 break
-    except (ijson.JSONError, ValueError, OverflowError):
+    except (ijson.JSONError, ValueError, ArithmeticError):
         pass
     if getattr(builder, "value", None):
         found.append(builder.value)
@@ -293,4 +322,4 @@ def _why(error: Exception) -> str:
         return f"is not UTF-8 (byte {error.start})"
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON: {re.sub(r'[^ -~]', '?', error.msg.lower())} at column {error.colno}"
-    return "is not usable"
+    return TOO_LONG if "digits" in str(error) else "is not usable"

@@ -6,6 +6,7 @@ next record follows. It never holds the whole file.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..trace.model import Exchange, Json
+
+
+MOST_DIGITS = sys.get_int_max_str_digits() or 4_300
+"""A longer number Python does not read, since that would take quadratic time."""
+TOO_LONG = f"holds a number of more than {MOST_DIGITS:,} digits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import CrosslaneError, TraceError
 from ..trace.events import VERSION
-from ..trace.redaction import StreamRedactor
 from ..trace.store import events_of
+from ..trace.stream_redaction import StreamRedactor
 from ..trace.whole_file import whole_file
 from .census import Census
 from .detect import detect, format_named

@@ -10,6 +10,8 @@ import json
 import re
 from typing import IO, TYPE_CHECKING
 
+from .found import TOO_LONG
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,8 +72,10 @@ def value_of(element: bytes) -> Json:
         return json.loads(element.decode("utf-8", "replace"))
     except RecursionError:
         raise NoJson("is nested too deeply") from None
-    except ValueError:
+    except json.JSONDecodeError:
         raise NoJson("is not JSON") from None
+    except ValueError:
+        raise NoJson(TOO_LONG) from None
 
 
 def _found(window: _Window, names: tuple[bytes, ...]) -> bool:

@@ -18,7 +18,7 @@ from ..trace.model import Exchange, Grade, Json, Request, Response, Upstream
 from .found import Dropped, Format, Found, keep_json
 from .json_stream import Broken, elements
 from .mapping import USUAL
-from .record import Recorded, is_json, owner, request_of, rules_with, strict_json
+from .record import Recorded, no_json, owner, request_of, rules_with, strict_json
 from .source import lines
 from .times import has_zone, span_ns, unix_ns
 
@@ -88,7 +88,7 @@ def _of_lines(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]
             elif isinstance(value, dict):
                 yield place, value
             else:
-                yield place, Dropped(place, "is not a JSON object" if is_json(value) else "is not JSON")
+                yield place, Dropped(place, no_json(line))
 
 
 def _of_list(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]:
@@ -98,7 +98,7 @@ def _of_list(source: Source) -> Iterator[tuple[str, dict[str, Json] | Dropped]]:
             for number, element in enumerate(elements(stream, ()), 1):
                 place = f"{source.name}#{number}"
                 value = strict_json(element)
-                yield place, value if isinstance(value, dict) else Dropped(place, "is not a JSON object")
+                yield place, value if isinstance(value, dict) else Dropped(place, no_json(element))
         except Broken:
             place = f"{source.name}#{number + 1}"
             yield place, Dropped(place, "the file is cut off or broken here; what came before is kept")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..trace.identity import Rules, chosen, claims_of, places_of
 from ..trace.model import Exchange, Grade, Json, Request, Response, Upstream
-from .found import Found
+from .found import TOO_LONG, Found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,16 +152,26 @@ def body_of(body: bytes | str | None, content_type: str) -> Json:
 
 
 def strict_json(text: str | bytes) -> Json:
-    """The value, or a mark that is nothing else where the text is no JSON that a trace may hold. See `is_json`."""
+    """The value, or a mark that is nothing else where the text is no JSON that a trace may hold."""
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except (ValueError, RecursionError):
         return _NONE
 
 
-def is_json(value: Json) -> bool:
-    """Whether `strict_json` found a value."""
-    return value is not _NONE
+def no_json(text: str | bytes) -> str:
+    """Why `strict_json` found no value."""
+    try:
+        _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
+    except RecursionError:
+        return "is nested too deeply"
+    except json.JSONDecodeError:
+        return "is not JSON"
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 (byte {error.start})"
+    except ValueError as error:
+        return TOO_LONG if "digits" in str(error) else "is not JSON"
+    return "is not a JSON object"
 
 
 def owner(

@@ -139,6 +139,9 @@ def load_function(spec: str, files: UserFiles) -> Any:
     Raises:
         HandlerError: there is none, or its import failed.
     """
+    if ":" not in spec:
+        what = "is neither recorded, echo nor pass, nor a function"
+        raise HandlerError(what, f"--upstream {spec}", "name one of these, or a function as in stub.py:answer")
     location = locate(spec, files.cwd)
     function = _attribute(_import(location, files), location, spec)
     if not callable(function) or inspect.iscoroutinefunction(function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandlerError
@@ -13,7 +14,7 @@ from ..run import Decision, Outcome, Run
 from ..trace.fresh_identity import Answered
 from ..trace.sessions import Sessions
 from .loop import ControlledLoop
-from .schedule import Schedule
+from .schedule import FAULTS, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,7 +143,7 @@ class Engine:
         beside: what a later answer can depend on and is neither the program's nor its state: streams of random numbers,
             what was heard, how many calls were made.
         recorded: what the recording says was issued to the clients: what is issued now takes its place, see `Sessions`.
-        replies: the answers so far of the execution under way: request, lane, reply.
+        replies: the answers so far of the execution under way: request, lane, reply. `serving` is what gives them.
     """
 
     service: Callable[[], Service]
@@ -155,6 +156,7 @@ class Engine:
     beside: Callable[[], tuple[Any, ...]] = tuple
     recorded: Recorded | None = None
     replies: list[tuple[Request, str, Reply]] = field(default_factory=list["tuple[Request, str, Reply]"])
+    serving: Service | None = None
 
     def execute(
         self,
@@ -177,7 +179,7 @@ class Engine:
         self.begin(loop)
         self.answers({request.id: list(request.answers) for lane in lanes for request in lane.requests})
         try:
-            service = self.service()
+            service = self.serving = self.service()
             issuing = self.recorded is not None and self.recorded.issued
             sessions = Sessions(self.recorded) if self.recorded is not None and issuing else None
             try:
@@ -304,6 +306,25 @@ def _serving(
     return serve
 
 
+def _possible_faults(execution: Execution, cancels: bool) -> dict[int, tuple[str, ...]]:
+    """What could be done to the request that goes on at each step. One that only starts there has nothing to lose."""
+    starts, lanes = set(execution.starts), set(execution.lanes)
+    limits, upstream = set(execution.limits), set(execution.upstream)
+    return {
+        step: tuple(
+            fault
+            for fault, makes_sense in zip(FAULTS, (cancels, step in limits, step in upstream), strict=True)
+            if makes_sense
+        )
+        for step, (name, _, _) in enumerate(execution.decisions)
+        if step not in starts and name in lanes
+    }
+
+
+SERVING = next(inner for inner in _serving.__code__.co_consts if isinstance(inner, CodeType))
+"""The code that gives a request to the handler: of each request's task the outermost."""
+
+
 def error_text(error: BaseException | None) -> str | None:
     """`Type: message`, made without running the exception's own `__str__`."""
     if error is None:
@@ -331,14 +352,23 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {parts}" if parts else type(error).__name__
 
 
-def run_of(execution: Execution, events: Sequence[Any] = (), places: Sequence[str | None] = ()) -> Run:
-    """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed."""
+def run_of(
+    execution: Execution,
+    events: Sequence[Any] = (),
+    places: Sequence[str | None] = (),
+    cancels: bool | None = None,
+) -> Run:
+    """The plain-data form. `places` is where each decision's lane had been suspended, when it was observed; `cancels`
+    whether a request can be cancelled, None where it does not matter what could have been done to requests."""
     decisions: list[Decision] = []
     before = ""
     faults = dict(execution.faults)
+    possible = _possible_faults(execution, cancels) if cancels is not None else {}
     for index, (name, enabled, goes_on) in enumerate(execution.decisions):
         at = places[index] if index < len(places) else None
-        decisions.append(Decision(name, enabled, at, goes_on and name != before, faults.get(index, "")))
+        decisions.append(
+            Decision(name, enabled, at, goes_on and name != before, faults.get(index, ""), possible.get(index, ()))
+        )
         before = name
     return Run(
         execution.lanes,

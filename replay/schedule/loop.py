@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MAX_STEPS = 100_000
+INTERRUPTED = "interrupted"
 _STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
 _OVER: Any = SimpleNamespace(time_matters=True)  # what stands for the loop of who belongs to none any more
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
@@ -56,6 +57,7 @@ class ControlledLoop(DetachedLoop):
         task_contexts: the context of each task so far, in the order in which they were made.
         overlapped: whether a request started while another was in flight.
         time_matters: whether the program has read a clock, or had timers whose order a clock decides.
+        looked_around: whether the program has asked for the tasks of all lanes.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
     """
@@ -74,8 +76,10 @@ class ControlledLoop(DetachedLoop):
         self.limits: list[int] = []
         self.upstream: list[int] = []
         self.stopped = ""
+        self._most_steps = MAX_STEPS
         self.overlapped = False
         self.time_matters = False
+        self.looked_around = False
         self.steps = 0
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
@@ -101,6 +105,7 @@ class ControlledLoop(DetachedLoop):
         self._enabled_before: list[Actor] = []
         self._names_before: tuple[str, ...] = ()
         self._running: Handle | None = None
+        self._stepping: Actor | None = None
         self._spinners = Spinners()
         self._task_factory: Any = None
         self._exception_handler: Any = None
@@ -126,8 +131,8 @@ class ControlledLoop(DetachedLoop):
                             continue
                         self.stopped = self._deadlock()
                         return
-                    if self.steps >= MAX_STEPS:
-                        self.stopped = f"no end after {MAX_STEPS} steps"
+                    if self.steps >= self._most_steps:
+                        self.stopped = self.stopped or f"no end after {MAX_STEPS} steps"
                         return
                     actor = choose(enabled, previous)
                     self._note_decision(actor, enabled, previous)
@@ -137,6 +142,10 @@ class ControlledLoop(DetachedLoop):
             self._choose = None
             left(self)
             asyncio.events._set_running_loop(None)
+
+    def interrupt(self) -> None:
+        """End the run before its next step. Called by a signal handler, between any two instructions."""
+        self.stopped, self._most_steps = self.stopped or INTERRUPTED, 0
 
     def _note_decision(self, actor: Actor, enabled: list[Actor], previous: Actor | None) -> None:
         if enabled != self._enabled_before:
@@ -161,7 +170,7 @@ class ControlledLoop(DetachedLoop):
         nobody = self._nobody
         others = len(actor.ready) != 1 or nobody.ready or nobody.timers or self._foreign
         watched = self.before_step is not None or self.after_step is not None
-        if others or watched or self.stopped or self.steps >= MAX_STEPS:
+        if others or watched or self.stopped or self.steps >= self._most_steps:
             return False
         enabled = self._enabled()
         if not enabled:
@@ -201,6 +210,7 @@ class ControlledLoop(DetachedLoop):
     def step(self, actor: Actor) -> None:
         """Run `actor` from one point where it could be suspended to the next."""
         self.steps += 1
+        self._stepping = actor
         if self.before_step is not None:
             self.before_step(actor)
         ready = actor.ready
@@ -228,6 +238,7 @@ class ControlledLoop(DetachedLoop):
         nobody = self._nobody
         if nobody.ready or nobody.timers:
             self._drain_nobody()
+        self._stepping = None
         if self.after_step is not None:
             self.after_step(actor)
 
@@ -368,6 +379,9 @@ class ControlledLoop(DetachedLoop):
         actor = context.get(ACTOR, self._nobody)
         if actor.loop is not self:
             actor = self._nobody
+        if actor is self._nobody and self._stepping is not None and self._is_step(callback):
+            # The program's own, in a context that it has made itself: no bookkeeping, but work of who asks for it.
+            actor = self._stepping
         handle = Handle(callback, args, context, actor)
         actor.ready.append(handle)
         return handle
@@ -528,7 +542,17 @@ class ControlledLoop(DetachedLoop):
     @property
     def shared(self) -> tuple[Any, ...]:
         """What no lane owns: plain values of which the next steps depend."""
-        return self._in_flight, self._nobody.made, bool(self.stopped)
+        return self._nobody.made, bool(self.stopped)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight
+
+    @property
+    def limited(self) -> bool:
+        """Whether a request may have to wait until another is answered."""
+        return self._max_in_flight < len(self.lanes)
 
     @property
     def ownerless(self) -> bool:

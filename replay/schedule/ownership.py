@@ -30,18 +30,28 @@ def follow_queues() -> None:
         (queue.Queue, "put", "get"),
         (queue.SimpleQueue, "put", "get"),
     ):
-        _follow(cls, put, get)
+        follow(cls, put, get)
 
 
-def _follow(cls: Any, put: str, get: str) -> None:
+def follow(cls: Any, put: str, get: str) -> None:
+    """Let one class of queues do so, whose methods of these names put and get an item."""
     real_put, real_get = getattr(cls, put), getattr(cls, get)
 
     def putting(self: Any, item: Any, *args: Any, **keywords: Any) -> Any:
         actor = ACTOR.get(None)
-        if actor is not None and not actor.background:
-            owners: dict[int, deque[Actor]] = self.__dict__.setdefault(_OWNERS, {})
-            owners.setdefault(id(item), deque()).append(actor)
-        return real_put(self, item, *args, **keywords)
+        if actor is None or actor.background:
+            return real_put(self, item, *args, **keywords)
+        owners: dict[int, deque[Actor]] = self.__dict__.setdefault(_OWNERS, {})
+        waiting = owners.setdefault(id(item), deque())
+        waiting.append(actor)
+        try:
+            return real_put(self, item, *args, **keywords)
+        except BaseException:
+            # It is not in the queue, and another's item may soon have its address.
+            waiting.pop()
+            if not waiting:
+                owners.pop(id(item), None)
+            raise
 
     def getting(self: Any, *args: Any, **keywords: Any) -> Any:
         item = real_get(self, *args, **keywords)

@@ -223,6 +223,13 @@ def _install_waiting(loop_for: Callable[[Controlled], asyncio.AbstractEventLoop]
         me = here()
         return real_new_event_loop() if me is None else loop_for(me)
 
+    def all_tasks(loop: Any = None) -> Any:
+        if running_loops:
+            running_loops[-1].looked_around = True
+        return real_all_tasks(loop)
+
+    real_all_tasks = asyncio.all_tasks
+    asyncio.all_tasks = asyncio.tasks.all_tasks = all_tasks
     real_new_event_loop = asyncio.new_event_loop
     asyncio.new_event_loop = asyncio.events.new_event_loop = new_event_loop
     slept, time.sleep = time.sleep, sleep

@@ -157,7 +157,7 @@ class Target:
     def observed(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Run:
         """The same with its timeline."""
         execution, drive = self._execute(lanes, strategy, max_in_flight)
-        return run_of(execution, drive.events)
+        return run_of(execution, drive.events, cancels=self.cancels)
 
     def _execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> tuple[Execution, Drive]:
         self.pause.wait(self.interrupted)

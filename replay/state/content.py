@@ -84,6 +84,8 @@ def read(form: str, target: Any) -> Any:
             return {_decoded(key): value for key, value in _raw_environment().items()}
         case "file":
             return read_file(target)
+        case "directory":
+            return os.getcwd()
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -139,6 +141,9 @@ def write(form: str, target: Any, content: Any) -> None:
                 os.environb.update({os.fsencode(key): value for key, value in content.items()})
         case "file":
             write_file(target, content)
+        case "directory":
+            if os.getcwd() != content:
+                os.chdir(content)
         case "multidict":
             if not same(tuple(target.items()), content):
                 target.clear()
@@ -302,7 +307,7 @@ class _Layout(NamedTuple):
     """Where instances of a class keep what they hold; a class never changes that."""
 
     cls: type
-    attributes: types.GetSetDescriptorType | None
+    attributes: types.GetSetDescriptorType | types.MemberDescriptorType | None
     slots: tuple[tuple[str, types.MemberDescriptorType], ...]
 
 
@@ -319,10 +324,10 @@ def _layout_of(cls: type) -> _Layout:
     return known
 
 
-def _attributes_of(cls: type) -> types.GetSetDescriptorType | None:
+def _attributes_of(cls: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
     for base in type.__dict__["__mro__"].__get__(cls):
         member = type.__dict__["__dict__"].__get__(base).get("__dict__")
-        if isinstance(member, types.GetSetDescriptorType):
+        if isinstance(member, (types.GetSetDescriptorType, types.MemberDescriptorType)):
             return member
     return None
 
@@ -332,7 +337,7 @@ def _slots_of(cls: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
         if base.__module__ == "builtins":
             continue
         for name, member in type.__dict__["__dict__"].__get__(base).items():
-            if isinstance(member, types.MemberDescriptorType):
+            if isinstance(member, types.MemberDescriptorType) and name != "__dict__":
                 yield name, member
 
 

@@ -57,9 +57,9 @@ class Fingerprints:
         self._graph = graph
         self._replies = replies
         self._beside = beside
-        self._static = Static(graph)
+        self.static = Static(graph)
         self._sets = [n for n, node in enumerate(graph.nodes) if node.form == "set" and not node.package]
-        self.why = self._static.opaque or address_dependent(graph.known(), graph.files)
+        self.why = self.static.opaque or address_dependent(graph.known(), graph.files)
 
     def of(self, enabled: list[Actor]) -> bytes:
         """The fingerprint of the present moment.
@@ -74,8 +74,8 @@ class Fingerprints:
         if self.why:
             raise IrreducibleError(self.why)
         loop = enabled[0].loop
-        self._still(loop)
-        self._static.check()
+        self.still(loop)
+        self.static.check()
         try:
             parts = self._parts(loop)
         except IrreducibleError:
@@ -85,14 +85,8 @@ class Fingerprints:
         return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=16).digest()
 
     def _parts(self, loop: ControlledLoop) -> list[Any]:
-        picture = Picture(self._static, loop, self.timeless, self._replies())
-        # The order of a set is that of its table, which differs where its members are the same.
-        for index in dict.fromkeys((*self._graph.changed(), *self._graph.fickle, *self._sets)):
-            node = self._graph.nodes[index]
-            if node.form in ("cache", "file"):
-                raise IrreducibleError(f"{node.name} is a {node.kind} and has changed")
-            picture.mark("node", index)
-            self._content(picture, index, node.form, node.target)
+        picture = Picture(self.static, loop, self.timeless, self._replies())
+        self.state(picture)
         for actor in loop.lanes.values():
             picture.actor(actor)
         for actor in sorted(loop.background, key=lambda actor: actor.name):
@@ -101,9 +95,23 @@ class Fingerprints:
         for lane, reply in sorted(((lane, reply) for _, lane, reply in self._replies()), key=lambda pair: pair[0]):
             picture.mark("reply", lane)
             picture.add(reply)
-        for thing in (*self._beside(), *_of_the_process()):
+        for thing in (*self._beside(), *of_the_process()):
             picture.add(thing)
         return picture.parts
+
+    def state(self, picture: Picture) -> None:
+        """Add to the picture what of the program's state is not as it was at import.
+
+        Raises:
+            IrreducibleError: something cannot be looked into.
+        """
+        # The order of a set is that of its table, which differs where its members are the same.
+        for index in dict.fromkeys((*self._graph.changed(), *self._graph.fickle, *self._sets)):
+            node = self._graph.nodes[index]
+            if node.form in ("cache", "file"):
+                raise IrreducibleError(f"{node.name} is a {node.kind} and has changed")
+            picture.mark("node", index)
+            self._content(picture, index, node.form, node.target)
 
     def check(self, loop: ControlledLoop) -> None:
         """Whether what is said in the class still holds at the end of an execution.
@@ -111,10 +119,15 @@ class Fingerprints:
         Raises:
             IrreducibleError: it does not.
         """
-        self._still(loop)
-        self._static.check_names()
+        self.still(loop)
+        self.static.check_names()
 
-    def _still(self, loop: ControlledLoop) -> None:
+    def still(self, loop: ControlledLoop) -> None:
+        """Whether nothing has happened in this execution of which no moment could be told.
+
+        Raises:
+            IrreducibleError: it has.
+        """
         if self.timeless and loop.time_matters:
             self.timeless = False
             raise TimeMattersError("a clock was read")
@@ -153,7 +166,7 @@ class Fingerprints:
             picture.add(read)
 
 
-def _of_the_process() -> tuple[Any, ...]:
+def of_the_process() -> tuple[Any, ...]:
     """What a program can set for the whole process, and ask for later, in no object."""
     mask = os.umask(0o077)
     os.umask(mask)

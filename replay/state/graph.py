@@ -20,19 +20,21 @@ import contextlib
 import contextvars
 import enum
 import functools
+import io
 import logging
 import os
 import random
 import sys
 import threading
 import types
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
 from . import content
-from .python_names import containers_in, named_classes, named_modules, names_in
+from .python_names import containers_in, named_classes, named_modules, names_in, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -44,6 +46,7 @@ _FIRST_LOOKS = 3
 _LOOK_EVERY = 256
 _CACHE = type(functools.lru_cache(lambda: None))
 
+_WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary)
 _OURS = frozenset({"crosslane", "__main__"})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -111,6 +114,7 @@ class StateGraph:
         unproven: what the user's modules reach and cannot be put back, in words.
         late: names of what changed without being put back; empty as long as there is none. `hopeless` says that some of
             it cannot be.
+        spelled: the names of globals and attributes in the user's code.
         fickle: nodes that cannot be compared, because their members are made anew each time they are asked for.
     """
 
@@ -125,6 +129,7 @@ class StateGraph:
         self.nodes: list[Node] = []
         self.unproven: list[str] = []
         self._seen: dict[int, Any] = {}
+        self._texts: frozenset[str] | None = None
         self._modules = frozenset(sys.modules)
         self._modules_now = len(sys.modules)
         self._compared: Sequence[int] = ()
@@ -174,7 +179,10 @@ class StateGraph:
         """What the program can name of Python itself."""
         functions = [thing for thing in self._seen.values() if type(thing) is types.FunctionType]
         codes = (function.__code__ for function in functions)
-        names = names_in(code for code in codes if code.co_filename in self.files)
+        self._codes = [code for code in codes if code.co_filename in self.files]
+        self.spelled = names = names_in(self._codes)
+        if "chdir" in names:
+            self._add("the working directory", "working directory", "directory", os, "", "")
         held = [value for module in self._user_modules.values() for value in vars(module).values()]
         modules = named_modules(names, held)
         for name, module in modules.items():
@@ -249,6 +257,16 @@ class StateGraph:
     def known(self) -> list[Any]:
         """Every object that was come across, whether it is a node or not."""
         return list(self._seen.values())
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The texts that the user's code spells, in functions and as values of names."""
+        if self._texts is None:
+            # As it was at first: later on a name may hold what a user said.
+            modules = [n for n, node in enumerate(self.nodes) if node.form == "namespace" and not node.package]
+            named = (value for n in modules for value in self._first[n].values())
+            self._texts = texts_in(self._codes) | {value for value in named if type(value) is str}
+        return self._texts
 
     def knows(self, value: Any) -> bool:
         """Whether it was come across."""
@@ -337,8 +355,14 @@ class StateGraph:
             base: Any = tuple if isinstance(value, tuple) else frozenset
             for index, item in enumerate(base.__iter__(value)):
                 self._later(item, f"{name}[{index}]", kind, owner, file)
-        elif cls is not threading.local and (
-            isinstance(value, (enum.Enum, logging.Logger)) or _top(cls) in INERT_MODULES or _top(cls) in INERT_LIBRARIES
+        elif (
+            cls is not threading.local
+            and not isinstance(value, _WEAK)
+            and (
+                isinstance(value, (enum.Enum, logging.Logger))
+                or _top(cls) in INERT_MODULES
+                or _top(cls) in INERT_LIBRARIES
+            )
         ):
             return
         else:
@@ -379,6 +403,8 @@ class StateGraph:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
+        if isinstance(value, io.IOBase) and _top(cls) not in _OURS:
+            known = False  # where it stands, and what it has in memory, is in no attribute
         if not known and self._users:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")
 
@@ -430,11 +456,14 @@ class StateGraph:
         for key, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if id(cell) not in self._seen:
                 self._seen[id(cell)] = cell
-                self._add(f"{label}.{key}", "closure cell", "cell", cell, function.__qualname__, file)
+                self._add(f"{label}.{key}", "closure cell", "cell", cell, function.__code__.co_qualname, file)
             try:
-                self._later(cell.cell_contents, f"{label}.{key}", "closure cell", function.__qualname__, file)
+                owner = function.__code__.co_qualname  # where it stands, whatever it calls itself
+                self._later(cell.cell_contents, f"{label}.{key}", "closure cell", owner, file)
             except ValueError:  # an empty cell
                 continue
+        if not self._library and file in self.files:
+            self._add(label, "function attribute", "attributes", function, function.__qualname__, file)
         for key, value in vars(function).items():
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
 

@@ -66,6 +66,9 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _POINTER = 8
 
+# As `id`, but no audit event, which costs more than all else where a hook listens.
+identity = object.__hash__
+
 
 def is_transparent(cls: type) -> bool:
     """Whether instances hold nothing but attributes and what the builtin types among their bases hold."""
@@ -98,13 +101,14 @@ class Static:
 
     Attributes:
         opaque: what of it cannot be looked into; "" where there is no such thing.
+        numbers: of the things that are known, by their identity.
     """
 
     def __init__(self, graph: StateGraph) -> None:
         self.opaque = ""
         self._files = graph.files
         self._kept: list[Any] = []
-        self._numbers: dict[int, int] = {}
+        self.numbers: dict[int, int] = {}
         self._ordinals: dict[int, int] = {}
         self._watched: list[tuple[Callable[[Any], Any], Any, Any]] = []
         covered = {id(node.target): node.form for node in graph.nodes}
@@ -117,23 +121,24 @@ class Static:
         nodes = {id(node.target) for node in graph.nodes if node.form == "namespace"}
         self._modules = [vars(module) for module in python_modules().values() if id(module) not in nodes]
         self._names_in_modules = [list(names.values()) for names in self._modules]
+        self._sizes_of_modules = list(map(len, self._modules))
 
     def number(self, thing: Any) -> int:
         """The number of something that is kept from now on, and so stays the same for all executions."""
-        number = self._numbers.get(id(thing))
+        number = self.numbers.get(identity(thing))
         if number is None:
-            number = self._numbers[id(thing)] = len(self._kept)
+            number = self.numbers[identity(thing)] = len(self._kept)
             self._kept.append(thing)
         return number
 
     def find(self, thing: Any) -> int | None:
-        return self._numbers.get(id(thing))
+        return self.numbers.get(identity(thing))
 
     def ordinal(self, thing: Any) -> int:
         """A number for something whose content is pictured each time all the same."""
-        number = self._ordinals.get(id(thing))
+        number = self._ordinals.get(identity(thing))
         if number is None:
-            number = self._ordinals[id(thing)] = len(self._ordinals)
+            number = self._ordinals[identity(thing)] = len(self._ordinals)
             self._kept.append(thing)
         return number
 
@@ -173,12 +178,12 @@ class Static:
         for look, thing, first in self._watched:
             if look(thing) != first:
                 raise IrreducibleError(f"a {type(thing).__name__} changed")
-        if any(len(now) != len(first) for now, first in zip(self._modules, self._names_in_modules, strict=True)):
+        if list(map(len, self._modules)) != self._sizes_of_modules:
             raise IrreducibleError("a name was put into a module of Python")
 
     def check_names(self) -> None:
-        """The same of all names in Python's modules. It takes longer: for the ends of executions, which leave such
-        names as they are.
+        """The same of all names in Python's modules. It takes longer: where there are many executions, it is for their
+        ends, which leave such names as they are.
 
         Raises:
             IrreducibleError: one of them was set.

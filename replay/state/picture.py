@@ -27,10 +27,11 @@ from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.actors import ACTOR, Actor, Handle
+from ..schedule.execute import SERVING
 from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import CooperativeLock
 from ..schedule.reduction import IrreducibleError
-from .opaque import Static, attributes_of, is_transparent
+from .opaque import Static, attributes_of, identity, is_transparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,13 +66,26 @@ class Picture:
     def __init__(self, static: Static, loop: ControlledLoop, timeless: bool, replies: list[Any]) -> None:
         self.parts: list[Any] = []
         self._static = static
+        self._known = static.numbers
         self._loop = loop
         self._timeless = timeless
-        self._numbers: dict[int, int] = {id(replies): -1}
+        self._numbers: dict[int, int] = {identity(replies): -1}
         self._kept: list[Any] = []  # what is made for the picture must not share an address with what comes later
         self._todo: list[Any] = []
         self._awaited: set[int] = set()
+        # Objects with numbers in between are another lane's; see `lane`.
+        self._of_others = range(0)
+        self._apart = False
         self._contexts: dict[int, contextvars.Context] | None = None
+
+    def lane(self) -> None:
+        """What is come across from now on, and was not before the first call, is to be one lane's alone.
+
+        From then on `add` refuses an object of two lanes, unless it cannot change, and a set of anything but plain
+        values: its order is that of their addresses, which depend on what other lanes do.
+        """
+        first = self._of_others.start if self._apart else len(self._numbers)
+        self._of_others, self._apart = range(first, len(self._numbers)), True
 
     # ---- the loop and who runs on it
 
@@ -95,8 +109,13 @@ class Picture:
 
     def loop(self) -> None:
         """What the lanes share of the loop."""
+        self.parts += ("in flight", self._loop.in_flight, 0.0 if self._timeless else self._loop.now)
+        self.common()
+
+    def common(self) -> None:
+        """The same but for the times, and how many requests are under way."""
         loop = self._loop
-        self.parts += ("loop", loop.shared, 0.0 if self._timeless else loop.now)
+        self.parts += ("loop", loop.shared)
         if loop.ownerless:
             raise IrreducibleError("something waits to run that belongs to no lane")
         self.add(loop.get_task_factory())
@@ -126,17 +145,20 @@ class Picture:
         if cls in _PLAIN:
             parts += (cls.__name__, thing)
             return
-        number = self._numbers.get(id(thing))
+        key = identity(thing)
+        number = self._numbers.get(key)
         if number is not None:
+            if number in self._of_others and not self._is_constant(thing):
+                raise IrreducibleError(f"two lanes hold the same {cls.__name__}")
             parts += ("again", number)
             return
-        number = self._static.find(thing)
-        if number is None:
+        number = self._known.get(key)
+        if number is None and cls not in _NEVER_ADOPTED:
             number = self._static.adopt(thing, cls)
         if number is not None:
             parts += ("static", number)
             return
-        self._numbers[id(thing)] = len(self._numbers)
+        self._numbers[key] = len(self._numbers)
         self._kept.append(thing)
         picture = _PICTURES.get(cls)
         if picture is not None:
@@ -151,7 +173,7 @@ class Picture:
             self._reduced(cls.__name__, thing)
         elif cls.__name__ in _REFERRING:
             self._push(cls.__name__, gc.get_referents(thing))
-        elif cls.__name__ in _ASYNC_STEPS and id(thing) in self._awaited:
+        elif cls.__name__ in _ASYNC_STEPS and identity(thing) in self._awaited:
             # Awaited, hence begun and not done, which is all that its hidden state can say.
             self._push(cls.__name__, gc.get_referents(thing))
         elif is_transparent(cls):
@@ -174,6 +196,29 @@ class Picture:
             self._kept.append(things)
             later.reverse()
             self._todo += later
+
+    def _is_constant(self, thing: Any) -> bool:
+        """Whether it holds nothing that could change unseen, such as a tuple among the constants of a function."""
+        cls = type(thing)
+        if cls in _PLAIN or self._static.find(thing) is not None:
+            return True
+        if cls in (tuple, frozenset):
+            return all(map(self._is_constant, thing))
+        if cls is types.BuiltinFunctionType:
+            return thing.__self__ is None or type(thing.__self__) is types.ModuleType
+        if cls is types.FunctionType:  # such as the methods of asyncio's queues
+            of_python = str(thing.__module__).partition(".")[0] in sys.stdlib_module_names
+            return (
+                of_python
+                and not (thing.__closure__ or thing.__kwdefaults__ or vars(thing))
+                and all(map(self._is_constant, thing.__defaults__ or ()))
+            )
+        if cls is contextvars.ContextVar:
+            try:
+                return self._is_constant(contextvars.Context().run(thing.get))
+            except LookupError:
+                return True
+        return thing is Ellipsis or thing is NotImplemented
 
     # ---- kinds of objects
 
@@ -202,14 +247,17 @@ class Picture:
             self._visit(self._todo.pop())
 
     def _in_set(self, thing: Any) -> list[Any]:
-        return list(set.__iter__(thing) if isinstance(thing, set) else frozenset.__iter__(thing))
+        members = list(set.__iter__(thing) if isinstance(thing, set) else frozenset.__iter__(thing))
+        if self._apart and not all(type(member) in _PLAIN for member in members):
+            raise IrreducibleError("the order of a set depends on where its members lie")
+        return members
 
     def _set(self, thing: Any) -> None:
         members = self._in_set(thing)
-        tasks = {id(task): n for n, (task, _) in enumerate(self._loop.tasks_made())}
-        if members and all(type(member) is asyncio.Task and id(member) in tasks for member in members):
+        tasks = {identity(task): n for n, (task, _) in enumerate(self._loop.tasks_made())}
+        if members and all(type(member) is asyncio.Task and identity(member) in tasks for member in members):
             # Their order is that of their addresses, of which nothing can be said in any case.
-            members.sort(key=lambda task: tasks[id(task)])
+            members.sort(key=lambda task: tasks[identity(task)])
             self._push("tasks", members)
         else:
             self._push(f"{type(thing).__name__} {_table_of(thing)}", members)
@@ -220,7 +268,10 @@ class Picture:
     def _function(self, function: Any) -> None:
         self.parts += ("function", self._static.number(function.__code__))
         self._module_of(function.__globals__)
-        self._push("of", [function.__closure__, function.__defaults__, function.__kwdefaults__, vars(function)])
+        inside: list[Any] = [function.__defaults__, function.__kwdefaults__, *(function.__closure__ or ())]
+        if attributes := vars(function):
+            inside.append(attributes)
+        self._push("of", inside)
 
     def _module_of(self, namespace: dict[str, Any]) -> None:
         module = sys.modules.get(namespace.get("__name__", ""))
@@ -251,11 +302,17 @@ class Picture:
             self.parts.append("done")
             return
         if awaited is not None:
-            self._awaited.add(id(awaited))
+            self._awaited.add(identity(awaited))
         bound = frame.f_locals
         self.parts += (frame.f_lasti, len(bound), *bound)
-        # The local names and the evaluation stack, in this order; the frame and what shows it are no part of it.
-        held = [each for each in gc.get_referents(thing) if each is not frame and each is not bound]
+        if code is SERVING:  # ours: of what it holds, no more than this can change or be changed
+            held = [bound.get("call"), bound.get("reply"), awaited]
+        else:
+            # The local names and the evaluation stack, in this order; the frame, what shows it and its code are no
+            # part of it.
+            held = [
+                each for each in gc.get_referents(thing) if each is not frame and each is not bound and each is not code
+            ]
         if type(bound) is dict:
             bound.clear()  # it is a copy, and would keep what it holds alive
         self._push("holds", held)
@@ -296,8 +353,8 @@ class Picture:
 
     def _context_of(self, task: Any) -> contextvars.Context:
         if self._contexts is None:
-            self._contexts = {id(made): context for made, context in self._loop.tasks_made()}
-        context = self._contexts.get(id(task))
+            self._contexts = {identity(made): context for made, context in self._loop.tasks_made()}
+        context = self._contexts.get(identity(task))
         if context is None:
             raise IrreducibleError("there is a task that the loop did not make")
         return context
@@ -483,3 +540,5 @@ _PICTURES: dict[type, Callable[[Picture, Any], None]] = {
         "defaultdict", [thing.default_factory, *(part for pair in dict.items(thing) for part in pair)]
     ),
 }
+# `adopt` would say so too, more slowly.
+_NEVER_ADOPTED = frozenset(_PICTURES) - {types.FunctionType}

@@ -43,6 +43,15 @@ def names_in(codes: Iterable[types.CodeType]) -> frozenset[str]:
     return frozenset(names)
 
 
+def texts_in(codes: Iterable[types.CodeType]) -> frozenset[str]:
+    """All texts that stand in the code and the functions within it."""
+    waiting, texts = list(codes), set[str]()
+    for code in waiting:
+        waiting += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        texts.update(constant for constant in code.co_consts if isinstance(constant, str))
+    return frozenset(texts)
+
+
 def named_modules(names: frozenset[str], held: Iterable[Any]) -> dict[str, types.ModuleType]:
     """The modules that are named, or `held` by the program under another name."""
     held_ids = {id(thing) for thing in held}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
+LARGEST_NS = 1 << 62
+"""Times are 64 bits, and so is a time with a duration added to it."""
+_TIMED = ("req", "res", "chunk", "msg", "up")
 EXAMPLE = '{"session":"s1","user":"alice","message":"My name is Alice"}'
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
@@ -75,8 +78,12 @@ def read_events(
                         Problem(number, f"{file.name} was redacted with another key: its stand-ins cannot be compared")
                     )
                 moved = _offset_ns(first, event)
-            elif moved and isinstance(event.get("t"), int):
-                event["t"] += moved
+            else:
+                if moved and isinstance(event.get("t"), int):
+                    event["t"] += moved
+                if wrong := _wrong_time(event):
+                    problems.append(Problem(number, f"{file.name}: {wrong}" if len(files) > 1 else wrong))
+                    continue
             yield number, event
 
 
@@ -121,6 +128,19 @@ def _event(raw: bytes, whole: bool) -> dict[str, Json] | str:
             return f"torn: the last line is cut off after {len(raw)} bytes; what came before is kept"
         return _why(error, raw)
     return cast("dict[str, Json]", event) if isinstance(event, dict) else "is not a JSON object; skipped"
+
+
+def _wrong_time(event: dict[str, Json]) -> str:
+    """Why an event cannot be put in time, empty where it can be."""
+    for key in ("t", "dt"):
+        if key not in event or event.get("k", "req") not in _TIMED:
+            continue
+        value = event[key]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "has a time that is not a number; skipped"
+        if not -LARGEST_NS < value < LARGEST_NS:
+            return "has a time that does not fit into 64 bits; skipped"
+    return ""
 
 
 def _check_version(event: dict[str, Json], path: str) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from .redaction import Redactor, StreamRedactor
+from .redaction import Redactor
 from .redaction_key import redaction_key
 from .redaction_rules import rules_of
+from .stream_redaction import StreamRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

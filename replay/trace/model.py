@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,14 @@ Json: TypeAlias = Any
 
 Grade: TypeAlias = Literal["replayable", "needs-body", "timing-only"]
 GRADES: tuple[Grade, ...] = ("replayable", "needs-body", "timing-only")
+
+
+def is_websocket(request: Json) -> bool:
+    """Whether a request, as it was recorded, opened a websocket: then it has messages, be it none."""
+    if not isinstance(request, dict):
+        return False
+    members = cast("dict[str, Json]", request)
+    return "path" in members and isinstance(members.get("messages"), list)
 
 
 @dataclass(frozen=True, slots=True)

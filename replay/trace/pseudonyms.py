@@ -1,7 +1,8 @@
 """Values and their stand-ins: keyed, so that nobody can guess back, and the same wherever the value appears.
 
 What was once seen as a secret is remembered, in memory only and only so many, and found again in every shape it may
-stand in: in another case, JSON-escaped, percent-encoded, inside a longer text, inside base64.
+stand in: in another case, escaped as in JSON, HTML or an address, with every character as a code, inside a longer text,
+inside base64.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import re
 from collections import OrderedDict
 from contextlib import suppress
+from html.entities import codepoint2name
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import quote, quote_plus
@@ -21,6 +23,11 @@ from .secrets import JWT_CLAIMS, STAND_IN, is_telling, jwt_claims, stands_free
 
 MOST_REMEMBERED = 20_000
 _FRESH = 64
+_SHORTEST_ENCODED = 5  # what is shorter could be a piece of any number
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_HTML_NUMBERED: dict[int, str] = {code: f"&#{code};" for code in (*_HTML, *codepoint2name)}
+_HTML_HEX: dict[int, str] = {code: f"&#x{code:x};" for code in _HTML_NUMBERED}
+_HTML_NAMED: dict[int, str] = {39: "&#39;"} | {code: f"&{name};" for code, name in codepoint2name.items()}
 _GROUPED = re.compile(r"(?:[a-z]{2}\d\d[a-z\d]{0,4}|\+?\(?\d+\)?)(?:[ .-]{1,2}\(?[a-z]{0,4}\d+\)?)*")
 _BETWEEN = re.compile(r"[ .()-]+")
 
@@ -39,6 +46,7 @@ class Pseudonyms:
         self._values: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
         self._shapes: dict[str, str] = {}
+        self._encoded: set[str] = set()
         self._automaton: Any = None
         self._fresh_automaton: Any = None
         self._changed = False
@@ -84,14 +92,19 @@ class Pseudonyms:
             if is_telling(value, kind):
                 for shape in _shapes_of(value):
                     self._fresh[shape] = value
+                encoded = _encodings_of(value)
+                self._fresh |= dict.fromkeys(encoded, value)
+                self._encoded.update(encoded)
                 self._changed = True
                 self.version += 1
         self._kinds.move_to_end(normal)
         if len(self._kinds) > self._most:
             oldest, _ = self._kinds.popitem(last=False)
-            for shape in _shapes_of(self._values.pop(oldest)):
+            forgotten = self._values.pop(oldest)
+            for shape in (*_shapes_of(forgotten), *_encodings_of(forgotten)):
                 self._fresh.pop(shape, None)
                 self._shapes.pop(shape, None)
+                self._encoded.discard(shape)
         return best
 
     def known_in(self, text: str) -> list[tuple[int, int, str]]:
@@ -105,12 +118,20 @@ class Pseudonyms:
             if automaton is not None:
                 for last, shape in automaton.iter(lowered):
                     value = shapes.get(shape)
-                    if value is not None:
-                        found.append((last - len(shape) + 1, last + 1, value))
-        return [hit for hit in found if stands_free(lowered, hit[0], hit[1], self.kind_of(hit[2]))]
+                    if value is None:
+                        continue
+                    start, end = last - len(shape) + 1, last + 1
+                    # In an encoded text a digit beside it belongs to the code of a neighbour.
+                    if shape in self._encoded or stands_free(lowered, start, end, self.kind_of(value)):
+                        found.append((start, end, value))
+        return found
 
     def kind_of(self, value: str) -> str:
         return self._kinds.get(_normal(value), "value")
+
+    def known_kind(self, value: str) -> str | None:
+        """The kind of a value that was seen before, None where it was not."""
+        return self._kinds.get(_normal(value))
 
     def _settle(self) -> None:
         """New values go into a small automaton at first: building the large one for each of them would be slow."""
@@ -174,6 +195,32 @@ def _normal(value: str) -> str:
 def _shapes_of(value: str) -> set[str]:
     escaped = json.dumps(value)[1:-1]
     shapes = {value, escaped, json.dumps(escaped)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    if value.translate(_HTML) != value or not value.isascii():
+        shapes |= {value.translate(table) for table in (_HTML, _HTML_NUMBERED, _HTML_HEX, _HTML_NAMED)}
+        shapes |= {value.translate(_HTML | {39: quoted}) for quoted in ("&#39;", "&#039;", "&apos;", "'")}
+        shapes.add(value.translate(_HTML | {34: '"', 39: "'"}))
+        with suppress(UnicodeEncodeError):
+            shapes |= {shape.encode("ascii", "xmlcharrefreplace").decode("ascii") for shape in tuple(shapes)}
     with suppress(UnicodeEncodeError):  # a lone surrogate has no percent-encoding
         shapes |= {quote(value), quote(value, safe=""), quote_plus(value), quote(quote(value, safe=""), safe="")}
     return {lowercase(shape) for shape in shapes}
+
+
+def _encodings_of(value: str) -> set[str]:
+    """A value with every character written as a code, in lower case."""
+    if len(value) < _SHORTEST_ENCODED:
+        return set()
+    raw = value.encode("utf-8", "surrogatepass")
+    wide = value.encode("utf-16-be", "surrogatepass").hex()
+    units = [wide[at : at + 4] for at in range(0, len(wide), 4)]
+    lowered = lowercase(value).encode("utf-8", "surrogatepass")
+    return {
+        raw.hex(),
+        lowered.hex(),
+        "".join(f"\\u{unit}" for unit in units),
+        "".join(f"\\\\u{unit}" for unit in units),
+        "".join(f"\\x{byte:02x}" for byte in raw),
+        "".join(f"%{byte:02x}" for byte in raw),
+        "".join(f"&#{ord(character)};" for character in value),
+        "".join(f"&#x{ord(character):x};" for character in value),
+    }

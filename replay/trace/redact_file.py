@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, cast
 from ..errors import RedactionError, TraceError
 from . import blobs
 from .events import parts, read_events
-from .redaction import SCHEME, Redactor, StreamRedactor
+from .redaction import SCHEME, Redactor
+from .stream_redaction import StreamRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,12 +30,16 @@ MOST_VALUES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What was done: events written, replacements by kind, and each value with its stand-in (to be kept private)."""
+    """What was done: events written, replacements by kind, and each value with its stand-in (to be kept private).
+
+    `unmet` are the user's rules that nothing in the trace matched.
+    """
 
     events: int
     counts: dict[str, int]
     values: dict[str, str]
     problems: tuple[Problem, ...]
+    unmet: tuple[str, ...] = ()
 
 
 def redact_file(
@@ -74,7 +79,7 @@ def redact_file(
     finally:
         Path(name).unlink(missing_ok=True)
     values = {value: redactor.pseudonyms.stand_in(value, kind) for value, kind in redactor.pseudonyms.kinds.items()}
-    return Redacted(written, dict(redactor.counts), values, tuple(problems))
+    return Redacted(written, dict(redactor.counts), values, tuple(problems), tuple(redactor.unmet))
 
 
 def _writer(raw: IO[bytes], out: Path) -> IO[bytes]:

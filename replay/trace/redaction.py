@@ -2,7 +2,8 @@
 
 A constant such as `[REDACTED]` would hide every leak. Here user A's token and its copy in user B's answer get one
 stand-in, made with a key that never leaves the user's machine. `Redactor.event` works on one event at a time, so that a
-recorder can call it before a byte reaches the disk; `StreamRedactor` around it also finds what a stream cut in pieces.
+recorder can call it before a byte reaches the disk; `stream_redaction` around it also finds what a stream cut in
+pieces.
 """
 
 # Decoded JSON is taken apart here.
@@ -14,6 +15,7 @@ import binascii
 import json
 import re
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .identity import Claim, claims_of, places_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .model import Json
+    from .redaction_rules import Sought
 
 SCHEME = "hmac-v1"
 _KEPT = frozenset({"k", "t", "dt", "status", "v", "n", "end", "grade", "crc"})
@@ -33,6 +36,8 @@ _ROOTS = frozenset(
     {"json", "text", "message", "request", "in", "out", "path", "query", "session", "user", "id", "parent"}
 )
 """Where the path of a rule begins."""
+_ENVELOPE = frozenset({"name", "method", "source", "error", "ref", "cut_bytes"})
+"""Members of an event that are the trace's own: no path of a rule leads there."""
 _SHAPES = {
     "email": re.compile(
         r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
@@ -49,6 +54,8 @@ _DEEPEST = 3
 _OFTEN_SEEN = 80
 """Keys, header values and names come again and again; those without a secret are remembered, so many at most."""
 _PLAIN_KEPT = 4_096
+_OPEN_ENDED = frozenset({"key", "jwt", "token"})
+"""Kinds of values whose shape allows more letters behind them."""
 _SHORTEST = 3  # nothing shorter is ever remembered
 
 Edit = tuple[int, int, str]
@@ -67,6 +74,12 @@ class Redactor:
         self.key_id = key_id(key)
         self._depth = 0
         self._plain: dict[str, int] = {}
+        self._met: set[Sought] = set()
+
+    @property
+    def unmet(self) -> list[str]:
+        """The rules, as the user wrote them, that nothing matched so far."""
+        return [text for text, sought in self.rules.asked if sought not in self._met]
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event of a trace with stand-ins in it; the one given stays as it is."""
@@ -94,8 +107,11 @@ class Redactor:
         edits = self.edits(text)
         return _edited(text, edits) if edits else text
 
-    def edits(self, text: str) -> list[Edit]:
-        """What to replace in a text: (start, end, stand-in), in order, none overlapping another."""
+    def edits(self, text: str, joints: Sequence[int] = ()) -> list[Edit]:
+        """What to replace in a text: (start, end, stand-in), in order, none overlapping another.
+
+        `joints` are the places at which the parts of a stream were put together.
+        """
         if len(text) < _SHORTEST and not self.rules.patterns:
             return []
         pseudonyms = self.pseudonyms
@@ -104,11 +120,12 @@ class Redactor:
             return []
         done = [match.span() for match in STAND_IN.finditer(text)] if "_" in text else []
         spans: list[tuple[int, int, str]] = []
-        for start, end, kind in self._shaped(text):
+        for start, end, kind in self._parted(text, joints) if joints else self._shaped(text):
             if not _touches(start, end, done):
                 pseudonyms.remember(text[start:end], kind)
                 spans.append((start, end, text[start:end]))
-        spans += (span for span in pseudonyms.known_in(text) if not _touches(span[0], span[1], done))
+        known = (span for span in pseudonyms.known_in(text) if not _touches(span[0], span[1], done))
+        spans += (span for span in known if self._own_end(text, span[0], span[1], joints) is None)
         edits = [edit for edit in self._in_base64(text) if not _touches(edit[0], edit[1], spans)]
         for start, end, value in _united(spans):
             kind = pseudonyms.kind_of(value)
@@ -124,7 +141,26 @@ class Redactor:
         """The parts of one stream, in which a value may be cut anywhere; as many parts as before."""
         whole = "".join(texts)
         events = self._stream_edits(whole)
-        return _spread(texts, self.edits(whole) if events is None else events)
+        return _spread(texts, self.edits(whole, _joints(texts)) if events is None else events)
+
+    def messages(self, texts: list[str]) -> list[str]:
+        """Messages of a websocket, each a text of its own that is still to be redacted: here only what is surely one
+        value cut over several of them is replaced, since an answer may be spelled out in messages too."""
+        whole, joints = "".join(texts), _joints(texts)
+        pseudonyms = self.pseudonyms
+        known = [(start, end) for start, end, _ in pseudonyms.known_in(whole)]
+        spans = [(a, b, whole[a:b]) for a, b in known if _crosses(a, b, joints)]
+        if self.rules.secrets:
+            own = [
+                (begin + start, begin + end, kind)
+                for begin, text in zip((0, *joints), texts, strict=True)
+                for start, end, kind in shaped_secrets(text)
+            ]
+            for start, end, kind in shaped_secrets(whole):
+                if _crosses(start, end, joints) and not _touches(start, end, own) and not _touches(start, end, known):
+                    pseudonyms.remember(whole[start:end], kind)
+                    spans.append((start, end, whole[start:end]))
+        return _spread(texts, [(a, b, self._stand_in(v, pseudonyms.kind_of(v))) for a, b, v in _united(spans)])
 
     # ---- events
 
@@ -166,7 +202,7 @@ class Redactor:
             return {inner: self._part(inner, item) for inner, item in value.items()}
         if key == "request" and isinstance(value, dict) and {"headers", "path"} & value.keys():
             return {inner: self._part(inner, item) for inner, item in value.items()}
-        if key in _ROOTS:
+        if key in _ROOTS or key in _ENVELOPE:
             return self._json(value, ())
         return self._member(key, value, (key,))
 
@@ -179,6 +215,8 @@ class Redactor:
         return [[p[0], self._header(str(p[0]), p[1])] if len(p) == 2 else self._json(p, ()) for p in pairs]
 
     def _header(self, name: str, value: Json) -> Json:
+        if name.lower() in self.rules.headers:
+            self._met.add(name.lower())
         if not self._is_secret_header(name) or not isinstance(value, str):
             return self._json(value, ())
         edits = [
@@ -202,7 +240,8 @@ class Redactor:
         return name.lower() in self.rules.headers or (self.rules.secrets and is_secret_header(name))
 
     def _member(self, key: str, value: Json, path: tuple[str, ...]) -> Json:
-        if self.rules.paths and any(_on_path(path, wanted) for wanted in self.rules.paths):
+        if self.rules.paths and (wanted := next((w for w in self.rules.paths if _on_path(path, w)), None)):
+            self._met.add(wanted)
             return self._all_of(value)
         if isinstance(value, str) and self._is_secret_header(key):
             return self._header(key, value) if header_secrets(key, value) else self._string(value, path)
@@ -254,12 +293,32 @@ class Redactor:
         for kind in self.rules.kinds:
             for match in _SHAPES[kind].finditer(text):
                 if _is_one(kind, match[0]):
+                    self._met.add(f"kind:{kind}")
                     yield *match.span(), kind
         for pattern in self.rules.patterns:
             for begin in range(0, max(1, len(text) - _OVERLAP), _WINDOW):
                 for match in pattern.finditer(text, begin, begin + _WINDOW + _OVERLAP):
                     if match[0]:
+                        self._met.add(pattern)
                         yield *match.span(), "value"
+
+    def _parted(self, text: str, joints: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+        """What is shaped like a secret in a stream; what followed one that reached too far is looked at once more."""
+        for start, end, kind in self._shaped(text):
+            own = self._own_end(text, start, end, joints)
+            if own is None:
+                yield start, end, kind
+                continue
+            yield start, own, kind
+            rest = self._parted(text[own : end + _OVERLAP], [joint - own for joint in joints if joint > own])
+            yield from ((own + first, own + last, what) for first, last, what in rest)
+
+    def _own_end(self, text: str, start: int, end: int, joints: Sequence[int]) -> int | None:
+        """Where a match ends that ran into the next part of a stream: a key that is known and ends with its part is
+        over there, though the next word would do as a piece of a longer key."""
+        inside = [joint for joint in joints if start < joint < end]
+        known_kind = self.pseudonyms.known_kind
+        return next((joint for joint in reversed(inside) if known_kind(text[start:joint]) in _OPEN_ENDED), None)
 
     def _in_base64(self, text: str) -> Iterator[Edit]:
         """Base64 of text that holds something to replace, encoded again."""
@@ -272,14 +331,16 @@ class Redactor:
             url = "-" in run or "_" in run
             try:
                 padded = run.rstrip("=") + "=" * (-len(run.rstrip("=")) % 4)
-                inner = base64.b64decode(padded, altchars=b"-_" if url else None, validate=True).decode("utf-8")
+                raw = base64.b64decode(padded, altchars=b"-_" if url else None, validate=True)
+                coding = "utf-8" if b"\0" not in raw else "utf-16-be" if raw[:1] == b"\0" else "utf-16-le"
+                inner = raw.decode(coding)
             except (binascii.Error, ValueError):
                 continue
             self._depth += 1
             changed = self._string(inner, ())
             self._depth -= 1
             if changed != inner:
-                raw = changed.encode("utf-8", "surrogatepass")
+                raw = changed.encode(coding, "surrogatepass")
                 encoded = base64.b64encode(raw, b"-_" if url else None).decode("ascii")
                 yield *match.span(), encoded if run.endswith("=") or len(run) % 4 == 0 else encoded.rstrip("=")
 
@@ -297,7 +358,8 @@ class Redactor:
                 members.setdefault(path, []).append((holder, key, holder[key]))
         for parts in members.values():
             if len(parts) > 1:
-                changed = _spread([text for _, _, text in parts], self.edits("".join(text for _, _, text in parts)))
+                texts = [text for _, _, text in parts]
+                changed = _spread(texts, self.edits("".join(texts), _joints(texts)))
                 for (holder, key, _), text in zip(parts, changed, strict=True):
                     holder[key] = text
         position = 0
@@ -311,42 +373,6 @@ class Redactor:
         return edits
 
 
-class StreamRedactor:
-    """A redactor for a whole recording: the parts of a stream are held back, so that a value cut in pieces is seen.
-
-    `events` takes one event and gives none, one or several. Of a stream at most `most_held` parts wait; None holds them
-    all until the answer is over, which a file has time for.
-    """
-
-    def __init__(self, redactor: Redactor, most_held: int | None = 64) -> None:
-        self.redactor = redactor
-        self._most = most_held
-        self._held: dict[str, list[dict[str, Json]]] = {}
-
-    def events(self, event: dict[str, Json]) -> list[dict[str, Json]]:
-        kind, identity = event.get("k"), str(event.get("id"))
-        if kind == "chunk" and isinstance(event.get("text"), str):
-            held = self._held.setdefault(identity, [])
-            held.append({**event})
-            return self._release(identity, len(held) // 2) if self._most is not None and len(held) >= self._most else []
-        out = self._release(identity, None) if kind == "res" else self.rest() if kind == "end" else []
-        return [*out, self.redactor.event(event)]
-
-    def rest(self) -> list[dict[str, Json]]:
-        """What still waits: call it when the recording ends."""
-        return [event for identity in list(self._held) for event in self._release(identity, None)]
-
-    def _release(self, identity: str, count: int | None) -> list[dict[str, Json]]:
-        """The first parts that wait, redacted together with those that go on waiting."""
-        held = self._held.pop(identity, [])
-        for event, text in zip(held, self.redactor.chunks([event["text"] for event in held]), strict=True):
-            event["text"] = text
-        count = len(held) if count is None else count
-        if held[count:]:
-            self._held[identity] = held[count:]
-        return [self.redactor.event(event) for event in held[:count]]
-
-
 def _edited(text: str, edits: list[Edit]) -> str:
     pieces: list[str] = []
     position = 0
@@ -354,6 +380,15 @@ def _edited(text: str, edits: list[Edit]) -> str:
         pieces += (text[position:start], stand_in)
         position = end
     return "".join((*pieces, text[position:]))
+
+
+def _joints(texts: list[str]) -> list[int]:
+    """Where each text but the first begins in all of them together."""
+    return list(accumulate(map(len, texts[:-1])))
+
+
+def _crosses(start: int, end: int, joints: Sequence[int]) -> bool:
+    return any(start < joint < end for joint in joints)
 
 
 def _spread(texts: list[str], edits: list[Edit]) -> list[str]:

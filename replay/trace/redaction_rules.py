@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import RedactionError
 from .secrets import SECRET_HEADERS
@@ -16,7 +16,12 @@ KINDS = ("email", "phone", "card", "iban")
 _WAY = "write it like header:X-Tenant, json:$.user.email, pattern:ACC-\\d+ or kind:email"
 # A repeat inside a repeat can take exponential time on a text that nearly matches.
 _NESTED = re.compile(r"\((?:[^()\\]|\\.)*(?<!\\)[+*}](?:[^()\\]|\\.)*\)[+*{]")
+_STEP = r"(?:\.([^.\[\]\s'\"$]+)|\[(\*|\d+)\]|\['([^']+)'\]|\[\"([^\"]+)\"\])"
 _LONGEST_PATTERN = 500
+
+
+Sought: TypeAlias = "str | tuple[str, ...] | re.Pattern[str]"
+"""What a rule looks for: a header by its name in lower case, a path, a pattern, or a kind as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class RedactionRules:
         secrets: whether known token shapes and the values of keys such as `password` are replaced.
         paths: into JSON bodies, each step a key, an index or `*`.
         kinds: of `KINDS`.
+        asked: each rule as the user wrote it, with what it looks for.
     """
 
     headers: frozenset[str] = SECRET_HEADERS
@@ -35,6 +41,7 @@ class RedactionRules:
     paths: tuple[tuple[str, ...], ...] = ()
     patterns: tuple[re.Pattern[str], ...] = ()
     kinds: frozenset[str] = frozenset()
+    asked: tuple[tuple[str, Sought], ...] = ()
 
     def fields(self) -> list[str]:
         """The rules as a header line says them. A pattern may hold what it looks for, so only their number is told."""
@@ -55,26 +62,35 @@ def rules_of(texts: Iterable[str], defaults: bool = True) -> RedactionRules:
     paths: list[tuple[str, ...]] = []
     patterns: list[re.Pattern[str]] = []
     kinds: set[str] = set()
+    asked: list[tuple[str, Sought]] = []
     for text in texts:
         what, _, value = text.partition(":")
         if what == "header" and value:
             headers.add(value.lower())
-        elif what == "json" and (path := _path(value)):
-            paths.append(path)
+            asked.append((text, value.lower()))
+        elif what == "json" and value:
+            paths.append(_path(value))
+            asked.append((text, paths[-1]))
         elif what == "pattern" and value:
             patterns.append(_pattern(value))
+            asked.append((text, patterns[-1]))
         elif what == "kind" and value in KINDS:
             kinds.add(value)
+            asked.append((text, text))
         elif what == "kind":
             raise RedactionError(f"no kind {value[:20]!r}", "--redact", f"known: {', '.join(KINDS)}")
         else:
             raise RedactionError(f"cannot read the rule {text[:40]!r}", "--redact", _WAY)
-    return RedactionRules(frozenset(headers), defaults, tuple(paths), tuple(patterns), frozenset(kinds))
+    return RedactionRules(frozenset(headers), defaults, tuple(paths), tuple(patterns), frozenset(kinds), tuple(asked))
 
 
 def _path(text: str) -> tuple[str, ...]:
-    steps = re.sub(r"\[(\*|\d+)\]", r".\1", text.removeprefix("$")).strip(".").split(".")
-    return tuple(steps) if all(steps) else ()
+    steps = text[1:] if text.startswith("$") else text if text.startswith("[") else f".{text}"
+    if re.fullmatch(f"{_STEP}+", steps) is None:
+        raise RedactionError(
+            f"cannot read the path {text[:40]!r}", "--redact", "write it like json:$.user.email or json:$.items[*].name"
+        )
+    return tuple("".join(step) for step in re.findall(_STEP, steps))
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import EXAMPLE, VERSION, read_events
+from .events import EXAMPLE, LARGEST_NS, VERSION, read_events
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
@@ -215,6 +215,8 @@ class _Reading:
         message, request = event.get("message"), event.get("request")
         if request is None and "path" in event:
             request = {key: event[key] for key in _HTTP_FIELDS if key in event} | self._body_fields(event)
+            if isinstance(event.get("messages"), list):  # a websocket, also where the client never says anything
+                request["messages"] = event["messages"]
         if message is not None and not isinstance(message, str):
             raise ValueError("has a message that is not a text; put other things into request")
         if message is None and request is None:
@@ -335,6 +337,8 @@ def claims_in(value: Json) -> tuple[Claim, ...]:
 def _ns(value: Json) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("has a time that is not a number")
+    if not -LARGEST_NS < value < LARGEST_NS:
+        raise ValueError("has a time that does not fit into 64 bits")
     return int(value)
 
 

@@ -183,7 +183,7 @@ class StandIn:
                 result.close()
             raise TypeError("the function given with --upstream is asynchronous; make it a plain def")
         if result is None:
-            self.escape(f"call to {call.host} refused")
+            self.escape(f"call to {call.host} refused: the function given with --upstream returned None for it")
             raise UpstreamRefusedError(f"the function given with --upstream answers nothing for {call.name}")
         if isinstance(result, str):
             return compose(call, result, key)

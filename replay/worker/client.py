@@ -39,8 +39,11 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
 _LINE_LIMIT = 1 << 30
 _DUMP_S = 0.5
+# So many times the silence after which a handler is taken for stuck, we may be at work on a trace ourselves.
+_PATIENCE = 6
 _RESTARTS = 4
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
+_OF_PYTHON = re.compile(r"[/\\]lib[/\\]python3\.\d+t?[/\\](?!site-packages|dist-packages)|^<frozen ")
 
 
 class Worker:
@@ -234,13 +237,25 @@ class Worker:
         assert process.stdout is not None
         # The worker beats four times a second, unless C code holds it.
         silence_s = job.blocked_after_s + 6.0
+        reading = asyncio.ensure_future(process.stdout.readline())
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), timeout=silence_s)
-        except TimeoutError:
-            process.send_signal(DUMP_SIGNAL)
-            await asyncio.sleep(_DUMP_S)
-            raise HandlerBlockedInC(silence_s, self._dumped(self._stderr.decode("utf-8", "replace"))) from None
-        return json.loads(line) if line else None
+            for _ in range(_PATIENCE):
+                done, _ = await asyncio.wait((reading,), timeout=silence_s)
+                if done:
+                    line = reading.result()
+                    return json.loads(line) if line else None
+                process.send_signal(DUMP_SIGNAL)
+                await asyncio.sleep(_DUMP_S)
+                dumped = self._stderr.decode("utf-8", "replace")
+                if self._is_at_work(dumped):
+                    raise HandlerBlockedInC(silence_s, self._dumped(dumped))
+        finally:
+            reading.cancel()
+        raise WorkerError(
+            f"the worker gave no sign of life in {_PATIENCE * silence_s:.0f} s, in none of the handler's lines",
+            job.trace,
+            "the trace may be too large for one run: cut it with crosslane slice",
+        )
 
     async def _death(self, process: asyncio.subprocess.Process, dying: str) -> CrosslaneError:
         status = await process.wait()
@@ -262,6 +277,15 @@ class Worker:
             dumped = self._dumped(self._stderr.decode("utf-8", "replace"))
             return HandlerError(data["what"], data["where"] or dumped, data["remedy"])
         return kind(data["what"], data["where"], data["remedy"])
+
+    def _is_at_work(self, text: str) -> bool:
+        """Whether a line of the program, or of its libraries, is in a stack that the interpreter dumped.
+
+        Else it is we who are busy, with a very large trace. Without any stack the program is taken to be.
+        """
+        files = [file for file, _ in _DUMP_FRAME.findall(text)]
+        ours = str(_LAUNCH.parent.parent)
+        return not files or any(not file.startswith(ours) and not _OF_PYTHON.search(file) for file in files)
 
     def _dumped(self, text: str) -> str:
         """The innermost line of the user's in a stack that the interpreter dumped, else of a library."""

@@ -175,7 +175,7 @@ def main() -> None:
 def _not_begun(job: Job, elapsed_s: float) -> dict[str, Any]:
     if job.action == "share":
         return replace(Scouted(), interrupted=True).to_json()
-    return not_begun(job, elapsed_s).to_json()
+    return not_begun(job, elapsed_s, "imported").to_json()
 
 
 def environment() -> dict[str, Any]:

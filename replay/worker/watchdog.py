@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .escapes import Escapes
 
 TICK_S = 0.25
+# An execution that is under way when the user asks to stop has so long to end by itself.
+_TO_END_S = 1.5
 DUMP_SIGNAL = signal.SIGUSR1
 # Those of job control. Caught, the first stops no process, and the second could not wake one that it had stopped.
 PAUSE_SIGNAL = signal.SIGTSTP
@@ -84,6 +86,7 @@ class Watchdog:
         self._seen: tuple[int, int] | None = None
         self._stuck_s = 0.0
         self._raised = 0
+        self._asked_s = 0.0
 
     def start(self) -> None:
         signal.signal(signal.SIGALRM, self._tick)
@@ -107,6 +110,10 @@ class Watchdog:
             self._seen = None
             return
         now = (id(self.loop), self.loop.steps if self.loop is not None else 0)
+        same = self._seen is not None and self._seen[0] == now[0]
+        self._asked_s = self._asked_s + TICK_S if same and self._interrupt.asked else 0.0
+        if self._asked_s >= _TO_END_S and self.loop is not None:
+            self.loop.interrupt()
         if now != self._seen:
             self._seen, self._stuck_s, self._raised = now, 0.0, 0
             return

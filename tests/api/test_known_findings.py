@@ -74,7 +74,7 @@ def test_known_findings_pass_and_a_new_one_beside_them_fails(project: Path) -> N
     known = {entry.id for entry in both.known}
     assert both.exit_code == 1
     assert {c.carrier.name: c.id in known for c in both.crossings if c.carrier} == {
-        "agent.latest": False,
+        "agent.latest['who']": False,
         "agent.log": True,
     }
     assert both.crossings[-1].id in known, "what is new comes first"

@@ -89,3 +89,12 @@ def test_redacting_refuses_its_own_input_and_bad_rules(
     assert raw.read_bytes() == before
     assert not list(tmp_path.glob("*o.jsonl*"))
     assert capsys.readouterr().err.count("\n") == 4
+
+
+def test_a_rule_that_matches_nothing_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "t.jsonl"
+    raw.write_text('{"session":"s1","user":"alice","message":"hi"}\n')
+    assert run(monkeypatch, "redact", raw, "-o", tmp_path / "o.jsonl", "--redact", "json:$.user.emial") == 0
+    assert "warning: nothing matched --redact json:$.user.emial" in capsys.readouterr().err

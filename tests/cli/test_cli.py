@@ -142,6 +142,7 @@ def test_a_lane_that_was_lost_to_skipped_lines_is_told_with_the_verdict(
         (("replay", *BUG, "--seed", "1", "--serial"), "exclude each other"),
         (("replay", *BUG, "--concurrency", "0"), "Invalid value for '--concurrency'"),
         (("export", "nothing", "-o", "x.py"), "no finding 'nothing' is kept"),
+        (("demo",), "the interface needs a terminal, and standard "),
         (("chek",), "No such command"),
         (("check", *BUG, "--frobnicate"), "No such option"),
     ],

@@ -448,3 +448,16 @@ def test_a_value_counts_as_the_most_telling_kind_it_was_seen_as(tmp_path: Path) 
         answered("r2", 40, SECRET),
     )
     assert [(f.kind, f.value_kind) for f in result.findings] == [("response-value", "secret")]
+
+
+def test_each_message_of_a_websocket_is_a_text_of_its_own(tmp_path: Path) -> None:
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, "My name is Alice Ferrante"),
+        answered("r1", 10, "noted"),
+        sent("r2", "tim", 20, method="GET", path="/ws", headers=[], messages=[]),
+        {"k": "chunk", "id": "r2", "t": 21 * MS, "text": "Alice Ferrante"},
+        {"k": "chunk", "id": "r2", "t": 22 * MS, "text": "hello"},
+        answered("r2", 30),
+    )
+    assert ("name", "zoe", "tim", "messages[0]") in seen(result)

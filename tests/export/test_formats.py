@@ -14,6 +14,7 @@ from crosslane.replay.export.formats import FORMATS, format_named
 from crosslane.replay.export.junit import junit, junit_report
 from crosslane.replay.export.mermaid import mermaid
 from crosslane.replay.export.sarif import sarif, sarif_report
+from crosslane.replay.export.saving import save_export
 from crosslane.replay.export.trace_file import trace_file
 from crosslane.replay.report import Carrier, Known
 from crosslane.replay.trace.store import load
@@ -27,6 +28,21 @@ def test_a_format_is_chosen_by_name_or_by_what_the_file_ends_in() -> None:
     assert format_named(None, "-") is FORMATS["script"]
     with pytest.raises(ExportError, match="no format 'pdf'; known: script"):
         format_named("pdf", "x")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_replaces_an_earlier_one_and_nothing_else(name: str, tmp_path: Path) -> None:
+    chosen, (finding, *_) = FORMATS[name], sources("hello")
+    file = tmp_path / "out"
+    save_export(file, chosen.write(finding), chosen)
+    later = chosen.write(sources("another")[0])
+    save_export(file, later, chosen)
+    assert file.read_text("utf-8") == later
+    for own in ("async def handle(message): ...\n", '{"k": "header", "v": 1}\n', "<svg><text>mine</text></svg>", "\0"):
+        file.write_text(own)
+        with pytest.raises(ExportError, match="out: is there already, and is no export of this format; name another"):
+            save_export(file, later, chosen)
+        assert file.read_text() == own
 
 
 def test_the_observed_run_is_kept_with_a_finding(tmp_path: Path) -> None:

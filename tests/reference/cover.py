@@ -9,8 +9,10 @@ from typing import Any
 
 from crosslane.replay.program import Program
 from crosslane.replay.schedule.execute import Execution
+from crosslane.replay.schedule.independence import Independence
 from crosslane.replay.schedule.reduction import Reduction
 from crosslane.replay.schedule.search import Search
+from crosslane.replay.state.apart import Apart
 from crosslane.replay.state.fingerprint import Fingerprints
 from crosslane.replay.trace.lanes import lanes_of
 
@@ -70,3 +72,17 @@ def by_reduction(program: Program, lanes: Any, most: int = 100_000) -> Covered:
             break
     count = reduction.count() if reduction.exhausted else 0
     return Covered(frozenset(outcomes), count, reduction.executed, reduction.refused)
+
+
+def by_independence(program: Program, lanes: Any, max_in_flight: int | None = None) -> Covered:
+    """One execution, which stands for all where nothing speaks against it."""
+    engine, graph = program.engine, program.fresh.graph
+    if program.fresh.forking:
+        return Covered(frozenset(), 0, 0, "executions are kept apart by fork")
+    fingerprints = Fingerprints(graph, lambda: engine.replies, engine.beside)
+    independence = Independence(
+        Apart(graph, fingerprints, lambda: engine.replies, engine.beside, lambda: engine.serving)
+    )
+    execution = program.execute(lanes, independence, max_in_flight)
+    independence.tell(execution)
+    return Covered(frozenset({what_was_seen(execution)}), independence.count(), 1, independence.refused)

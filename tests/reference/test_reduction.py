@@ -16,7 +16,7 @@ from crosslane.replay.state.fingerprint import Fingerprints
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from .cover import NAMES, by_brute_force, by_reduction, loaded
+from .cover import NAMES, by_brute_force, by_independence, by_reduction, loaded
 
 SHARED = """
 import asyncio, contextvars, itertools, random
@@ -143,6 +143,10 @@ def compare(source: str, users: int, folder: Path, most: int = 4_000) -> str:
     if not covered.refused:
         assert covered.outcomes == expected.outcomes
         assert covered.count == expected.count
+    alone = by_independence(program, lanes)
+    if not alone.refused:
+        assert alone.outcomes == expected.outcomes
+        assert alone.count == expected.count
     return covered.refused
 
 
@@ -878,6 +882,7 @@ def test_no_place_is_overlooked_in_which_the_past_can_be_kept(tmp_path: Path, pl
     covered = by_reduction(program, lanes)
     assert len(expected.outcomes) > 1, "no trap"
     assert covered == replace(expected, executed=covered.executed)
+    assert by_independence(program, lanes).refused
 
 
 def test_what_stands_beside_a_program_tells_moments_apart(tmp_path: Path) -> None:

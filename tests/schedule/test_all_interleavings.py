@@ -35,7 +35,7 @@ async def test_a_clean_verdict_says_how_many_interleavings_it_covers_and_how_man
     assert result.report.verdict == "clean"
     statement = result.report.coverage.statement
     assert statement.startswith(f"all {interleavings} interleavings, ")
-    assert "executed, the rest equal to one of them" in statement
+    assert "interleavings, 1 executed, the rest equal to it" in statement
     assert "random" not in statement
 
 

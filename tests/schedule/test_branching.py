@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from crosslane.replay.run import Decision
-from crosslane.replay.schedule.branching import branched, followed, others
-from crosslane.replay.schedule.schedule import Schedule
+from crosslane.replay.schedule.branching import branched, faults, followed, others
+from crosslane.replay.schedule.schedule import FAULTS, Schedule
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job
 from hypothesis import given
@@ -41,14 +42,16 @@ def test_the_steps_before_are_followed_then_the_choice_and_every_lane_keeps_its_
 ) -> None:
     step = data.draw(st.integers(0, len(run) - 1))
     lane = data.draw(st.sampled_from(LANES))
-    schedule, then = branched(run, step, lane)
+    fault = data.draw(st.sampled_from(("", *FAULTS)))
+    schedule, then = branched(run, step, lane, fault)
     assert schedule.names == (*(d.lane for d in run[:step]), lane)
+    undone = lane == run[step].lane and bool(run[step].action)
     turns = Counter(d.lane for d in run[step:] if not d.action)
     kept = Counter(name for n, name in enumerate(then.names) if n not in dict(then.faults))
-    assert kept == turns - Counter([lane])
-    before = [d.action for d in run[:step] if d.action]
-    assert [action for _, action in schedule.faults] == before
-    assert [action for _, action in then.faults] == [d.action for d in run[step:] if d.action]
+    assert kept == (turns if undone else turns - Counter([lane]))
+    before = [(n, d.action) for n, d in enumerate(run[:step]) if d.action]
+    assert list(schedule.faults) == [*before, *([(step, fault)] if fault else [])]
+    assert [action for _, action in then.faults] == [d.action for d in run[step + undone :] if d.action]
 
 
 @given(RUNS, st.data())
@@ -88,6 +91,35 @@ async def test_a_branch_of_a_real_run_follows_the_choice_and_says_what_came_of_i
         )
         assert again.report.verdict == "clean"
         assert again.report.executions == 2, "one to look at the answers, one observed, and no baseline again"
+
+
+def test_what_can_be_done_instead_is_every_fault_but_that_which_was_done_and_none_at_all() -> None:
+    assert faults(Decision("bob", ("bob",))) == ()
+    assert faults(Decision("bob", ("bob",), faults=("cancel", "fail"))) == ("cancel", "fail")
+    assert faults(Decision("bob", ("bob",), action="fail", faults=("cancel", "fail"))) == ("", "cancel")
+
+
+async def test_a_request_that_is_cancelled_at_a_step_leaves_its_data_to_the_next_lane(bench: Bench) -> None:
+    bench.write(AGENT)
+    async with Worker(WorkerOptions(None, bench.folder)) as worker:
+        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial", environment=False)
+        serial = await worker.run(job)
+        assert [decision.faults for decision in serial.run.decisions] == [(), ("cancel",), (), ("cancel",)]
+        schedule, then = branched(serial.run.decisions, 1, "alice", "cancel")
+        broken = await worker.run(replace(job, schedule=schedule, then=then))
+        assert [decision.action for decision in broken.run.decisions] == ["", "cancel", "", ""]
+        assert broken.report.verdict == "contaminated"
+        (finding,) = broken.report.crossings
+        assert (finding.source.lane, finding.sink.lane) == ("alice", "bob")
+        schedule, then = branched(broken.run.decisions, 1, "alice")
+        assert (await worker.run(replace(job, schedule=schedule, then=then))).report.verdict == "clean"
+
+
+async def test_a_function_that_cannot_be_cancelled_offers_it_nowhere(bench: Bench) -> None:
+    bench.write("import time\n\ndef handle(user, message):\n    time.sleep(1)\n    return message\n")
+    async with Worker(WorkerOptions(None, bench.folder)) as worker:
+        run = (await worker.run(Job("replay", "t", TWO_USERS, "agent.py:handle"))).run
+    assert not any(decision.faults for decision in run.decisions)
 
 
 async def test_baselines_are_not_taken_from_other_requests(bench: Bench) -> None:

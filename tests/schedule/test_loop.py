@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from itertools import pairwise
@@ -297,8 +298,8 @@ def test_a_thread_that_chooses_itself_decides_as_the_loop_would(strategy: Callab
     assert alone == watched
     assert len(alone[1]) == alone[2] == all_of_them
     switches = sum(one[0] != other[0] for one, other in pairwise(alone[1]))
-    # The first slice of each request belongs to its task, as the last one does.
-    assert passed <= switches + 3
+    # The loop's own thread is needed where another lane comes next, and nowhere else.
+    assert passed <= switches + 1
 
 
 def test_the_network_is_refused_and_noted() -> None:
@@ -325,3 +326,38 @@ def test_what_is_still_running_at_the_end_is_cancelled_and_cleans_up() -> None:
 
     run(body, lanes=("a",))
     assert cleaned == ["up"]
+
+
+def test_a_run_that_is_interrupted_ends_before_its_next_step() -> None:
+    seen: list[str] = []
+    loops: list[ControlledLoop] = []
+
+    async def body(name: str) -> None:
+        for n in range(1_000):
+            seen.append(f"{name}{n}")
+            if seen == ["a0", "b0", "a1"]:
+                loop = asyncio.get_running_loop()
+                assert isinstance(loop, ControlledLoop)
+                loops.append(loop)
+                loop.interrupt()
+            await asyncio.sleep(0)
+
+    loop = run(body, Lockstep())
+    assert loops == [loop]
+    assert (seen, loop.stopped) == (["a0", "b0", "a1"], "interrupted")
+
+
+def test_an_execution_that_is_over_leaves_nothing_to_the_garbage_collector() -> None:
+    async def body(name: str) -> None:
+        child = asyncio.create_task(asyncio.sleep(0))
+        await asyncio.sleep(1)
+        await child
+
+    run(body, Lockstep())
+    gc.collect()
+    gc.disable()
+    try:
+        run(body, Lockstep())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

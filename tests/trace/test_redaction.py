@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import tempfile
@@ -15,10 +16,11 @@ from crosslane.replay.detect.audit import audit
 from crosslane.replay.errors import RedactionError
 from crosslane.replay.trace.identity import claims_of, places_of
 from crosslane.replay.trace.redact_file import redact_file
-from crosslane.replay.trace.redaction import Redactor, StreamRedactor
+from crosslane.replay.trace.redaction import Redactor
 from crosslane.replay.trace.redaction_key import key_id, redaction_key
 from crosslane.replay.trace.redaction_rules import RedactionRules, rules_of
 from crosslane.replay.trace.store import load
+from crosslane.replay.trace.stream_redaction import StreamRedactor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -426,3 +428,125 @@ def test_places_that_often_hold_a_secret_are_looked_at_by_value(event: dict):
 def test_what_only_sounds_like_a_secret_stays(event: dict):
     given = {"k": "req", "id": "r1", "t": 1, "session": "s", "path": "/", **event}
     assert Redactor(b"k" * 32).event(given) == given
+
+
+def websocket(redactor: StreamRedactor, identity: str, *messages: str) -> list[str]:
+    out = redactor.events({"k": "req", "id": identity, "t": 0, "user": "u1", "path": "/ws", "messages": []})
+    for message in messages:
+        out += redactor.events({"k": "chunk", "id": identity, "t": 1, "text": message})
+    out += redactor.events({"k": "res", "id": identity, "t": 2})
+    return [event["text"] for event in out if event["k"] == "chunk"]
+
+
+@pytest.mark.parametrize("held", [None, 2, 16])
+def test_a_secret_in_a_websocket_message_does_not_take_the_next_message_with_it(held: int | None) -> None:
+    secret = "sk-proj-" + "abcDEF1234567890abcdefGHIJKLMNOP"
+    redactor = StreamRedactor(Redactor(KEY), held)
+    told = websocket(redactor, "r1", secret, "hello", f"as JSON {secret}", "and_so_on")
+    assert told == [told[0], "hello", f"as JSON {told[0]}", "and_so_on"]
+    assert re.fullmatch(r"key_[a-z2-7]{12}", told[0])
+    assert websocket(redactor, "r2", secret, "hello") == told[:2]
+
+
+def test_a_secret_spelled_out_in_websocket_messages_is_found_still() -> None:
+    redactor = StreamRedactor(Redactor(KEY))
+    told = websocket(redactor, "r1", "so ", STRIPE[:5], STRIPE[5:20], STRIPE[20:], " it is")
+    assert re.fullmatch(r"so key_[a-z2-7]{12} it is", "".join(told))
+    assert "".join(websocket(redactor, "r2", STRIPE[:20], STRIPE[20:])) == "".join(told)[3:-6]
+
+
+def test_messages_that_follow_a_question_for_a_key_stay_as_they_are() -> None:
+    told = websocket(StreamRedactor(Redactor(KEY)), "r1", "What is your API key:", "Thanks, checking")
+    assert told == ["What is your API key:", "Thanks, checking"]
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_a_known_key_that_ends_with_a_part_of_a_stream_leaves_the_next_part_alone(events: bool) -> None:
+    secret = "sk-proj-" + "abcDEF1234567890abcdefGHIJKLMNOP"
+    frame = (lambda part: f"data: {json.dumps({'text': part})}\n\n") if events else str
+    stream = StreamRedactor(Redactor(KEY))
+    [first] = stream.events(sent(json={"q": secret}))
+    parts = [frame(secret), frame("hello "), frame(STRIPE[:10]), frame(STRIPE[10:])]
+    for part in parts:
+        stream.events({"k": "chunk", "id": "r1", "t": 1, "text": part})
+    told = "".join(event["text"] for event in stream.rest())
+    [stand_in] = stand_ins(first)
+    assert stand_in in told
+    assert "hello" in told
+    assert STRIPE[:10] not in told
+    assert STRIPE[10:] not in told
+
+
+@pytest.mark.parametrize("value", ["O'Brien & Sons", 'Zoë "Ix" D\'Arc <a>', "plain-value-77"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        html.escape,
+        lambda v: html.escape(v).replace("&#x27;", "&#39;"),
+        lambda v: html.escape(v, quote=False),
+        lambda v: html.escape(v).encode("ascii", "xmlcharrefreplace").decode(),
+        lambda v: "".join(f"&#{ord(c)};" for c in v),
+        lambda v: "".join(f"\\u{ord(c):04x}" for c in v),
+        lambda v: "".join(f"\\u{ord(c):04X}" for c in v),
+        lambda v: v.encode().hex(),
+        lambda v: f"so {v} it is".encode().hex(),
+        lambda v: v.encode().hex().upper(),
+        lambda v: "".join(f"%{byte:02X}" for byte in v.encode()),
+        lambda v: base64.b64encode(v.encode("utf-16-le")).decode(),
+        lambda v: base64.b64encode(f"so {v} it is".encode("utf-16-be")).decode(),
+    ],
+)
+def test_a_value_written_in_codes_is_found_as_well(shape: Any, value: str) -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name"]))
+    name = redactor.event(sent(json={"name": value}))["request"]["json"]["name"]
+    text = redactor.event({"k": "res", "id": "r1", "t": 1, "text": f"so {shape(value)}."})["text"]
+    assert shape(value) not in text
+    runs = [base64.b64decode(run + "=" * (-len(run) % 4)) for run in re.findall(r"[A-Za-z0-9+/]{12,}={0,2}", text)]
+    wide = "".join(run.decode("utf-16-le", "replace") + run.decode("utf-16-be", "replace") for run in runs)
+    assert name in text + wide
+
+
+def test_a_short_value_is_not_looked_for_in_codes() -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name"]))
+    redactor.event(sent(json={"name": "abcd"}))
+    assert redactor.text("digest 61626364") == "digest 61626364"
+
+
+def test_a_path_of_a_rule_leads_into_content_and_never_to_the_traces_own_members() -> None:
+    redactor = Redactor(KEY, rules_of(["json:$.name", "json:$.method", "json:$.text"]))
+    request = redactor.event(
+        {"k": "req", "id": "r1", "t": 1, "path": "/chat", "method": "POST", "json": {"name": "Al B"}}
+    )
+    call = redactor.event({"k": "up", "parent": "r1", "t": 2, "name": "chat", "in": {"name": "Al B"}, "out": {"x": 1}})
+    answer = redactor.event({"k": "res", "id": "r1", "t": 3, "text": "we chat"})
+    assert (request["method"], call["name"], answer["text"]) == ("POST", "chat", "we chat")
+    assert request["json"]["name"] == call["in"]["name"] != "Al B"
+
+
+@pytest.mark.parametrize("path", ["$..[", "$", "$.", "$..user", "a..b", "$.a[", "$.a[b]", "$.a.", "$user", "", "$.a b"])
+def test_a_path_that_cannot_be_read_is_refused(path: str) -> None:
+    with pytest.raises(RedactionError, match=r"cannot read the (path|rule)"):
+        rules_of([f"json:{path}"])
+
+
+@pytest.mark.parametrize(
+    ("path", "steps"),
+    [
+        ("$.user.email", ("user", "email")),
+        ("user.email", ("user", "email")),
+        ("$.items[*].name", ("items", "*", "name")),
+        ("$[0]['full name']", ("0", "full name")),
+        ("$.*", ("*",)),
+    ],
+)
+def test_a_path_is_read_step_by_step(path: str, steps: tuple[str, ...]) -> None:
+    assert rules_of([f"json:{path}"]).paths == (steps,)
+
+
+def test_rules_that_match_nothing_are_named(tmp_path: Path) -> None:
+    rules = ["json:$.user.emial", "json:$.user.email", "header:x-nobody", "header:X-User", "kind:card", "pattern:ORD-\\d+",
+             "pattern:ACC-\\d+", "kind:email"]  # fmt: skip
+    event = sent([("x-user", "u1")], json={"user": {"email": "a@example.com"}, "q": "mail b@example.com about ORD-17"})
+    (tmp_path / "t.jsonl").write_text(json.dumps(event) + "\n")
+    done = redact_file(tmp_path / "t.jsonl", tmp_path / "out.jsonl", KEY, rules_of(rules))
+    assert done.unmet == ("json:$.user.emial", "header:x-nobody", "kind:card", "pattern:ACC-\\d+")

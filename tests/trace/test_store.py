@@ -8,8 +8,12 @@ import json
 from pathlib import Path
 
 import pytest
+from crosslane.replay.detect.audit import audit
 from crosslane.replay.errors import TraceError
 from crosslane.replay.trace.model import Exchange, Request, Response, Upstream
+from crosslane.replay.trace.redact_file import redact_file
+from crosslane.replay.trace.redaction_rules import rules_of
+from crosslane.replay.trace.slice import Selection, slice_trace
 from crosslane.replay.trace.store import dump, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +79,10 @@ def test_requests_come_in_order_of_time_and_not_of_lines(tmp_path: Path) -> None
         ('{"session":["s1"],"message":"a"}', "session that is neither"),
         ('{"session":"s1","message":"a","t":"late"}', "time that is not a number"),
         ('{"session":"s1","message":"a","t":NaN}', "NaN"),
+        ('{"session":"s1","message":"a","t":99999999999999999999}', "time that does not fit into 64 bits"),
+        ('{"session":"s1","message":"a","t":-99999999999999999999}', "time that does not fit into 64 bits"),
+        ('{"session":"s1","message":"a","t":1e999}', "time that does not fit into 64 bits"),
+        ('{"k":"up","parent":"r1","t":1,"dt":1e30}', "time that does not fit into 64 bits"),
         ('{"session":"s1","session":"s2","message":"a"}', "same key twice"),
         ('{"k":"res","id":"r9","text":"x"}', "not in the trace"),
         ('{"k":"res","id":"r1","text":"x","json":1}', "more than one body"),
@@ -225,3 +233,33 @@ def test_dump_writes_one_json_object_a_line() -> None:
     stream = io.StringIO()
     dump((Exchange(Request("r1", "s1", None, 0, "a\nb", None, 1)),), stream)
     assert [json.loads(line)["k"] for line in stream.getvalue().splitlines()] == ["header", "req", "end"]
+
+
+def test_a_websocket_whose_client_says_nothing_is_one_still(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"k":"header","v":1}\n{"k":"req","id":"r1","t":1,"user":"a","path":"/ws","messages":[]}\n')
+    [request] = load(path).requests
+    assert request.request == {"path": "/ws", "messages": []}
+
+
+HAND_WRITTEN = (
+    '{"session":"s1","user":"alice","message":"I am Alice Ferrante"}',
+    '{"session":"s2","user":"bob","message":"hi"}',
+)
+
+
+@pytest.mark.parametrize("time", ["99999999999999999999", "-99999999999999999999", "1e300", '"late"', "true"])
+def test_every_reader_leaves_out_the_same_lines_with_an_impossible_time(tmp_path: Path, time: str) -> None:
+    bad = f'{{"k":"res","id":"r2","t":{time},"text":"Alice Ferrante"}}'
+    last = '{"session":"s3","user":"carol","message":"order ORD-88231-A"}'
+    path = written(tmp_path, *HAND_WRITTEN, bad, last)
+    problems = load(path).problems
+    assert [problem.line for problem in problems] == [3]
+    assert audit(path).problems == list(problems)
+    sliced = slice_trace(path, tmp_path / "sliced.jsonl", Selection())
+    assert sliced.problems == problems
+    redacted = redact_file(path, tmp_path / "redacted.jsonl", b"k" * 32, rules_of([]))
+    assert redacted.problems == problems
+    for copy in ("sliced.jsonl", "redacted.jsonl"):
+        assert load(tmp_path / copy).problems == ()
+        assert len(load(tmp_path / copy).exchanges) == 3

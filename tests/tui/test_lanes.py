@@ -30,7 +30,7 @@ SIZES = [(80, 24), (160, 45)]
 class Alone(App[None]):
     """Nothing but the lanes."""
 
-    CSS_PATH = "../../tui/app.tcss"
+    CSS_PATH = "../../tui/main.tcss"
 
     def __init__(self, grid: Grid, evidence: str = "") -> None:
         super().__init__()

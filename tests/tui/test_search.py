@@ -14,15 +14,23 @@ from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.emphasis import Emphasis
 from crosslane.tui.grid import lay_out
 from crosslane.tui.rows import row
+from crosslane.tui.screens.findings import FindingsScreen
+from crosslane.tui.screens.inspector import Inspector
+from crosslane.tui.screens.interleavings import InterleavingsScreen
+from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.search import CHUNK, first_match, ways
 from crosslane.tui.widgets.lanes import LanesView
 from crosslane.tui.widgets.lanes_panel import LanesPanel
+from crosslane.tui.widgets.run_tree import RunTree
+from crosslane.tui.widgets.search_line import ListSearch
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import DataTable, Input, Static
 
 from .stand_ins import StandIn, result, screen_text, session, settle
+from .test_findings import several
+from .test_stepping import with_choices
 
 SIZES = [(80, 24), (160, 45)]
 
@@ -217,3 +225,61 @@ async def test_the_keys_work_while_rows_are_looked_at_and_a_search_can_be_change
         assert not looking()
         assert app.screen.query_one(Input).value == "needle"
         assert lanes.cursor == 4
+
+
+# ---- the same line elsewhere
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_the_findings_the_interleavings_and_the_inspector_are_searched_by_the_same_keys(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(with_choices(several()))))
+
+    def said() -> str:
+        line = app.screen.query_one("#search-said", Static)
+        return str(line.content)
+
+    async with app.run_test(size=size) as pilot:
+
+        async def press(*keys: str) -> None:
+            for key in keys:
+                await pilot.press(key)
+                await settle(app, pilot)
+
+        await settle(app, pilot)
+        await press("a")
+        table = app.screen.query_one(DataTable)
+        await press("home", "slash", *"ALICE", "enter")
+        first = table.cursor_row
+        await press("n")
+        second = table.cursor_row
+        assert second != first
+        await press("N")
+        assert table.cursor_row == first
+        await press("slash", *"zzz")
+        assert "not here" in said()
+        await press("escape")
+        assert isinstance(app.screen, FindingsScreen), "the first escape ends the search"
+        assert not app.screen.query_one(ListSearch).active
+        await press("slash", *"rate", "enter", "escape", "escape", "t")
+
+        assert isinstance(app.screen, InterleavingsScreen)
+        tree = app.screen.query_one(RunTree)
+        await press("slash", *"one", "space", *"switch", "enter")
+        assert tree.cursor_node is not None
+        assert "one switch from finding" in str(tree.cursor_node.label)
+        await press("escape", "escape", "i")
+
+        assert isinstance(app.screen, Inspector)
+        await press("slash", *"FERRANTE", "enter", "n")
+        shown = app.screen.query_one("#response").query(Static)
+        marked = [span for static in shown for span in getattr(static.content, "spans", []) if span.style == "reverse"]
+        assert marked
+        await press("escape")
+        left = [span for static in shown for span in getattr(static.content, "spans", []) if span.style == "reverse"]
+        assert not left
+        await press("n")
+        assert any("nothing is searched for" in notification.message for notification in app._notifications)
+        await press("escape")
+        assert isinstance(app.screen, MainScreen)

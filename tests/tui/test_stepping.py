@@ -198,6 +198,26 @@ async def test_two_marked_runs_are_compared_from_the_tree(tmp_path: Path) -> Non
         assert isinstance(app.screen, ComparisonScreen)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_can_be_done_to_a_request_is_a_choice_like_another_lane(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with opened(tmp_path, size) as (app, pilot, runner):
+        shown = main_screen(app).shown
+        assert shown is not None
+        third = replace(shown.decisions[2], enabled=("alice",), faults=("cancel", "fail"))
+        shown.decisions = (*shown.decisions[:2], third, *shown.decisions[3:])
+        text = await press(app, pilot, "home", "right", "right", "c")
+        assert "✂ alice: its client goes away here   not tried" in text
+        assert "✂ alice: its upstream call fails here   not tried" in text
+        await press(app, pilot, "down", "enter")
+        job = runner.jobs[-1]
+        assert job.schedule == Schedule(("alice",) * 3, ((2, "fail"),))
+        assert job.then == Schedule(("bob",) * 4 + ("alice",))
+        made = main_screen(app).tried.groups[-1].tried[-1]
+        assert made.verdict == "clean"
+
+
 async def test_before_anything_was_executed_nothing_can_be_chosen(tmp_path: Path) -> None:
     from crosslane.replay.errors import HandlerError
 

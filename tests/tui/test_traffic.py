@@ -124,3 +124,25 @@ async def test_a_port_that_is_taken_is_said_where_the_lanes_would_be(
         async with app.run_test(size=(100, 30)) as pilot:
             await until(pilot, app, f"port {server.port} of 127.0.0.1 is taken")
     assert not (tmp_path / "t.jsonl").exists()
+
+
+async def test_whatever_fails_while_a_trace_is_read_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("int too big [red]to convert")
+
+    monkeypatch.setattr("crosslane.replay.detect.audit.audit", fail)
+    app = application(tmp_path, TrafficScreen(written(tmp_path / "t.jsonl")))
+    async with app.run_test(size=(160, 45)) as pilot:
+        text = await until(pilot, app, "please report this")
+        assert "OverflowError" in text
+        assert "[red]" in text
+
+
+async def test_a_trace_with_an_impossible_time_is_shown_without_that_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.jsonl")
+    with path.open("a") as stream:
+        stream.write('{"k":"req","id":"r9","t":99999999999999999999,"user":"carol","message":"hi"}\n')
+    app = application(tmp_path, TrafficScreen(path))
+    async with app.run_test(size=(160, 45)) as pilot:
+        text = await until(pilot, app, "audit: 1 found")
+    assert "carol" not in text

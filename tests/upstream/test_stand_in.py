@@ -170,6 +170,7 @@ async def test_a_function_of_the_users_answers(bench: Bench):
         ("x = 1\n", "stub.py:x", "is no plain function"),
         ("async def answer(call): ...\n", "stub.py:answer", "is no plain function"),
         ("", "nowhere.py:answer", "no such file"),
+        ("", "recored", "--upstream recored: is neither recorded, echo nor pass, nor a function; name one of these"),
         ("import nothing_like_that\n", "stub.py:answer", "importing"),
     ],
 )
@@ -201,6 +202,15 @@ class _Llm(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *args) -> None: ...
+
+
+async def test_a_function_that_answers_nothing_is_named_as_the_reason(bench: Bench):
+    bench.write("def answer(call):\n    pass\n", "stub.py")
+    result = await bench.run(
+        agent("httpx", False, False), SECRETS, action="replay", order="serial", upstream="stub.py:answer"
+    )
+    assert result.report.verdict == "inconclusive"
+    assert "refused: the function given with --upstream returned None for it" in result.report.reason
 
 
 @pytest.mark.parametrize("library", ["httpx", "aiohttp"])

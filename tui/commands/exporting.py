@@ -28,12 +28,13 @@ def export(
     """Write a finding as a file: a repro to run, a page or picture to show, results for CI, or its smallest trace."""
     from ...replay.export.findings import load_finding
     from ...replay.export.formats import format_named
+    from ...replay.export.saving import save_export
 
     chosen = format_named(as_, str(output))
     text = chosen.write(load_finding(finding, findings_folder(), Path.cwd()))
     if str(output) == "-":
         printing.print_utf8(text)
         return
-    printing.write(output, text)
+    save_export(output, text, chosen)
     name = safe(str(output))
     Console(stderr=True).print(Text(f"wrote {name}; {chosen.use.replace('{file}', name)}"), soft_wrap=True)

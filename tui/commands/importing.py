@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..safe_text import safe
+from .redacting import tell_unmet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -81,6 +82,8 @@ def import_(
         sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     for line in _lines(summary):
         console.print(line, soft_wrap=True)
+    if redactor is not None:
+        tell_unmet(console, redactor.unmet)
     if summary.interrupted:
         raise typer.Exit(130)
 

@@ -55,6 +55,9 @@ def _open_app(
     llm_port: int = 0,
     launch: str | None = None,
 ) -> None:
+    from .. import garbage
+
+    garbage.hold()
     from ..app import CrosslaneApp
     from ..session import OpenSession
 

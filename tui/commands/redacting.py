@@ -14,6 +14,8 @@ from rich.text import Text
 from ..safe_text import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...replay.trace.redact_file import Redacted
 
 
@@ -64,6 +66,7 @@ def _tell(result: Redacted, output: Path) -> None:
     console.print(
         Text(f"wrote {safe(str(output))}: {result.events:,} events; replaced {counts or 'nothing'}"), soft_wrap=True
     )
+    tell_unmet(console, result.unmet)
     if result.problems:
         first = result.problems[0]
         console.print(
@@ -72,3 +75,9 @@ def _tell(result: Redacted, output: Path) -> None:
             ),
             soft_wrap=True,
         )
+
+
+def tell_unmet(console: Console, rules: Iterable[str]) -> None:
+    """A rule that matched nothing may be mistyped, and what it was to replace is still there."""
+    for rule in rules:
+        console.print(Text(f"warning: nothing matched --redact {safe(rule)}", "yellow"), soft_wrap=True)

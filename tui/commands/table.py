@@ -5,7 +5,7 @@ Help and completion ask for all of them; who opens the interface waits for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -29,6 +29,16 @@ COMMANDS = {
 }
 
 
+INTERFACE = ("open", "demo")
+"""What people wait for with a screen before their eyes."""
+
+
+def function_of(name: str) -> Callable[..., None]:
+    """What a command calls; its module is imported."""
+    module, _, function = COMMANDS[name].partition(":")
+    return getattr(import_module(f"{__package__}.{module}"), function)
+
+
 class _Imported(Mapping[str, Any]):
     """The commands by name, each made when it is looked up for the first time."""
 
@@ -37,9 +47,8 @@ class _Imported(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            module, _, function = COMMANDS[name].partition(":")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command(name)(getattr(import_module(f"{__package__}.{module}"), function))
+            alone.command(name)(function_of(name))
             self._made[name] = get_command(alone)
         return self._made[name]
 

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 _FORMS = "app.py:14 · await bob 2 · request r7 · request bob 2\nname == value · name != value · name ~ text · ~ text"
 
-_KEYS = """\
-enter sets it   ↑ the list   x removes one   esc done
-f and F in the lanes continue to the next, on and back
-b in the source sets one on its line, or removes it"""
+_KEYS = (
+    "enter sets it   ↑ the list   x removes one   esc done\n"
+    "f and F in the lanes continue to the next, on and back\n"
+    "b in the source sets one on its line, or removes it"
+)
 
 
 class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):

@@ -16,6 +16,8 @@ from ..bindings import named
 from ..detail import detail
 from ..palette import ACCENT
 from ..ranking import COLUMNS, Entry, entries, said
+from ..widgets.search_line import ListSearch
+from ..words import facts
 from . import on_finding
 from .main import NARROW
 
@@ -57,6 +59,9 @@ class FindingsScreen(Screen["Chosen | None"]):
             Binding("o", "edit('write')", "Edit write"),
             Binding("O", "edit('read')", "Edit read"),
             Binding("m", "minimise", "Minimise"),
+            Binding("slash", "search", "Search", show=False),
+            Binding("n", "match(1)", "Next match", show=False),
+            Binding("N", "match(-1)", "Match back", show=False),
             Binding("tab", "app.focus_next", "Next panel", show=False),
             Binding("question_mark", "app.help", "Help", key_display="?"),
             Binding("escape,q", "back", "Back"),
@@ -75,6 +80,7 @@ class FindingsScreen(Screen["Chosen | None"]):
             yield _FindingsTable(id="findings-table", cursor_type="row")
             with VerticalScroll(id="findings-detail"):
                 yield Static(id="findings-text")
+        yield ListSearch(self._texts, lambda: self._table.cursor_row, self._go, lambda: self._table)
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -129,7 +135,24 @@ class FindingsScreen(Screen["Chosen | None"]):
         entry: Entry | None = self._entries[self._table.cursor_row] if self._entries else None
         return entry.about if entry is not None and isinstance(entry.about, Finding) else None
 
+    def _texts(self) -> list[str]:
+        """What is told of each entry."""
+        texts: list[str] = []
+        for entry in self._entries:
+            facts_of = facts(entry.about.crossing) if isinstance(entry.about, Finding) else []
+            texts.append("\n".join((*entry.row, said(entry), *(fact for _, fact in facts_of))))
+        return texts
+
+    def _go(self, row: int) -> None:
+        self._table.move_cursor(row=row)
+
     # ---- keys
+
+    def action_search(self) -> None:
+        self.query_one(ListSearch).ask()
+
+    def action_match(self, by: int) -> None:
+        self.query_one(ListSearch).next(by)
 
     def action_show(self) -> None:
         if self._chosen is not None:
@@ -155,4 +178,7 @@ class FindingsScreen(Screen["Chosen | None"]):
         on_finding.edit(self._app, self._session, access)
 
     def action_back(self) -> None:
-        self.dismiss(None)
+        if self.query_one(ListSearch).active:
+            self.query_one(ListSearch).end()
+        else:
+            self.dismiss(None)

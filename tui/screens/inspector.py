@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.geometry import Region
 from textual.screen import ModalScreen
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widget import Widget
+from textual.widgets import Input, Static, TabbedContent, TabPane, Tabs
 
 from .. import inspection
 from ..bindings import named
@@ -16,6 +19,7 @@ from ..inspection import Looked
 from ..owners import Owners
 from ..safe_text import safe
 from ..views import ALONE, THIS_RUN, place_alone
+from ..widgets.search_line import ListSearch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +43,9 @@ class Inspector(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
             Binding("escape,enter,q,i", "dismiss_inspector", "Close"),
+            Binding("slash", "search", "Search", show=False),
+            Binding("n", "match(1)", "Next match", show=False),
+            Binding("N", "match(-1)", "Match back", show=False),
             Binding("right_square_bracket", "tab(1)", "Next tab", key_display="]"),
             Binding("left_square_bracket", "tab(-1)", "Tab back", key_display="["),
         ]
@@ -47,6 +54,8 @@ class Inspector(ModalScreen[None]):
     def __init__(self, looked: Looked) -> None:
         super().__init__()
         self._looked = looked
+        self._row = 0
+        self._plain: dict[Static, Text] = {}
 
     def compose(self) -> ComposeResult:
         looked = self._looked
@@ -69,7 +78,8 @@ class Inspector(ModalScreen[None]):
                 yield Static(inspection.upstream(looked))
             with TabPane("logs", id="logs"), VerticalScroll():
                 yield Static(inspection.logs(looked))
-        yield Static(Text("←/→, [ ] other tab   tab into it   esc close", "dim"), id="inspector-keys")
+        yield ListSearch(self._texts, lambda: self._row, self._go, lambda: self.query_one(Tabs), self._highlight)
+        yield Static(Text("←/→, [ ] other tab   tab into it   / search   esc close", "dim"), id="inspector-keys")
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < _NARROW, "-narrow")
@@ -80,7 +90,58 @@ class Inspector(ModalScreen[None]):
         tabs.active = names[(names.index(tabs.active) + by) % len(names)]
 
     def action_dismiss_inspector(self) -> None:
-        self.dismiss()
+        if self.query_one(ListSearch).active:
+            self.query_one(ListSearch).end()
+        else:
+            self.dismiss()
+
+    # ---- searching the tab that is open
+
+    def action_search(self) -> None:
+        self.query_one(ListSearch).ask()
+
+    def action_match(self, by: int) -> None:
+        self.query_one(ListSearch).next(by)
+
+    def _shown(self) -> list[Static]:
+        pane = self.query_one(TabbedContent).active_pane
+        return [] if pane is None else list(pane.query(Static))
+
+    def _lines(self) -> list[tuple[Static, int, str]]:
+        """The lines of the tab as they are wrapped: in which text, at which of its rows, and what they say."""
+        return [
+            (static, y, strip.text)
+            for static in self._shown()
+            for y, strip in enumerate(static.render_lines(Region(0, 0, static.size.width, static.size.height)))
+        ]
+
+    def _texts(self) -> list[str]:
+        return [text for _, _, text in self._lines()]
+
+    def _go(self, row: int) -> None:
+        lines = self._lines()
+        if row < len(lines):
+            self._row = row
+            static, y, _ = lines[row]
+            static.scroll_visible(animate=False)
+            region = Region(0, static.virtual_region.y + y, 1, 1)
+            parent = static.parent
+            if isinstance(parent, Widget):
+                parent.scroll_to_region(region, animate=False)
+
+    def _highlight(self, query: str) -> None:
+        for static in self._shown():
+            plain = self._plain.setdefault(static, static.content if isinstance(static.content, Text) else Text())
+            text = plain.copy()
+            if query:
+                text.highlight_regex(rf"(?i){re.escape(safe(query))}", "reverse")
+            static.update(text)
+
+    def on_tabbed_content_tab_activated(self) -> None:
+        self._row = 0
+        search = self.query_one(ListSearch)
+        if search.active:
+            self._highlight(search.query_one(Input).value)
 
 
 def look(

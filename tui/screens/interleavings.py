@@ -17,6 +17,7 @@ from ..palette import ACCENT
 from ..safe_text import safe
 from ..tried import Tried
 from ..widgets.run_tree import RunTree
+from ..widgets.search_line import ListSearch
 
 if TYPE_CHECKING:
     from textual.app import App, ComposeResult
@@ -32,6 +33,9 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
             Binding("space", "mark", "Mark", priority=True),
             Binding("d", "compare", "Compare two"),
             Binding("r", "rename", "Rename"),
+            Binding("slash", "search", "Search", show=False),
+            Binding("n", "match(1)", "Next match", show=False),
+            Binding("N", "match(-1)", "Match back", show=False),
             Binding("escape,t", "close", "Back", key_display="esc"),
             Binding("question_mark", "app.help", "Help", key_display="?"),
             Binding("q", "app.quit", "Quit", show=False),
@@ -47,6 +51,7 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
     def compose(self) -> ComposeResult:
         yield RunTree()
         yield Static(id="interleaving")
+        yield ListSearch(self._texts, self._place, self._go, lambda: self.query_one(RunTree))
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -71,7 +76,28 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
         if isinstance(data, (Tried, tuple)):
             self.dismiss(cast("Tried | Choice", data))
 
+    def _texts(self) -> list[str]:
+        return [str(node.label) for node in self.query_one(RunTree).nodes()]
+
+    def _place(self) -> int:
+        tree = self.query_one(RunTree)
+        return next((n for n, node in enumerate(tree.nodes()) if node is tree.cursor_node), 0)
+
+    def _go(self, place: int) -> None:
+        tree = self.query_one(RunTree)
+        tree.unfold(tree.nodes()[place])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A space that is typed is a space."""
+        return action != "mark" or not (self.is_mounted and self.query_one(ListSearch).typing)
+
     # ---- keys
+
+    def action_search(self) -> None:
+        self.query_one(ListSearch).ask()
+
+    def action_match(self, by: int) -> None:
+        self.query_one(ListSearch).next(by)
 
     @property
     def _app(self) -> App[None]:
@@ -115,7 +141,10 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
         self._app.push_screen(NameDialog(tried.name), named)
 
     def action_close(self) -> None:
-        self.dismiss(None)
+        if self.query_one(ListSearch).active:
+            self.query_one(ListSearch).end()
+        else:
+            self.dismiss(None)
 
 
 class NameDialog(ModalScreen["str | None"]):

@@ -89,7 +89,7 @@ class MainScreen(Screen[None]):
         self.session = session
         self.result: Result | None = None
         self.settled = False
-        self._runner: Runner = session.runner(session.options)
+        self._made_runner: Runner | None = None
         self._run: Run | None = None
         self._finding: Finding | None = None
         self._grid: Grid | None = None
@@ -110,34 +110,55 @@ class MainScreen(Screen[None]):
         self._stopping: tuple[Run, tuple[Breakpoint, ...], Stops] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
-        yield Static(id="watch")
+        yield Static(self._title_line(self._app.size.width), id="title")
         with Horizontal(id="body"):
             yield LanesPanel()
-            with Vertical(id="side"):
-                yield FindingPanel(id="finding")
-                yield SourcePanel(self.session.options.cwd, lambda file: self._stops().lines(file))
-        yield Footer(compact=True)
+            yield Vertical(id="side")
 
     def on_mount(self) -> None:
         assert self.session.trace is not None
         lanes = self.query_one(LanesView)
         lanes.border_title = "lanes, as recorded"
+        problem = ""
         try:
             self._show(recorded_run(self.session.trace, self.session.settings.boundary or "user"), None)
         except CrosslaneError as error:
-            self.query_one(FindingPanel).error(str(error))
+            problem = str(error)
+        else:
+            lanes.focus()
+        self.call_after_refresh(self._complete, problem)
+
+    async def _complete(self, problem: str) -> None:
+        """Once the lanes are seen, what stands around them and the search: neither is waited for."""
+        source = SourcePanel(self.session.options.cwd, lambda file: self._stops().lines(file))
+        await self.query_one("#side").mount(FindingPanel(id="finding"), source)
+        await self.mount(Static(id="watch"), after="#title")
+        footer = Footer(compact=True)
+        await self.mount(footer)
+        # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
+        footer.call_next(footer.bindings_changed, self)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        if not self._app.app_focus:
+            footer.call_after_refresh(footer.recompose)
+        if problem:
+            self.query_one(FindingPanel).error(problem)
             self.settled = True
             return
-        lanes.focus()
+        self._show_source(self.query_one(LanesView).cursor)
         self.start(self.session.job("check"))
 
     async def on_unmount(self) -> None:
-        await self._runner.close()
+        if self._made_runner is not None:
+            await self._made_runner.close()
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < NARROW, "-narrow")
         self._title()
+
+    @property
+    def _runner(self) -> Runner:
+        if self._made_runner is None:
+            self._made_runner = self.session.runner(self.session.options)
+        return self._made_runner
 
     @property
     def tried(self) -> TriedRuns:
@@ -213,7 +234,7 @@ class MainScreen(Screen[None]):
         while self._busy:
             await asyncio.sleep(0.02)
         await self._runner.close()
-        self._runner = self.session.runner(self.session.options)
+        self._made_runner = None
         self.query_one(SourcePanel).forget()
         self.tried.forget()
 
@@ -345,23 +366,29 @@ class MainScreen(Screen[None]):
         self._show_view(counterpart(event, self._views[0].run) if event is not None else None)
 
     def on_lanes_view_moved(self, message: LanesView.Moved) -> None:
-        if self._grid is None or not 0 <= message.row < len(self._grid.events):
+        self._show_source(message.row)
+
+    def _show_source(self, row: int) -> None:
+        if self._grid is None or not 0 <= row < len(self._grid.events) or not self.query(SourcePanel):
             return
-        event = self._grid.events[message.row]
+        event = self._grid.events[row]
         marks: dict[str, str] = {}
         if self._finding is not None:
             for kind, access in (("write", self._finding.crossing.write), ("read", self._finding.crossing.read)):
                 if access is not None:
                     marks[access.at] = kind
         at = event.at
-        if message.row == self._grid.sink_row and self._finding is not None and self._finding.crossing.read is not None:
+        if row == self._grid.sink_row and self._finding is not None and self._finding.crossing.read is not None:
             # On the crossing itself, the line that read the foreign value says more than the return statement.
             at = self._finding.crossing.read.at
         self.call_after_refresh(self.query_one(SourcePanel).show, at, marks)
 
     def _title(self) -> None:
-        if not self.is_mounted or self.session.trace is None:
-            return
+        if self.is_mounted:
+            self.query_one("#title", Static).update(self._title_line(self.size.width))
+
+    def _title_line(self, width: int) -> Text:
+        assert self.session.trace is not None
         paths = f"{safe(Path(self.session.trace.path).name)} > {safe(self.session.handler or '')}"
         how = (f"concurrency {self.session.concurrency or 'all'}", f"schedule {self._schedule}")
         verdict, after = safe(self._progress), ()
@@ -372,9 +399,8 @@ class MainScreen(Screen[None]):
             count = len(report.crossings)
             verdict = f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict
             after = tuple(filter(None, (self._reloaded, f"{report.executions} executions")))
-        width = self.size.width
         line = title(paths, how if width >= NARROW else (), verdict, after, width)
-        self.query_one("#title", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
+        return Text(line, no_wrap=True, overflow="ellipsis")
 
     # ---- keys
 

@@ -40,17 +40,15 @@ async def _export(app: App[Any], session: OpenSession, finding: Finding, name: s
     from ...replay.errors import ExportError
     from ...replay.export.findings import ExportSource
     from ...replay.export.formats import format_named
+    from ...replay.export.saving import save_export
 
     path = Path(name).expanduser().absolute()
     source = ExportSource(finding.crossing, session.handler or "", session.kind, str(session.options.cwd), finding)
     try:
         format_ = format_named(None, name)
-        await asyncio.to_thread(lambda: path.write_text(format_.write(source), encoding="utf-8"))
+        await asyncio.to_thread(lambda: save_export(path, format_.write(source), format_))
     except ExportError as error:
         app.notify(safe(str(error)), severity="error", markup=False)
-        return
-    except OSError as error:
-        app.notify(f"{safe(str(path))} cannot be written: {error.strerror}", severity="error", markup=False)
         return
     use = format_.use.replace("{file}", safe(name))
     app.notify(f"wrote {safe(str(path))}\n{use}", title="exported", markup=False)

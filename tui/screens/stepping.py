@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
-from ...replay.schedule.branching import others
+from ...replay.schedule.branching import faults, others
 from ..bindings import named
 from ..safe_text import safe
 from ..tried import same_choices
@@ -21,12 +21,21 @@ from ..widgets.options import Options
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from ...replay.run import Decision
     from ..tried import Choice, Tried
     from .main import MainScreen
 
 
-class ChoiceDialog(ModalScreen["str | None"]):
-    """Answers the lane that shall run, or None."""
+DONE = {
+    "": "goes on undisturbed",
+    "cancel": "its client goes away here",
+    "timeout": "its time limit passes here",
+    "fail": "its upstream call fails here",
+}
+
+
+class ChoiceDialog(ModalScreen["tuple[str, str] | None"]):
+    """Answers the lane that shall run and what shall be done to its request, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
@@ -36,33 +45,37 @@ class ChoiceDialog(ModalScreen["str | None"]):
         ]
     )
 
-    def __init__(self, step: int, ran: str, lanes: tuple[str, ...], known: dict[str, Tried]) -> None:
+    def __init__(self, step: int, ran: Decision, known: dict[tuple[str, str], Tried]) -> None:
         super().__init__()
         self._step = step
         self._ran = ran
-        self._lanes = lanes
+        self._choices = (*((lane, "") for lane in others(ran)), *((ran.lane, fault) for fault in faults(ran)))
         self._known = known
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = f"choice {self._step + 1}: who goes on"
-            yield Label(Text(f"{safe(self._ran, 60)} did; instead of it"))
-            yield Options(*(Option(self._line(lane)) for lane in self._lanes), id="choices")
+            did = f", and {DONE[self._ran.action]}" if self._ran.action in DONE and self._ran.action else ""
+            yield Label(Text(f"{safe(self._ran.lane, 60)} did{did}; instead of it"))
+            yield Options(*(Option(self._line(*choice)) for choice in self._choices), id="choices")
 
-    def _line(self, lane: str) -> Text:
-        known = self._known.get(lane)
+    def _line(self, lane: str, fault: str) -> Text:
+        known = self._known.get((lane, fault))
         said = ("not tried", "dim") if known is None else (f"tried: {known.title}", "")
-        return Text.assemble((safe(lane, 60), "bold"), "   ", said, no_wrap=True, overflow="ellipsis")
+        sign = "✂ " if fault else ""
+        done = f": {DONE[fault]}" if lane == self._ran.lane else ""
+        return Text.assemble((f"{sign}{safe(lane, 60)}", "bold"), done, "   ", said, no_wrap=True, overflow="ellipsis")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._lanes[event.option_index])
+        self.dismiss(self._choices[event.option_index])
 
     def action_cancel(self) -> None:
         self.dismiss(None)
 
 
 def choose(screen: MainScreen, step: int) -> None:
-    """Ask who shall run at a step (counted from 0) of the run in the lanes, and run that."""
+    """Ask who shall run at a step (counted from 0) of the run in the lanes, or what shall be done to the one who does,
+    and run that."""
     current = screen.shown
     if current is None:
         screen.notify("this is the traffic as it was recorded: nobody chose who runs. r replays it")
@@ -71,22 +84,23 @@ def choose(screen: MainScreen, step: int) -> None:
         screen.notify("no choice belongs to this row")
         return
     decision = current.decisions[step]
-    lanes = others(decision)
-    if not lanes:
+    if not others(decision) and not faults(decision):
         screen.notify(_only_one(current, step), markup=False)
         return
 
-    def chosen(lane: str | None) -> None:
-        if lane is not None:
-            take(screen, (current, step, lane))
+    def chosen(choice: tuple[str, str] | None) -> None:
+        if choice is not None:
+            take(screen, (current, step, *choice))
 
-    screen.open(ChoiceDialog(step, decision.lane, lanes, _known(current, step)), chosen)
+    screen.open(ChoiceDialog(step, decision, _known(current, step)), chosen)
 
 
 def take(screen: MainScreen, choice: Choice) -> None:
     """Run the interleaving of a choice and show it."""
-    tried, step, lane = choice
-    screen.start(tried.branch(step, lane), (tried.group, f"choice {step + 1}: {lane} in place of {_ran(tried, step)}"))
+    tried, step, lane, fault = choice
+    ran = tried.decisions[step].lane if step < len(tried.decisions) else "nobody"
+    said = f"{lane}, {DONE[fault]}" if lane == ran else f"{lane} in place of {ran}"
+    screen.start(tried.branch(step, lane, fault), (tried.group, f"choice {step + 1}: {said}"))
 
 
 def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
@@ -117,16 +131,12 @@ def compare(screen: MainScreen) -> None:
     screen.open(ComparisonScreen(screen.shown_before, screen.shown))
 
 
-def _ran(tried: Tried, step: int) -> str:
-    return tried.decisions[step].lane if step < len(tried.decisions) else "nobody"
-
-
-def _known(current: Tried, step: int) -> dict[str, Tried]:
-    """For each lane that was tried at this step after the same steps before it, a run in which it was."""
-    known: dict[str, Tried] = {}
+def _known(current: Tried, step: int) -> dict[tuple[str, str], Tried]:
+    """For each choice that was tried at this step after the same steps before it, a run in which it was."""
+    known: dict[tuple[str, str], Tried] = {}
     for tried in current.group.tried:
         if len(tried.decisions) > step and same_choices(tried.decisions, current.decisions[:step]):
-            known.setdefault(tried.decisions[step].lane, tried)
+            known.setdefault((tried.decisions[step].lane, tried.decisions[step].action), tried)
     return known
 
 

@@ -92,8 +92,11 @@ class TrafficScreen(Screen[None]):
 
     @work(exit_on_error=False)
     async def _look_once(self) -> None:
-        await self.look()
-        await self.audit()
+        try:
+            await self.look()
+            await self.audit()
+        except Exception as error:  # whatever it is, a screen that goes on "reading" would be worse
+            self._empty(_fault(error, self.path))
         self.settled = True
 
     async def look(self) -> None:
@@ -217,6 +220,9 @@ class RecordingScreen(TrafficScreen):
         except (CrosslaneError, OSError) as error:
             self._failed = str(error)
             self._empty(error if isinstance(error, CrosslaneError) else CrosslaneError(str(error)))
+        except Exception as error:
+            self._failed = str(_fault(error, self.path))
+            self._empty(_fault(error, self.path))
         finally:
             self._end(recorder)
 
@@ -279,6 +285,12 @@ class RecordingScreen(TrafficScreen):
     async def action_quit(self) -> None:
         await self._stop()
         self._app.exit()
+
+
+def _fault(error: Exception, path: Path) -> CrosslaneError:
+    """An error that nobody foresaw, as a line."""
+    told = " ".join(str(error).split())[:200]
+    return CrosslaneError(f"cannot be read: {type(error).__name__} {told}", str(path), "please report this")
 
 
 def _counted(requests: int) -> str:

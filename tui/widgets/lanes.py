@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -92,6 +93,7 @@ class LanesView(ScrollView, can_focus=True):
         self._columns: tuple[int, ...] = ()
         self._pinned = 0
         self._rows: Sequence[int] = ()
+        self._base = Style.null()
         self._strips: LRUCache[tuple[int, int, int, int], Strip] = LRUCache(2_000)
 
     def show(self, grid: Grid, emphasis: Emphasis, cursor: int) -> None:
@@ -135,39 +137,51 @@ class LanesView(ScrollView, can_focus=True):
 
     # ---- drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # To ask for the style walks through all that the widget stands in: once a page, not once a line.
+        base = self.rich_style
+        if base != self._base:
+            self._base = base
+            self._strips.clear()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        base = self.rich_style
         if self._grid is None or not self._grid.events:
-            return Strip.blank(width, base)
+            return Strip.blank(width, self._base)
         if y == 0:
-            return self._strip(-1, width, self.lane).apply_style(base)
+            return self._strip(-1, width, self.lane)
         place = self.scroll_offset.y + y - 1
         if place >= len(self._rows):
-            return Strip.blank(width, base)
+            return Strip.blank(width, self._base)
         index = self._rows[place]
-        strip = self._strip(index, width, -1)
         if index == self.cursor:
-            cursor = self.get_component_rich_style("lanes--cursor")
-            return Strip([Segment("▌"), *strip.crop(1)]).apply_style(base + cursor)
-        return strip.apply_style(base)
+            style = self._base + self.get_component_rich_style("lanes--cursor")
+            return Strip([Segment("▌", style), *self._made(index, width, -1, style).crop(1)], width)
+        return self._strip(index, width, -1)
 
     def _strip(self, index: int, width: int, current: int) -> Strip:
         key = (index, width, self.first_lane, current)
         strip = self._strips.get(key)
         if strip is None:
-            assert self._grid is not None
-            fitting, lane = self._lane_width()
-            columns = in_sight(self._columns, self._pinned, self.first_lane, fitting)
-            if index < 0:
-                pieces = heading(self._grid, columns, lane, self.arrangement.pinned, current)
-            else:
-                pieces = row(self._grid, index, columns, lane, self._emphasis)
-            segments = [Segment(piece.text, style_of(piece.role, piece.column)) for piece in pieces]
-            made = STEP_WIDTH + len(columns) * (lane + GAP) - GAP  # as wide as every row is; to measure would cost more
-            strip = Strip(segments, made).adjust_cell_length(width)
-            self._strips[key] = strip
+            strip = self._strips[key] = self._made(index, width, current, self._base)
         return strip
+
+    def _made(self, index: int, width: int, current: int, base: Style) -> Strip:
+        """The strip of a row, or of the heading (-1)."""
+        assert self._grid is not None
+        fitting, lane = self._lane_width()
+        columns = in_sight(self._columns, self._pinned, self.first_lane, fitting)
+        if index < 0:
+            pieces = heading(self._grid, columns, lane, self.arrangement.pinned, current)
+        else:
+            pieces = row(self._grid, index, columns, lane, self._emphasis)
+        made = STEP_WIDTH + len(columns) * (lane + GAP) - GAP  # as wide as every row is; to measure would cost more
+        segments = [Segment(piece.text, base + style_of(piece.role, piece.column)) for piece in pieces]
+        if made < width:
+            segments.append(Segment(" " * (width - made), base))
+        strip = Strip(segments, max(made, width))
+        return strip if made <= width else strip.crop(0, width)
 
     def _lane_width(self) -> tuple[int, int]:
         return lane_width(self.size.width - STEP_WIDTH, len(self._columns))

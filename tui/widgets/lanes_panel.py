@@ -10,21 +10,19 @@ import asyncio
 from operator import is_
 from typing import TYPE_CHECKING
 
-from rich.text import Text
 from textual import on, work
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.containers import Vertical
+from textual.widgets import Input
 
 from ..search import first_match, ways
 from .lanes import LanesView
+from .search_line import SearchLine
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ..grid import Grid
 
-_TYPING = "enter keeps it  esc ends it"
-_KEPT = "n next  N back  esc ends it"
 _SAID_EVERY = 50_000
 
 
@@ -38,27 +36,27 @@ class LanesPanel(Vertical):
     def __init__(self) -> None:
         super().__init__(id="lanes-panel")
         self.active = False
-        self._said = ""
         self._began: tuple[Grid, int] | None = None
 
     def compose(self) -> ComposeResult:
         yield LanesView()
-        with Horizontal(id="search"):
-            yield Static("/", id="search-sign")
-            yield Input(id="search-query", max_length=200)
-            yield Static(id="search-said")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._complete)
+
+    async def _complete(self) -> None:
+        """The line of the search, which the first frame does not wait for."""
+        await self.mount(SearchLine())
 
     # ---- what the keys do
 
     def ask(self) -> None:
         """Open the line; a search that was kept can be changed."""
         lanes = self.query_one(LanesView)
-        if lanes.searched is None:
+        if lanes.searched is None or not self.query(Input):
             return
         self.active, self._began = True, (lanes.searched[0], lanes.cursor)
-        self.query_one("#search").add_class("-active")
-        self._say("")
-        self.query_one(Input).focus()
+        self.query_one(SearchLine).open()
 
     def next(self, by: int) -> None:
         """To the next match after the cursor (`by` 1) or before it (-1), around the end."""
@@ -72,10 +70,8 @@ class LanesPanel(Vertical):
         if line.has_focus:
             lanes.cursor = self._start(lanes)
         lanes.search("")
-        with line.prevent(Input.Changed):
-            line.clear()
+        self.query_one(SearchLine).close()
         self.active, self._began = False, None
-        self.query_one("#search").remove_class("-active")
         lanes.focus()
 
     @on(Input.Changed)
@@ -97,9 +93,6 @@ class LanesPanel(Vertical):
             self.query_one(LanesView).focus()
         else:
             self.end()
-
-    def on_descendant_focus(self) -> None:
-        self._say(self._said)
 
     def _start(self, lanes: LanesView) -> int:
         """The row where the search began, unless another run is shown since then."""
@@ -138,7 +131,4 @@ class LanesPanel(Vertical):
         self._say("not in the lanes that are shown")
 
     def _say(self, what: str) -> None:
-        """What came of it, and the keys that go on from here."""
-        self._said = what
-        keys = _TYPING if self.query_one(Input).has_focus else _KEPT
-        self.query_one("#search-said", Static).update(Text("  ".join(filter(None, (what, keys)))))
+        self.query_one(SearchLine).say(what)

@@ -57,7 +57,7 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
         if not self.root.children:
             self.root.add_leaf(Text("nothing was executed yet: esc, then r replays", "dim"))
             return
-        at = next((node for node in _below(self.root) if node.data is cursor and cursor is not None), None)
+        at = next((node for node in self.nodes() if node.data is cursor and cursor is not None), None)
         self.call_after_refresh(self.move_cursor, at or self.root.children[0])
 
     def action_expand(self, wider: bool) -> None:
@@ -71,6 +71,24 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
             node.collapse()
         elif node.parent is not None and node.parent is not self.root:
             self.move_cursor(node.parent)
+
+    def nodes(self) -> list[Node]:
+        """Every node in the order of the lines, those in closed ones included."""
+        found: list[Node] = []
+        waiting = list(reversed(self.root.children))
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting += reversed(node.children)
+        return found
+
+    def unfold(self, node: Node) -> None:
+        """Put the cursor on a node, whatever it is folded into."""
+        above = node.parent
+        while above is not None:
+            above.expand()
+            above = above.parent
+        self.call_after_refresh(self.move_cursor, node)
 
     def _add(self, parent: Node, group: Group, stretch: Stretch, root: bool = False) -> None:
         """The node of a stretch, with the ways on from it below."""
@@ -99,12 +117,12 @@ class RunTree(Tree["Tried | Choice | Stretch | None"]):
             self._add(node, group, branch)
         for lane in stretch.untried:
             label = Text.assemble((f"{safe(lane, 30)}   ", ""), ("not tried; enter runs it", "dim"))
-            node.add_leaf(label, (group.tried[stretch.runs[0]], stretch.end, lane))
+            node.add_leaf(label, (group.tried[stretch.runs[0]], stretch.end, lane, ""))
         if inside:
             here = f"{len(inside)} other choice{'' if len(inside) == 1 else 's'} on the way, not tried"
             more = node.add(Text(here, "dim"), None) if stretch.branches else node
             for choice in inside[:_MOST_LISTED]:
-                more.add_leaf(_open(choice), (group.tried[stretch.runs[0]], choice.step, choice.lane))
+                more.add_leaf(_open(choice), (group.tried[stretch.runs[0]], choice.step, choice.lane, ""))
             if len(inside) > _MOST_LISTED:
                 more.add_leaf(Text(f"… and {len(inside) - _MOST_LISTED} more; c in the lanes chooses any", "dim"))
 
@@ -129,13 +147,3 @@ def _open(choice: OpenChoice) -> Text:
 def _tally(runs: list[Tried]) -> Text:
     counts = {glyph: sum(GLYPHS[tried.verdict] == glyph for tried in runs) for glyph in GLYPHS.values()}
     return Text("  ".join(f"{count} {glyph}" for glyph, count in counts.items() if count), "dim")
-
-
-def _below(node: Node) -> list[Node]:
-    found: list[Node] = []
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        found.append(at)
-        waiting += at.children
-    return found

@@ -35,7 +35,7 @@ class SourcePanel(VerticalScroll):
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
-            Binding("b", "toggle_breakpoint", "Breakpoints"),
+            Binding("b", "break", "Breakpoints"),
             Binding("down,j", "line(1)", "Line down", show=False),
             Binding("up,k", "line(-1)", "Line up", show=False),
             Binding("pagedown", "page(1)", "Page down", show=False),
@@ -127,7 +127,7 @@ class SourcePanel(VerticalScroll):
     def action_go(self, line: int) -> None:
         self._move(line if line > 0 else _LARGEST)
 
-    def action_toggle_breakpoint(self) -> None:
+    def action_break(self) -> None:
         file, _ = self._place()
         if file and not isinstance(self._lines(file), str):
             self.post_message(self.Toggled(file, self._cursor))

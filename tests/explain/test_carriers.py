@@ -1,0 +1,240 @@
+"""Carriers go by the name that their author would use, with the lines that wrote and read them; each beside its fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..reference.checked import carrier_in, checked, lines_in
+
+LAZY = """
+    import asyncio, functools
+    class Memory:
+        def __init__(self): self.texts = MADE
+    class Agent:
+        @functools.cached_property
+        def memory(self):
+            return Memory()
+    agent = Agent()
+    async def handle(user, message):
+        agent.memory.texts.append(message)
+        await asyncio.sleep(0)
+        return " ".join(agent.memory.texts)
+    """
+NAMESPACE = """
+    import asyncio, types
+    sdk = types.SimpleNamespace(key=None)
+    async def handle(user, message):
+        sdk = OWN
+        sdk.key = message
+        await asyncio.sleep(0)
+        return sdk.key
+    """
+FUNCTION = """
+    import asyncio
+    async def think(message): ...
+    async def handle(user, message):
+        think.last = message
+        await asyncio.sleep(0)
+        return think.last
+    """
+DECORATED = """
+    import asyncio, functools
+    def cached(function):
+        answers = {}
+        @functools.wraps(function)
+        async def inner(user, question):
+            if KEY not in answers:
+                answers[KEY] = await function(user, question)
+            return answers[KEY]
+        return inner
+    @cached
+    async def plan(user, question):
+        await asyncio.sleep(0)
+        return "the plan of " + user
+    async def handle(user, message):
+        return await plan(user, "what is my plan")
+    """
+
+
+KEPT = """
+    import asyncio, collections, weakref
+    class Said:
+        def __init__(self, text): self.text = text
+    kept = MADE
+    async def handle(user, message):
+        said = Said(message)
+        kept[KEY] = said
+        await asyncio.sleep(0)
+        return kept[KEY].text
+    """
+
+
+@pytest.mark.parametrize(
+    ("leaking", "fixed", "carrier", "lines"),
+    [
+        (
+            LAZY.replace("MADE", "[]"),
+            LAZY.replace("MADE", "[]").replace("agent.memory", "Agent().memory"),
+            ("agent.memory", "instance attribute"),
+            ("agent.memory.texts.append(message)", 'return " ".join(agent.memory.texts)'),
+        ),
+        (
+            NAMESPACE.replace("        sdk = OWN\n", ""),
+            NAMESPACE.replace("OWN", "types.SimpleNamespace()"),
+            ("sdk.key", "instance attribute"),
+            ("sdk.key = message", "return sdk.key"),
+        ),
+        (
+            FUNCTION,
+            FUNCTION.replace("think.last = message", "last = message").replace("think.last", "last"),
+            ("think.last", "function attribute"),
+            ("think.last = message", "return think.last"),
+        ),
+        (
+            DECORATED.replace("KEY", "question"),
+            DECORATED.replace("KEY", "user, question").replace("if user, question", "if (user, question)"),
+            ("plan.answers['what is my plan']", "closure cell"),
+            ("answers[question] = await function(user, question)", "return answers[question]"),
+        ),
+        (
+            KEPT.replace("MADE", "collections.UserDict()").replace("KEY", "'last'"),
+            KEPT.replace("MADE", "collections.UserDict()").replace("KEY", "user"),
+            ("kept.data['last']", "instance attribute"),
+            ("kept['last'] = said", "return kept['last'].text"),
+        ),
+        (
+            KEPT.replace("MADE", "weakref.WeakValueDictionary()").replace("KEY", "'last'"),
+            KEPT.replace("MADE", "weakref.WeakValueDictionary()").replace("KEY", "user"),
+            ("kept.data['last']", "instance attribute"),
+            ("kept['last'] = said", "return kept['last'].text"),
+        ),
+    ],
+    ids=[
+        *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
+        *("a user's own kind of dict", "weak references"),
+    ],
+)
+def test_a_carrier_goes_by_its_authors_name(
+    tmp_path: Path, leaking: str, fixed: str, carrier: tuple[str, str], lines: tuple[str, str]
+) -> None:
+    report = checked(leaking, tmp_path)
+    assert report.verdict == "contaminated", report.reason
+    assert carrier_in(report) == carrier
+    assert lines_in(report) == lines
+    named = report.crossings[0].carrier
+    assert named is not None
+    assert named.defined_at is not None
+    assert report.crossings[0].fix
+    clean = checked(fixed, tmp_path)
+    assert clean.verdict == "clean", clean.reason
+
+
+CLIENT = """
+    import asyncio, httpx, threading
+    client = httpx.Headers()
+    client.session = threading.local()
+    async def handle(user, message):
+        {write}
+        await asyncio.sleep(0)
+        return {read}
+    """
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "carrier"),
+    [
+        ("client.session.user = message", "client.session.user", ("client.session.user", "thread-local")),
+        ("client.last_user = message", "client.last_user", ("client.last_user", "instance attribute")),
+        ("client['x-user'] = message", "client['x-user']", ("client._list", "instance attribute in httpx")),
+    ],
+    ids=["a thread-local hung on it", "an attribute hung on it", "what is its own"],
+)
+def test_what_only_the_user_names_in_a_librarys_object_is_the_users(
+    tmp_path: Path, write: str, read: str, carrier: tuple[str, str]
+) -> None:
+    pytest.importorskip("httpx")
+    report = checked(CLIENT.format(write=write, read=read), tmp_path)
+    name, kind = carrier_in(report)
+    assert (name, kind.rpartition(" ")[0] if " in " in kind else kind) == carrier
+    assert lines_in(report) == (write, f"return {read}")
+    assert ("belongs to httpx" in report.crossings[0].fix) == (" in " in kind)
+    assert checked(CLIENT.format(write="mine = message", read="mine"), tmp_path).verdict == "clean"
+
+
+def test_the_working_directory_is_named_and_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for user in ("alice", "bob"):
+        (tmp_path / f"files-of-{user}").mkdir()
+    source = """
+        import asyncio, os
+        TOP = os.getcwd()
+        async def handle(user, message):
+            folder = os.path.join(TOP, "files-of-" + user)
+            os.chdir(folder)
+            await asyncio.sleep(0)
+            return os.path.basename(READ)
+        """
+    report = checked(source.replace("READ", "os.getcwd()"), tmp_path)
+    assert carrier_in(report) == ("the working directory", "working directory")
+    assert lines_in(report) == ("os.chdir(folder)", "return os.path.basename(os.getcwd())")
+    assert checked(source.replace("READ", "folder"), tmp_path).verdict == "clean"
+
+
+ENTRIES = """
+    import asyncio
+    class App:
+        def __init__(self):
+            self.cache, self.sessions = {}, {}
+    app = App()
+    async def handle(user, message):
+        app.sessions[user] = message
+        entries = app.cache.setdefault(KEY, [])
+        entries.append(message)
+        await asyncio.sleep(0)
+        return {"own": app.sessions[user], "seen": " ".join(READ)}
+    """
+
+
+@pytest.mark.parametrize(
+    ("key", "read", "name"),
+    [
+        ('"last"', 'app.cache["last"]', "app.cache['last']"),
+        ('message.split()[0] + " all"', 'app.cache["my all"]', "app.cache"),
+        ("user", "sum(app.cache.values(), [])", "app.cache"),
+        ("user", "app.cache[user]", None),
+    ],
+    ids=["an entry of a name", "of a key that a request brought", "all entries", "each user's own"],
+)
+def test_a_shared_entry_of_a_dict_is_named_with_its_key_and_a_users_own_is_not_accused(
+    tmp_path: Path, key: str, read: str, name: str | None
+) -> None:
+    source = ENTRIES.replace("KEY", key).replace("READ", read)
+    report = checked(source.replace('"my all"', '" ".join(["my", "all"])'), tmp_path)
+    assert report.verdict == ("clean" if name is None else "contaminated"), report.reason
+    if name is not None:
+        assert carrier_in(report) == (name, "instance attribute")
+        assert ("one entry for all" in report.crossings[0].fix) == name.endswith("]")
+        assert all(lines_in(report))
+
+
+def test_what_cannot_be_kept_apart_is_said_where_no_carrier_is_found(tmp_path: Path) -> None:
+    source = """
+        import asyncio, array
+        buffer = array.array("B", bytes(100))
+        async def handle(user, message):
+            for index, byte in enumerate(message.encode()):
+                buffer[index] = byte
+            await asyncio.sleep(0)
+            return bytes(buffer[:len(message)]).decode()
+        """
+    report = checked(source, tmp_path)
+    first = report.crossings[0]
+    assert (report.verdict, first.carrier) == ("contaminated", None)
+    assert "buffer is a array.array" in first.explained
+    assert "give each session one of its own" in first.fix
+    clean = checked(
+        source.replace("for index", "buffer = array.array('B', message.encode())\n            for index"), tmp_path
+    )
+    assert clean.verdict == "clean", clean.reason

@@ -1,0 +1,234 @@
+"""One execution for all interleavings: proven where lanes share nothing, refused where there is the least doubt.
+
+Whatever is proven is compared with brute force here, and for all the programs of `test_reduction` there.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from crosslane.replay.trace.lanes import lanes_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ..conftest import turns
+from .cover import by_brute_force, by_independence, loaded
+
+IMPORTS = "import asyncio, collections, contextvars, random, weakref\n"
+
+ALONE = {
+    "what is theirs alone": """
+        async def handle(user, message):
+            seen = []
+            for turn in range(2):
+                seen.append((turn, message))
+                await asyncio.sleep(0.1)
+            return f"{user} {seen}"
+        """,
+    "what nobody changes": """
+        config = {"model": ["a", "b"]}
+        async def handle(user, message):
+            models = config["model"]
+            await asyncio.sleep(0)
+            return models + [message]
+        """,
+    "what is put back before the next await": """
+        current = None
+        def answer():
+            return current
+        async def handle(user, message):
+            global current
+            await asyncio.sleep(0)
+            current = message
+            said = answer()
+            current = None
+            await asyncio.sleep(0)
+            return said
+        """,
+    "the constants of a function": """
+        async def handle(user, message):
+            names = ("a", ("b", 1))
+            await asyncio.sleep(0)
+            return message in names
+        """,
+    "tasks, locks, queues and contexts of their own": """
+        variable = contextvars.ContextVar("variable", default="")
+        async def child(lock, box):
+            async with lock:
+                await asyncio.sleep(0)
+                await box.put(variable.get())
+        async def handle(user, message):
+            variable.set(message)
+            lock, box = asyncio.Lock(), asyncio.Queue()
+            task = asyncio.create_task(child(lock, box))
+            words = {message, user}
+            said = await box.get()
+            await task
+            return said, sorted(words)
+        """,
+}
+TOGETHER = {
+    "an entry for each session": """
+        sessions = {}
+        async def handle(user, message):
+            sessions[user] = message
+            await asyncio.sleep(0)
+            return list(sessions)
+        """,
+    "a change in the very last step": """
+        last = ""
+        async def handle(user, message):
+            before = last
+            await asyncio.sleep(0)
+            return finish(before, message)
+        def finish(before, message):
+            global last
+            if not last:
+                last = message
+            return before
+        """,
+    "a task that outlives its request": """
+        async def child():
+            await asyncio.sleep(0)
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            kept = asyncio.ensure_future(child())
+            return message
+        """,
+    "a time limit that only passes when nobody else can run": """
+        async def handle(user, message):
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), 1)
+            except TimeoutError:
+                return message
+        """,
+    "the tasks of all": """
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            return len(asyncio.all_tasks())
+        """,
+    "the tasks of all, by the name that only asyncio has for them": """
+        from asyncio import tasks
+        async def handle(user, message):
+            await asyncio.sleep(0)
+            return len([task for task in tasks._all_tasks if not task.done()])
+        """,
+    "weak references to what each made": """
+        class Agent: pass
+        agents = weakref.WeakSet()
+        async def handle(user, message):
+            agent = Agent()
+            agents.add(agent)
+            await asyncio.sleep(0)
+            return len(agents)
+        """,
+    "the order in which objects lie in memory": """
+        class Agent:
+            def __init__(self, name):
+                self.name = name
+        async def handle(user, message):
+            agents = {Agent(n) for n in range(3)}
+            await asyncio.sleep(0)
+            return [agent.name for agent in agents]
+        """,
+    "an object that one hands to the other": """
+        box = [None]
+        def meet(mine):
+            theirs, box[0] = box[0], mine
+            return theirs if theirs is not None else mine
+        async def handle(user, message):
+            mine = meet([])
+            mine.append(message)
+            await asyncio.sleep(0)
+            return list(mine)
+        """,
+    "how late it is": """
+        async def handle(user, message):
+            await asyncio.sleep(0.1)
+            return asyncio.get_running_loop().time()
+        """,
+}
+
+
+@pytest.mark.parametrize("users", [2, 3])
+@pytest.mark.parametrize("what", ALONE)
+def test_one_execution_stands_for_all_where_lanes_have_only(tmp_path: Path, what: str, users: int) -> None:
+    program, lanes = loaded(IMPORTS + textwrap.dedent(ALONE[what]), users, tmp_path)
+    alone = by_independence(program, lanes)
+    assert not alone.refused
+    expected = by_brute_force(program, lanes)
+    assert (alone.outcomes, alone.count) == (expected.outcomes, expected.count)
+    assert expected.count > 1
+
+
+@pytest.mark.parametrize("what", TOGETHER)
+def test_one_execution_stands_for_no_other_where_lanes_share(tmp_path: Path, what: str) -> None:
+    program, lanes = loaded(IMPORTS + textwrap.dedent(TOGETHER[what]), 2, tmp_path)
+    assert by_independence(program, lanes).refused
+
+
+def test_requests_that_may_have_to_wait_for_each_other_are_not_independent(tmp_path: Path) -> None:
+    program, lanes = loaded("async def handle(message): return message", 2, tmp_path)
+    assert by_independence(program, lanes).refused == ""
+    assert by_independence(program, lanes, 1).refused == "requests wait for each other to be answered"
+
+
+def test_several_requests_of_one_lane_are_steps_of_that_lane(tmp_path: Path) -> None:
+    program, _ = loaded(IMPORTS + textwrap.dedent(ALONE["what nobody changes"]), 1, tmp_path)
+    lanes = lanes_of(e.request for e in turns(("s0", "alice", "a"), ("s1", "bobby", "b"), ("s0", "alice", "c")))
+    alone, expected = by_independence(program, lanes), by_brute_force(program, lanes)
+    assert not alone.refused
+    assert (alone.outcomes, alone.count) == (expected.outcomes, expected.count) == (alone.outcomes, 15)
+
+
+OWN = (
+    "mine.append(message)",
+    "answer.append(list(mine))",
+    "await asyncio.sleep(0)",
+    "await asyncio.sleep(0.1)",
+    "mine, other = other, mine",
+    "other = mine",
+    "answer.append(len(config))",
+    "answer.append(await asyncio.create_task(said(message)))",
+    "answer.append(variable.get()); variable.set(message)",
+)
+SHARED = (
+    "shared.append(message)",
+    "answer.append(list(shared))",
+    "shared.append(message); shared.pop()",
+    "config = {**config, user: 1}",
+    "shared[:] = []",
+    "mine = shared",
+    "shared.append(mine)",
+    "mine = shared[-1] if shared and type(shared[-1]) is list else mine",
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    lines=st.lists(
+        st.lists(st.sampled_from(OWN) | st.sampled_from(OWN) | st.sampled_from(SHARED), max_size=5),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_what_is_proven_is_what_brute_force_finds(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]]
+) -> None:
+    source = [
+        IMPORTS + "shared, config = [], {}",
+        "variable = contextvars.ContextVar('variable', default='')",
+        "async def said(text):\n    await asyncio.sleep(0)\n    return text",
+        "async def handle(user, message):\n    global config\n    mine, other, answer = [], [user], []",
+    ]
+    for name, body in zip(("alice", "bobby"), lines, strict=True):
+        source += [f"    if user == {name!r}:", *(f"        {line}" for line in body), "        pass"]
+    program, lanes = loaded("\n".join([*source, "    return answer\n"]), 2, tmp_path_factory.mktemp("m"))
+    alone = by_independence(program, lanes)
+    if all(line in OWN for body in lines for line in body):
+        assert not alone.refused
+    if not alone.refused:
+        expected = by_brute_force(program, lanes)
+        assert (alone.outcomes, alone.count) == (expected.outcomes, expected.count)

@@ -1,0 +1,82 @@
+"""A command line that is plainly well-formed, read from the declaration of its command alone.
+
+Typer checks values with a library that takes longer to import than the interface has until its first frame. Whatever
+is not plain, an unknown option, a value out of its range, `--help`, is left to it: it alone says what is wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from typer.models import ArgumentInfo, OptionInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class _NotPlainError(Exception):
+    """To be left to Typer."""
+
+
+def arguments_of(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any] | None:
+    """The arguments that `command` is to be called with, those of which nothing is said left out; None if not plain."""
+    places: list[tuple[str, Any, ArgumentInfo]] = []
+    options: dict[str, tuple[str, Any, OptionInfo]] = {}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            continue
+        kind, info, *_ = get_args(hint)
+        if isinstance(info, ArgumentInfo):
+            places.append((name, kind, info))
+        elif isinstance(info, OptionInfo):
+            for spelled in info.param_decls or (f"--{name.replace('_', '-')}",):
+                options[spelled] = (name, kind, info)
+    said: dict[str, Any] = {}
+    waiting = list(words)
+    try:
+        while waiting:
+            word = waiting.pop(0)
+            if word.startswith("-"):
+                if word not in options or not waiting:
+                    return None
+                _put(said, *options[word], waiting.pop(0))
+            elif places:
+                _put(said, *places.pop(0), word)
+            else:
+                return None
+    except _NotPlainError:
+        return None
+    return said
+
+
+def _put(said: dict[str, Any], name: str, kind: Any, info: ArgumentInfo | OptionInfo, text: str) -> None:
+    several, value = _value(kind, info, text)
+    if several:
+        said.setdefault(name, []).append(value)
+    elif name in said:
+        raise _NotPlainError
+    else:
+        said[name] = value
+
+
+def _value(kind: Any, info: ArgumentInfo | OptionInfo, text: str) -> tuple[bool, Any]:
+    """Whether there may be several, and what the text means."""
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        kind = kinds[0] if len(kinds) == 1 else None
+    several = get_origin(kind) is list
+    if several:
+        (kind,) = get_args(kind)
+    if not text or text.startswith("-") or info.callback is not None or info.parser is not None:
+        raise _NotPlainError
+    if kind is str:
+        return several, text
+    if kind is Path:
+        return several, Path(text)
+    if kind is int and text.isascii() and text.isdigit():
+        number = int(text)
+        if (info.min is None or number >= info.min) and (info.max is None or number <= info.max):
+            return several, number
+    raise _NotPlainError
