@@ -53,7 +53,7 @@ def _open(trace: Path, boundary: str) -> None:
 
     parts(trace)
     session = OpenSession(None, None, WorkerOptions(None, Path.cwd()), None, Settings(), None)
-    raise typer.Exit(CrosslaneApp(session, TrafficScreen(trace, boundary)).show())
+    raise SystemExit(CrosslaneApp(session, TrafficScreen(trace, boundary)).show())
 
 
 def _run(trace: Path, boundary: str) -> Audit:

@@ -64,4 +64,4 @@ def _open_app(
     trace = None if path is None else run.load_trace(path)
     runner = service_run.runner_of(handler, llm_port, launch)
     status = CrosslaneApp(OpenSession(trace, handler, worker, kind, settings, concurrency, runner)).show()
-    raise typer.Exit(status)
+    raise SystemExit(status)
