@@ -15,10 +15,10 @@ import binascii
 import json
 import re
 from collections import Counter
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .identity import Claim, claims_of, places_of
+from .parts import joints_of, json_lines, texts_of
 from .personal import PERSONAL, checks_out
 from .pseudonyms import MOST_REMEMBERED, Pseudonyms, claim_kind
 from .redaction_key import key_id
@@ -132,12 +132,12 @@ class Redactor:
         """The parts of one stream, in which a value may be cut anywhere; as many parts as before."""
         whole = "".join(texts)
         events = self._stream_edits(whole)
-        return _spread(texts, self.edits(whole, _joints(texts)) if events is None else events)
+        return _spread(texts, self.edits(whole, joints_of(texts)) if events is None else events)
 
     def messages(self, texts: list[str]) -> list[str]:
         """Messages of a websocket, each a text of its own that is still to be redacted: here only what is surely one
         value cut over several of them is replaced, since an answer may be spelled out in messages too."""
-        whole, joints = "".join(texts), _joints(texts)
+        whole, joints = "".join(texts), joints_of(texts)
         pseudonyms = self.pseudonyms
         known = [(start, end) for start, end, _ in pseudonyms.known_in(whole)]
         spans = [(a, b, whole[a:b]) for a, b in known if _crosses(a, b, joints)]
@@ -337,7 +337,7 @@ class Redactor:
 
     def _stream_edits(self, whole: str) -> list[Edit] | None:
         """What to replace in a stream of events, each a JSON object on a line; None where it is another stream."""
-        lines = _json_lines(whole)
+        lines = json_lines(whole)
         if not lines:
             return None
         edits: list[Edit] = []
@@ -345,12 +345,12 @@ class Redactor:
         events = [event for _, _, event in lines]
         before = [json.dumps(event) for event in events]
         for event in events:
-            for holder, key, path in _texts_of(event, ""):
+            for holder, key, path in texts_of(event, ""):
                 members.setdefault(path, []).append((holder, key, holder[key]))
         for parts in members.values():
             if len(parts) > 1:
                 texts = [text for _, _, text in parts]
-                changed = _spread(texts, self.edits("".join(texts), _joints(texts)))
+                changed = _spread(texts, self.edits("".join(texts), joints_of(texts)))
                 for (holder, key, _), text in zip(parts, changed, strict=True):
                     holder[key] = text
         position = 0
@@ -371,11 +371,6 @@ def _edited(text: str, edits: list[Edit]) -> str:
         pieces += (text[position:start], stand_in)
         position = end
     return "".join((*pieces, text[position:]))
-
-
-def _joints(texts: list[str]) -> list[int]:
-    """Where each text but the first begins in all of them together."""
-    return list(accumulate(map(len, texts[:-1])))
 
 
 def _crosses(start: int, end: int, joints: Sequence[int]) -> bool:
@@ -421,27 +416,3 @@ def _touches(start: int, end: int, spans: Sequence[tuple[Any, ...]]) -> bool:
 
 def _on_path(path: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return len(path) == len(wanted) and all(w in ("*", p) for p, w in zip(path, wanted, strict=True))
-
-
-def _json_lines(whole: str) -> list[tuple[int, int, Any]]:
-    """(start, end, event) of each line of a stream that holds a JSON object, as server-sent `data:` or alone."""
-    if "{" not in whole:
-        return []
-    found: list[tuple[int, int, Any]] = []
-    for match in re.finditer(r"(?m)^(?:data:[ ]?)?(\{.*\})[ \r]*$", whole):
-        try:
-            found.append((match.start(1), match.end(1), json.loads(match[1])))
-        except (ValueError, RecursionError):
-            continue
-    return found
-
-
-def _texts_of(value: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
-    """(holder, key, path) of every text in an event; the elements of a list share one path."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in members:
-        inner = f"{path}.{key}" if isinstance(value, dict) else f"{path}[]"
-        if isinstance(item, str):
-            yield value, key, inner
-        else:
-            yield from _texts_of(item, inner)

@@ -8,10 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .model import is_websocket
+from .parts import closed_joints
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .model import Json
     from .redaction import Redactor
+
+
+_LONGEST = 8
+"""So many times the parts that are held, a single value may be long before it is given as far as it is known."""
 
 
 class StreamRedactor:
@@ -45,12 +52,23 @@ class StreamRedactor:
         return [event for identity in list(self._held) for event in self._release(identity, None)]
 
     def _release(self, identity: str, count: int | None) -> list[dict[str, Json]]:
-        """The first parts that wait, redacted together with those that go on waiting."""
+        """The first parts that wait, redacted: at most `count`, or all. The others go on waiting as they came."""
         held = self._held.pop(identity, [])
-        redacted = self.redactor.messages if identity in self._websockets else self.redactor.chunks
-        for event, text in zip(held, redacted([event["text"] for event in held]), strict=True):
-            event["text"] = text
-        count = len(held) if count is None else count
-        if held[count:]:
-            self._held[identity] = held[count:]
-        return [self.redactor.event(event) for event in held[:count]]
+        texts = [event["text"] for event in held]
+        redact = self.redactor.messages if identity in self._websockets else self.redactor.chunks
+        given = redact(texts) if count is None else self._first_of(texts, count, redact)
+        if held[len(given) :]:
+            self._held[identity] = held[len(given) :]
+        return [self.redactor.event({**event, "text": text}) for event, text in zip(held, given, strict=False)]
+
+    def _first_of(self, texts: list[str], count: int, redact: Callable[[list[str]], list[str]]) -> list[str]:
+        """Of the parts of a stream that goes on, at most `count` in which no value is under way, redacted."""
+        closed = closed_joints(texts)
+        if closed and closed[0] <= count:
+            known = redact(texts[: closed[-1]])
+            for cut in reversed([each for each in closed if each <= count]):
+                # A value with breaks in it goes on over a joint where the part behind it is changed.
+                if cut == closed[-1] or known[cut] == texts[cut]:
+                    return known[:cut]
+        too_long = self._most is not None and len(texts) >= _LONGEST * self._most
+        return redact(texts) if too_long else []

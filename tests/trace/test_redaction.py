@@ -153,6 +153,37 @@ def test_a_value_cut_over_chunks_is_replaced_and_no_part_is_lost(held: int | Non
     assert re.fullmatch(r"(hello|hi) key_[a-z2-7]{12}( bye)?!", text)
 
 
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("before", [0, 6, 13, 19])
+def test_a_value_that_runs_past_what_is_held_is_replaced_whole(size: int, before: int, events: bool) -> None:
+    said, rest = "hello there, you!! "[:before], " bye"
+    parts = [*said, *(STRIPE[at : at + size] for at in range(0, len(STRIPE), size)), *(20 * rest)]
+    frame = (lambda part: f"data: {json.dumps({'id': 'c-1', 'd': {'text': part}})}\n\n") if events else str
+    stream = StreamRedactor(Redactor(KEY), 16)
+    out: list[dict[str, Any]] = []
+    for at, part in enumerate(parts):
+        out += stream.events({"k": "chunk", "id": "r1", "t": at, "text": frame(part)})
+    assert len(out) > 20
+    out += stream.events({"k": "res", "id": "r1", "t": 999, "status": 200})
+    assert [event["t"] for event in out] == [*range(len(parts)), 999]
+    text = "".join(event.get("text", "") for event in out)
+    if events:
+        text = "".join(json.loads(line[6:])["d"]["text"] for line in text.split("\n\n") if line)
+    before_it, _, after = text.partition("key_")
+    assert before_it == said
+    assert re.fullmatch(rf"[a-z2-7]{{12}}{20 * rest}", after), text
+
+
+def test_a_stream_in_which_everything_is_replaced_is_not_held_for_ever() -> None:
+    stream = StreamRedactor(Redactor(KEY), 4)
+    out = [
+        each for at in range(200) for each in stream.events({"k": "chunk", "id": "r1", "t": at, "text": STRIPE[:30]})
+    ]
+    assert len(out) > 100
+    assert STRIPE[:20] not in json.dumps([*out, *stream.rest()])
+
+
 def test_what_never_ends_is_given_at_the_end() -> None:
     stream = StreamRedactor(Redactor(KEY))
     assert stream.events({"k": "chunk", "id": "r1", "t": 0, "text": f"it is {STRIPE}"}) == []
