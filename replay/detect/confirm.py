@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..trace.identity import on_the_wire
+from ..trace.header_text import on_the_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -41,6 +41,7 @@ CARRIED = (
     "handler/aiohttp_app.py",
     "handler/service.py",
     "detect/spelled.py",
+    "trace/header_text.py",
     "trace/fresh_identity.py",
     "export/standalone.py",
 )

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import CrosslaneError, TraceError
-from ..trace.events import VERSION
+from ..trace.events import LARGEST_NS, VERSION
 from ..trace.store import events_of
 from ..trace.stream_redaction import StreamRedactor
 from ..trace.whole_file import whole_file
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .found import Format, Found, Item, Source
 
 MOST_DROPPED = 20
+_LARGEST_NS = LARGEST_NS // 2  # times are moved once more, by as much again at most
 _STRICT = json.JSONEncoder(allow_nan=False)
 
 
@@ -206,7 +207,8 @@ class _Events:
         return known
 
     def write(self, exchange: Exchange) -> None:
-        """Raises ValueError, TypeError or RecursionError for what no trace can hold; nothing of it is written then."""
+        """Raises ValueError, TypeError, RecursionError or OverflowError (a time of more than 64 bits) for what no trace
+        can hold; nothing of it is written then."""
         request = exchange.request
         base_ns = self.base_ns
         if base_ns is None and request.at_ns >= RELATIVE_BELOW_NS:
@@ -217,6 +219,8 @@ class _Events:
         for event in events_of(replace(exchange, request=replace(request, id=identity))):
             # What has no time of its own came with its request.
             event["t"] = (event["t"] if event["t"] >= RELATIVE_BELOW_NS or not moved else request.at_ns) - moved
+            if not -_LARGEST_NS < event["t"] < _LARGEST_NS:
+                raise OverflowError
             told = [event] if self._redacted is None else self._redacted.events(event)
             out += map(_STRICT.encode, told)
         if self._redacted is not None:
@@ -251,6 +255,9 @@ def _take(found: Found, number: int, events: _Events, summary: FileSummary, cens
         return
     try:
         events.write(exchange)
+    except OverflowError:
+        summary.drop(Dropped(exchange.request.source or summary.name, "has a time that does not fit into 64 bits"))
+        return
     except (ValueError, TypeError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else "holds a value that is not JSON"
         summary.drop(Dropped(exchange.request.source or summary.name, reason))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qs, unquote
 
 from ..errors import SettingsError
+from .header_text import as_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -298,21 +299,6 @@ def used_places(requests: Iterable[Request]) -> dict[Role, dict[str, int]]:
             place = used.place if used else "none"
             of[place] = of.get(place, 0) + 1
     return {role: dict(sorted(of.items(), key=lambda item: -item[1])) for role, of in counts.items()}
-
-
-def as_meant(header: str) -> str:
-    """A recorded header is the bytes on the wire, as latin-1. Where they are UTF-8, that is what the client meant."""
-    if header.isascii():
-        return header
-    try:
-        return header.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return header
-
-
-def on_the_wire(text: str) -> str:
-    """How a text stands in a recorded header."""
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _is_pair(value: Json) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ..errors import CrosslaneError
-from .identity import as_meant
+from .header_text import as_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

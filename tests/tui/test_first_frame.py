@@ -74,6 +74,7 @@ def _backgrounds(app: CrosslaneApp) -> set[str]:
 
 
 def test_garbage_is_collected_again_once_it_was_held(as_it_was: None) -> None:
+    gc.unfreeze()  # of other tests
     garbage.collect_from_now_on()
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
