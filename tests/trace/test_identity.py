@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from crosslane.replay.errors import SettingsError
+from crosslane.replay.trace.header_text import as_meant, on_the_wire
 from crosslane.replay.trace.identity import (
     Rules,
-    as_meant,
     chosen,
     claims_of,
     disagreements,
-    on_the_wire,
     places_of,
     used_places,
 )
