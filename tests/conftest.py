@@ -24,6 +24,16 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_traces"
 
 
+def _keep_bytecode() -> None:
+    """Where the environment forbids to write bytecode, it is kept aside: thousands of processes are started here, and
+    each would spend half its start on compiling us."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".pytest_cache" / "bytecode"))
+
+
+_keep_bytecode()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: more than there are cores, for a good part of a test's time it waits for a process or a limit."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
@@ -36,6 +46,9 @@ def turns(*lines: tuple[str, str, str]) -> tuple[Exchange, ...]:
         for n, (session, user, message) in enumerate(lines, 1)
     )
 
+
+# A search goes on for a while after a finding. What a test says of one is decided by then.
+ENOUGH = 300
 
 TWO_USERS = turns(("s1", "alice", "My name is Alice Ferrante"), ("s2", "bob", "My name is Bob Okafor"))
 
@@ -63,6 +76,8 @@ class Bench:
     ) -> Result:
         if source is not None:
             self.write(source)
+        if action == "check" and "budget_s" not in options:
+            options.setdefault("most_executions", ENOUGH)
         async with Worker(WorkerOptions(python, self.folder)) as worker:
             return await worker.run(Job(action, "trace.jsonl", exchanges, handler, **options))
 

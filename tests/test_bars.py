@@ -179,6 +179,6 @@ async def test_a_lock_free_handler_without_shared_state_raises_no_alarm(bench: B
                 return history
             """,
             turns(*lines),
-            most_executions=1_500 if users == 3 else 4_000,
+            most_executions=400 if users == 3 else 2_000,
         )
         assert result.report.verdict == "clean", result.report.reason

@@ -58,7 +58,7 @@ async def test_a_cancelled_command_leaves_its_reply_on_the_pooled_connection(
         "async-timeout",
     ]
     subprocess.run(command, check=True, capture_output=True)
-    result = await bench.run(REDIS.format(path=str(target)), USERS, switches=0, variants=False, most_executions=800)
+    result = await bench.run(REDIS.format(path=str(target)), USERS, switches=0, variants=False, most_executions=300)
     assert result.report.verdict == verdict, result.report.reason
     if verdict == "contaminated":
         crossing = result.report.crossings[0]
@@ -107,7 +107,7 @@ COOKIES = """
 @pytest.mark.parametrize(("session", "verdict"), [("session", "contaminated"), ("aiohttp.ClientSession()", "clean")])
 async def test_the_cookie_jar_of_a_shared_client_session_mixes_users(bench: Bench, session: str, verdict: str) -> None:
     result = await bench.run(
-        COOKIES.format(session=session), USERS, switches=1, faults=False, variants=False, most_executions=400
+        COOKIES.format(session=session), USERS, switches=1, faults=False, variants=False, most_executions=100
     )
     assert result.report.verdict == verdict, result.report.reason
     if verdict == "contaminated":

@@ -76,7 +76,7 @@ AIOHTTP = """
 
 @pytest.mark.parametrize("handler", ["agent.py:make_app", "agent.py:make_later", "agent.py:make_app()"])
 async def test_an_aiohttp_application_runs_its_start_up_middleware_and_routing(bench: Bench, handler: str) -> None:
-    result = await bench.run(AIOHTTP.format(keep="current"), posts(), handler, most_executions=400)
+    result = await bench.run(AIOHTTP.format(keep="current"), posts(), handler, most_executions=100)
     (crossing,) = result.report.crossings
     assert crossing.carrier is not None
     assert (crossing.carrier.name, crossing.sink.path, crossing.needs.switches) == ("agent.current", "body.reply", 1)
@@ -96,7 +96,7 @@ async def test_an_aiohttp_application_that_keeps_nothing_is_clean(bench: Bench, 
         AIOHTTP.format(keep="mine").replace("global current", "pass"),
         exchanges,
         "agent.py:make_app",
-        most_executions=800,
+        most_executions=150,
         switches=1,
         faults=False,
     )
@@ -109,7 +109,7 @@ async def test_an_aiohttp_application_that_keeps_nothing_is_clean(bench: Bench, 
 
 
 async def test_parts_of_an_aiohttp_stream_and_of_a_websocket_are_sinks(bench: Bench) -> None:
-    options = {"faults": False, "switches": 1, "most_executions": 500}
+    options = {"faults": False, "switches": 1, "most_executions": 120}
     streamed = await bench.run(AIOHTTP.format(keep="current"), posts("/stream"), "agent.py:make_app", **options)
     assert streamed.report.verdict == "contaminated"
     talked = tuple(
@@ -160,7 +160,7 @@ async def test_a_flask_application_is_switched_at_its_lines(bench: Bench, path: 
     assert crossing.carrier is not None
     assert (crossing.carrier.name, crossing.needs.switches) == ("agent.current", 1)
     source = FLASK.format(keep="local").replace("global current", "pass")
-    clean = await bench.run(source, posts(path), "agent.py:app", switches=1, most_executions=500)
+    clean = await bench.run(source, posts(path), "agent.py:app", switches=1, most_executions=150)
     assert clean.report.verdict == "clean", clean.report.reason
     if path == "/stream":
         assert clean.solo["alice"].outcomes[0].chunks == ("my", "code", "is", "ZX-4411")

@@ -59,7 +59,7 @@ TRACE: Any = tuple(visit("alice", ALICE, 0) + visit("bob", BOB, 10))
 
 
 async def test_turns_after_a_login_are_sent_with_the_session_of_this_execution(bench: Bench) -> None:
-    result = await bench.run(APP.format(keep="mine"), TRACE, "agent.py:app", budget_s=60.0, most_executions=400)
+    result = await bench.run(APP.format(keep="mine"), TRACE, "agent.py:app", budget_s=60.0, most_executions=120)
     assert result.report.verdict == "clean"
     answers = {outcome.request: outcome for outcome in result.run.outcomes}
     assert answers["bob-chat"].body == {"reply": "hello bob of Trieste, hi"}
@@ -69,7 +69,7 @@ async def test_turns_after_a_login_are_sent_with_the_session_of_this_execution(b
 
 
 async def test_what_crosses_behind_a_login_is_found(bench: Bench) -> None:
-    result = await bench.run(APP.format(keep="current"), TRACE, "agent.py:app", budget_s=60.0, most_executions=400)
+    result = await bench.run(APP.format(keep="current"), TRACE, "agent.py:app", budget_s=60.0, most_executions=120)
     (crossing,) = result.report.crossings
     assert crossing.carrier is not None
     assert (crossing.carrier.name, crossing.needs.cls, crossing.needs.switches) == ("agent.current", "interleaved", 1)

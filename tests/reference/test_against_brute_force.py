@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..conftest import turns
+from .depth import examples
 from .model import NAMES, SmallProgram, secret
 from .program import program_of
 
@@ -46,7 +47,7 @@ def schedules(small: SmallProgram, folder: Path, most_switches: int) -> tuple[li
     return seen, search, costs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(small=programs(2, 4) | programs(3, 2))
 def test_the_search_runs_every_interleaving_exactly_once_and_each_runs_as_the_model_says(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram
@@ -57,7 +58,7 @@ def test_the_search_runs_every_interleaving_exactly_once_and_each_runs_as_the_mo
     assert costs == sorted(costs), "a schedule with fewer switches came after one with more"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(small=programs(2, 4), bound=st.integers(0, 2))
 def test_a_bounded_search_runs_exactly_the_schedules_with_at_most_so_many_switches(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram, bound: int
@@ -79,7 +80,7 @@ def test_a_bounded_search_runs_exactly_the_schedules_with_at_most_so_many_switch
     assert sorted(seen) == sorted(tuple(NAMES[lane] for lane in order) for order in expected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(small=programs(2, 3))
 def test_the_verdict_is_contaminated_exactly_when_some_interleaving_leaks(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram
@@ -104,7 +105,7 @@ def test_the_verdict_is_contaminated_exactly_when_some_interleaving_leaks(
         assert result.report.crossings == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(small=programs(2, 3))
 def test_a_finding_needs_no_more_switches_than_the_simplest_leaking_interleaving(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ..conftest import turns
 from .cover import by_brute_force, by_independence, loaded
+from .depth import examples
 
 MOST_BY_BRUTE_FORCE = 5_000
 
@@ -210,7 +211,7 @@ SHARED = (
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     lines=st.lists(
         st.lists(st.sampled_from(OWN) | st.sampled_from(OWN) | st.sampled_from(SHARED), max_size=4),

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from .cover import NAMES, by_brute_force, by_independence, by_reduction, loaded
+from .depth import examples
 
 SHARED = """
 import asyncio, contextvars, itertools, random
@@ -153,7 +154,7 @@ def compare(source: str, users: int, folder: Path, most: int = 4_000) -> str:
 checked = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=examples(20))
 @given(source=programs(2, 4, WAITING[:1]))
 def test_what_two_lanes_share_plainly_is_covered_as_brute_force_covers_it(
     tmp_path_factory: pytest.TempPathFactory, source: str
@@ -161,7 +162,7 @@ def test_what_two_lanes_share_plainly_is_covered_as_brute_force_covers_it(
     assert compare(source, 2, tmp_path_factory.mktemp("m")) == ""
 
 
-@settings(checked, max_examples=30)
+@settings(checked, max_examples=examples(10))
 @given(source=programs(3, 2, WAITING))
 def test_three_lanes_with_locks_queues_tasks_and_streams_are_covered_as_brute_force_covers_them(
     tmp_path_factory: pytest.TempPathFactory, source: str
@@ -169,7 +170,7 @@ def test_three_lanes_with_locks_queues_tasks_and_streams_are_covered_as_brute_fo
     compare(source, 3, tmp_path_factory.mktemp("m"))
 
 
-@settings(checked, max_examples=40)
+@settings(checked, max_examples=examples(12))
 @given(source=programs(2, 3, WAITING))
 def test_two_lanes_with_everything_are_covered_as_brute_force_covers_them(
     tmp_path_factory: pytest.TempPathFactory, source: str

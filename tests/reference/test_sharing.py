@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..conftest import turns
+from .depth import examples
 from .model import SmallProgram
 from .program import program_of
 from .test_against_brute_force import programs, requests_of
@@ -61,7 +62,7 @@ def searched(search: Search, program: Program, lanes: Any, most_switches: int) -
     return made
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(small=programs(2, 4) | programs(3, 2), shards=st.integers(1, 4), bound=st.sampled_from([0, 1, 2, 99]))
 def test_the_shares_of_a_search_are_together_what_one_process_runs_and_in_its_order(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram, shards: int, bound: int
@@ -80,7 +81,7 @@ def test_the_shares_of_a_search_are_together_what_one_process_runs_and_in_its_or
     assert together == (whole.completed, whole.exhausted, whole.count)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(small=programs(2, 4), shards=st.integers(2, 3), made=st.integers(1, 40))
 def test_a_search_can_be_shared_at_any_moment(
     tmp_path_factory: pytest.TempPathFactory, small: SmallProgram, shards: int, made: int
