@@ -6,25 +6,21 @@ An investigation is told of executions, one after another; it decides what they 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-from .detect.confirm import stand_in, with_identity, with_stand_ins
-from .detect.derived import in_words, is_operational, numbered, texts_of, versions
+from .confirming import confirm, same_crossing
 from .detect.influence import differences, influence
-from .detect.values import Material, foreign_tokens, material_of, observations, phrase_around, tokens
+from .detect.values import Material, material_of
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.advice import UNNAMED, fix_for
-from .explain.critical import critical_pair
 from .explain.explain import Explanation, explain, isolated
+from .finding import class_of, finding_of
 from .known_findings import fingerprint
 from .minimise.minimise import Minimal, minimise
-from .report import Allowed, Crossing, Finding, Influence, Needs, Sink, Source
+from .report import Allowed, Finding, Influence
 from .schedule.execute import Execution
-from .schedule.schedule import to_json as schedule_to_json
 from .schedule.strategies import Replayed, Serial
 from .state.fresh import Interrupted
 from .trace.model import Exchange
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
     from .run import Outcome
     from .schedule.schedule import Schedule
     from .trace.lanes import Lane
-    from .trace.model import Request
 
 _MOST_FINDINGS = 12
 _MOST_LOOKED_INTO = 200
@@ -208,7 +203,7 @@ class Investigation:
             if key in self._seen:
                 crossed.add(candidate.request)
                 continue
-            confirmed = self.confirm(candidate, lanes, execution.schedule)
+            confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is None:
                 continue
             crossed.add(candidate.request)
@@ -225,24 +220,24 @@ class Investigation:
 
     def _depends(self, execution: Execution, lanes: tuple[Lane, ...], outcome: Outcome, path: str) -> bool:
         """Whether an answer that differs from the solo run does so because of what another lane said."""
-        found = False
+        depends = False
         for source in lanes:
             key = (source.name, outcome.request, path, (), False)
             tried = self._tried.get(key, 0)
             if source.name == outcome.lane or key in self._seen or tried >= _DERIVED_TRIES:
-                found = found or key in self._seen
+                depends = depends or key in self._seen
                 continue
             self._tried[key] = tried + 1
             text = differences(outcome, self.solo[outcome.request])[path][1]
             candidate = Candidate(
                 source.name, outcome.lane, outcome.request, outcome.session, "response", path, text, (), text, "derived"
             )
-            confirmed = self.confirm(candidate, lanes, execution.schedule)
+            confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is not None:
-                found = True
+                depends = True
                 self._seen.add(key)
                 self.find(execution, lanes, confirmed)
-        return found
+        return depends
 
     def note(self, execution: Execution) -> None:
         for escape in execution.escapes:
@@ -257,100 +252,9 @@ class Investigation:
         elif not self.stopped:
             self.stopped = reason
 
-    # ---- confirming
-
-    def confirm(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule) -> Candidate | None:
-        """The candidate with only those tokens that are proven to be the source's; None when there are none."""
-        if candidate.kind == "derived":
-            return self._confirm_derived(candidate, lanes, schedule)
-        source = next(lane for lane in lanes if lane.name == candidate.source)
-        sent = self.materials[candidate.source].sent
-        from_requests = [token for token in candidate.tokens if token in sent]
-        from_answers = [token for token in candidate.tokens if token not in sent]
-        proven: set[str] = set()
-        if from_requests:
-            changed = tuple(with_stand_ins(lane, from_requests) if lane is source else lane for lane in lanes)
-            execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
-            shown = _shown_to(execution, candidate)
-            proven.update(token for token in from_requests if self._followed(token, shown))
-        if from_answers:
-            sink = next(lane for lane in lanes if lane.name == candidate.sink)
-            execution = self.program.execute((with_identity(source, sink),), Serial([source.name]))
-            shown = "\n".join(text for outcome in execution.outcomes for _, _, text in observations(outcome))
-            proven.update(token for token in from_answers if not foreign_tokens(shown, frozenset({token})))
-        kept = tuple(token for token in candidate.tokens if token in proven)
-        if not kept:
-            return None
-        here = tuple(token for token in kept if token in candidate.text.casefold()) or kept
-        evidence = phrase_around(candidate.text, here, self.materials[candidate.source].texts)
-        return replace(candidate, evidence=evidence, tokens=kept)
-
-    def _followed(self, token: str, shown: str) -> bool:
-        """Whether what the sink shows went along when the source said another value in place of `token`."""
-        if self.leftovers:
-            return bool(foreign_tokens(shown, frozenset({stand_in(token)})))
-        return not foreign_tokens(shown, frozenset({token}))
-
-    def _confirm_derived(self, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule) -> Candidate | None:
-        source = next((lane for lane in lanes if lane.name == candidate.source), None)
-        if source is None:
-            return None
-        kept = frozenset[str]()
-        for lane in self.lanes:
-            identities = [text for r in lane.requests for text in (r.session, r.user or "")]
-            kept = kept.union(*map(tokens, identities))
-            if lane.name != source.name:
-                kept |= self.materials[lane.name].sent
-        for pair in (versions(source, kept), numbered(source)):
-            answers = [self._answer_to(candidate, source, version, lanes, schedule) for version in pair]
-            one, other = answers
-            if one is None or other is None:
-                continue
-            for path in differences(one, other):
-                stable = path not in self.unstable[candidate.request] and not is_operational(path)
-                if stable and path.startswith(("body", "headers", "status", "error")):
-                    return replace(candidate, path=path)
-            alone = self.solo[candidate.request]
-            if not self.variant and not any(candidate.path in differences(answer, alone) for answer in (one, other)):
-                self.warnings.setdefault(
-                    f"{candidate.sink} is answered {candidate.request} otherwise at {candidate.path} because of the "
-                    f"very words that {source.name} used: something that they decide, or a leak of that one fact"
-                )
-        return None
-
-    def _answer_to(
-        self, candidate: Candidate, source: Lane, version: Lane, lanes: tuple[Lane, ...], schedule: Schedule
-    ) -> Outcome | None:
-        """What the sink is answered when the source says the `version`; None where that is nothing else, or nothing."""
-        if version == source:
-            return None
-        changed = tuple(version if lane is source else lane for lane in lanes)
-        execution = self.program.execute(changed, self._following(schedule, lanes), self.max_in_flight)
-        answer = next((o for o in execution.outcomes if o.request == candidate.request), None)
-        return answer if answer is not None and answer.finished else None
-
-    def _assumption(self, cls: str) -> str:
-        if cls != "cancellation" or self.program.handler.kind != "aiohttp":
-            return ""
-        return "aiohttp cancels a handler whose client is gone only with handler_cancellation=True, which is assumed"
-
-    def _following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
+    def following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
+        """The strategy that repeats a schedule, and lets lanes finish one after another where it ends."""
         return Replayed(schedule, Serial([lane.name for lane in lanes]))
-
-    def same_crossing(self, candidate: Candidate, execution: Execution) -> Candidate | None:
-        """The candidate's crossing as it shows in another execution, by source, sink, kind of place and value."""
-        if candidate.kind == "derived":
-            for outcome in execution.outcomes:
-                if outcome.request == candidate.request:
-                    changed = differences(outcome, self.solo[outcome.request])
-                    if candidate.path in changed:
-                        text = changed[candidate.path][1]
-                        return replace(candidate, text=text, evidence=text)
-            return None
-        for found in candidates(execution, self.solo, self.materials):
-            if found.signature == candidate.signature and candidate.tokens[0] in found.tokens:
-                return found
-        return None
 
     # ---- a new finding
 
@@ -361,14 +265,14 @@ class Investigation:
         kind = class_of(execution)
         for place, name in self._carriers:
             known = self._known(name, kind)
-            if known is not None and self.same_crossing(candidate, self._apart(execution, lanes, place)) is None:
+            if known is not None and same_crossing(self, candidate, self._apart(execution, lanes, place)) is None:
                 if execution.switches >= known.crossing.needs.switches:
                     return
                 break  # the same cause, more simply
 
         def again(attempt: Execution, smaller: tuple[Lane, ...]) -> Candidate | None:
-            found = self.same_crossing(candidate, attempt)
-            return found if found is None or smaller == lanes else self.confirm(found, smaller, attempt.schedule)
+            still = same_crossing(self, candidate, attempt)
+            return still if still is None or smaller == lanes else confirm(self, still, smaller, attempt.schedule)
 
         minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
         if self._is_known(minimal):
@@ -402,14 +306,14 @@ class Investigation:
             known = self._known(name, kind)
             if known is not None and known.crossing.needs.switches <= execution.switches:
                 apart = self._apart(execution, minimal.lanes, place)
-                if self.same_crossing(minimal.candidate, apart) is None and self._healed(minimal.candidate, apart):
+                if same_crossing(self, minimal.candidate, apart) is None and self._healed(minimal.candidate, apart):
                     return True
         return False
 
     def _apart(self, execution: Execution, lanes: tuple[Lane, ...], place: Place) -> Execution:
         """The execution once more, with a place kept apart for each lane."""
         self.program.executions += 1
-        following = self._following(execution.schedule, lanes)
+        following = self.following(execution.schedule, lanes)
         return isolated(self.program, lanes, following, self.max_in_flight, [place])[0]
 
     def _healed(self, candidate: Candidate, execution: Execution) -> bool:
@@ -438,7 +342,7 @@ class Investigation:
         schedule = minimal.execution.schedule
 
         def crosses(execution: Execution) -> bool:
-            return self.same_crossing(candidate, execution) is not None
+            return same_crossing(self, candidate, execution) is not None
 
         explanation = self.explainer(
             self.program,
@@ -451,7 +355,7 @@ class Investigation:
             self.suspects,
         )
         self.program.executions += explanation.executions
-        repeated = self.program.execute(lanes, self._following(schedule, lanes), self.max_in_flight)
+        repeated = self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
         if not crosses(repeated):
             if candidate.path in self.unstable[candidate.request] and all(t.isdigit() for t in candidate.tokens):
                 return None, None  # digits of a clock that happened to be somebody's
@@ -460,109 +364,7 @@ class Investigation:
                 "show it again: something outside control decides"
             )
             return None, None
-        run = explanation.run
-        cls = class_of(minimal.execution)
-        requests = [request for lane in lanes for request in lane.requests]
-        order = {exchange.request.id: index for index, exchange in enumerate(self.exchanges)}
-        requests.sort(key=lambda request: order[request.id])
-        origin = self._origin(candidate, lanes)
-        derivation = ""
-        if candidate.kind == "derived":
-            source = next(lane for lane in lanes if lane.name == candidate.source)
-            how = in_words(candidate.text, texts_of(source), origin.request)
-            derivation = how or f"it depends on what {candidate.source} says: other words, another value here"
-        needs = Needs(
-            cls,
-            minimal.execution.switches,
-            len({request.session for request in requests}),
-            len(requests),
-        )
-        carrier = explanation.carrier
-        crossing = Crossing(
-            id=_identity(candidate, self.program.handler.module, carrier.name if carrier else "", needs),
-            kind=candidate.kind,
-            source=origin,
-            sink=Sink(
-                candidate.sink,
-                candidate.session,
-                candidate.request,
-                cast("Any", candidate.where),
-                candidate.path,
-                candidate.evidence,
-            ),
-            carrier=carrier,
-            write=explanation.write,
-            read=explanation.read,
-            needs=needs,
-            schedule=schedule_to_json(run.decisions),
-            fix=fix_for(carrier.name, carrier.kind, cls) if carrier else UNNAMED,
-            explained="; ".join(filter(None, (self.variant, derivation, explanation.remark, self._assumption(cls)))),
-            evidence_all=candidate.tokens,
-            requests=tuple(
-                {
-                    **request.to_json(),
-                    "lane": lane_of(request.id, lanes),
-                    **({"answers": [list(answer) for answer in request.answers]} if request.answers else {}),
-                    **self._issued(request),
-                }
-                for request in requests
-            ),
-            alone=self._alone(candidate, lanes) if candidate.kind == "derived" else "",
-            upstream_calls=self.program.upstream_calls,
-            upstream=self.program.stand_in if _called_out(run.outcomes) else "",
-            upstream_allow=self.program.upstream_allow,
-            found_after=self.looked,
-            critical=critical_pair(
-                run.decisions,
-                lambda strategy: self.program.execute(lanes, strategy, self.max_in_flight),
-                crosses,
-            ),
-        )
-        finding = Finding(
-            crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run
-        )
-        return finding, explanation.place
-
-    def _alone(self, candidate: Candidate, lanes: Iterable[Lane]) -> str:
-        """What stands in the sink when its lane is alone with those of its requests that are left."""
-        lane = next(lane for lane in lanes if lane.name == candidate.sink)
-        alone = self.program.execute((lane,), Serial([lane.name]), self.max_in_flight)
-        outcome = next((outcome for outcome in alone.outcomes if outcome.request == candidate.request), None)
-        seen = observations(outcome) if outcome is not None else ()
-        return {where: text for _, where, text in seen}.get(candidate.path, "")
-
-    def _issued(self, request: Request) -> dict[str, Any]:
-        """What the recorded answer to a request gave its client to send later on; see `trace.sessions`."""
-        recorded = self.program.recorded
-        issued = recorded.issued.get(request.id, ()) if recorded is not None else ()
-        return {"issued": [each.to_json() for each in issued]} if issued else {}
-
-    def _origin(self, candidate: Candidate, lanes: Iterable[Lane]) -> Source:
-        """Which of the source's requests the value came from: the first that holds it, else the first that saw it."""
-        lane = next(lane for lane in lanes if lane.name == candidate.source)
-        wanted = frozenset(candidate.tokens)
-        for request in lane.requests:
-            if material_of([request], ()).sent & wanted:
-                return Source(lane.name, request.session, request.id)
-        for request in lane.requests:
-            alone = self.solo.get(request.id)
-            if alone is not None and material_of((), [alone]).seen & wanted:
-                return Source(lane.name, request.session, request.id)
-        return Source(lane.name, lane.requests[0].session, lane.requests[0].id)
-
-
-def class_of(execution: Execution) -> Literal["sequential", "interleaved", "cancellation", "exception"]:
-    """What kind of schedule it is, the rarest thing in it first."""
-    actions = {action for _, action in execution.faults}
-    if "fail" in actions:
-        return "exception"
-    if actions:
-        return "cancellation"
-    return "interleaved" if execution.overlapped else "sequential"
-
-
-def lane_of(request: str, lanes: Iterable[Lane]) -> str:
-    return next(lane.name for lane in lanes if any(r.id == request for r in lane.requests))
+        return finding_of(self, minimal, explanation, crosses), explanation.place
 
 
 def _stop_reason(execution: Execution) -> str:
@@ -574,23 +376,3 @@ def _stop_reason(execution: Execution) -> str:
     *others, last = waiting or ["a background task"]
     who = f"{', '.join(others)} and {last} wait" if others else f"{last} waits"
     return f"deadlock: {who} for something that no lane will bring"
-
-
-def _shown_to(execution: Execution, candidate: Candidate) -> str:
-    return "\n".join(
-        text
-        for outcome in execution.outcomes
-        if outcome.lane == candidate.sink and outcome.request == candidate.request
-        for _, _, text in observations(outcome)
-    )
-
-
-def _identity(candidate: Candidate, module: str, carrier: str, needs: Needs) -> str:
-    """Short, and the same for the same crossing on every machine."""
-    text = "\0".join((module, candidate.source, candidate.sink, candidate.request, candidate.path, carrier, needs.cls))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-
-
-def _called_out(outcomes: Iterable[Outcome]) -> bool:
-    """Whether the program made HTTP calls; those of functions that were named as upstream calls have no host."""
-    return any(isinstance(sent, dict) and "host" in sent for o in outcomes for _, sent in o.upstream)

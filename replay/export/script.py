@@ -29,6 +29,7 @@ CARRIED = (
     "schedule/thread_loop.py",
     "schedule/deadlines.py",
     "schedule/jobs.py",
+    "schedule/attribution.py",
     "schedule/loop.py",
     "handler/reply.py",
     "upstream/calls.py",

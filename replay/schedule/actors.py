@@ -104,7 +104,7 @@ class Actor:
         self.pending: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self.in_flight = False
         self.request = ""
-        self.clock = loop.now
+        self.clock: float = loop.now
         self.idle_timers = _IDLE_TIMERS
         self.fault = ""
         self.at_upstream = False

@@ -1,8 +1,8 @@
 """An asyncio event loop on which the only choice is which lane runs next.
 
-Every handle belongs to an actor, found in the context that the handle runs in: a lane (one user's requests) or a
-background task that no request started. One step runs the chosen actor to its next suspension. Callbacks with which
-asyncio itself passes results on are no step of their own, and order inside an actor stays first in, first out.
+Every handle belongs to an actor, see `attribution`. One step runs the chosen actor to its next suspension. Callbacks
+with which asyncio itself passes results on are no step of their own, and order inside an actor stays first in, first
+out.
 
 Time is virtual. An actor that waits for a timer counts as runnable, because latency is arbitrary in production;
 choosing it lets its earliest timer fire. A deadline (`asyncio.timeout`, `wait_for`, anyio's cancel scopes) keeps its
@@ -14,37 +14,33 @@ This module imports the standard library alone and its siblings: exported repro 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import heapq
 import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from .actors import ACTOR, Actor, Handle
-from .deadlines import has_live_timer, is_deadline
-from .detached import DetachedLoop
-from .jobs import Job, pool_of
+from .actors import ACTOR, Actor
+from .attribution import AttributingLoop
+from .deadlines import has_live_timer
 from .spinning import Spinners
-from .threads import Baton, Controlled, entered, foreign_threads, left
+from .threads import entered, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
+    from .actors import Handle
+    from .threads import Controlled
+
 MAX_STEPS = 100_000
 INTERRUPTED = "interrupted"
 _STEPS_UNWATCHED = 500  # where there are no threads; few executions are longer, and those can be slower
 _OVER: Any = SimpleNamespace(time_matters=True)  # what stands for the loop of who belongs to none any more
-_foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
 
 
-class ControlledLoop(DetachedLoop):
+class ControlledLoop(AttributingLoop):
     """See the module. One loop serves one execution.
 
-    Attributes:
-        lanes: by name, in the order of the trace.
+    Attributes, beside those of `AttributingLoop`:
         decisions: the schedule that was followed: `(lane, enabled lanes, whether the lane before could have gone on)` a
             step. A choice of another lane where it could is a preemption; elsewhere it is free.
         faults: `(step, action)` of each fault that the strategy wanted. `faulted` is the same by request id.
@@ -52,23 +48,15 @@ class ControlledLoop(DetachedLoop):
             for an upstream call: where which faults make sense.
         escapes: what left control, in words.
         stopped: why the run ended early, or "".
-        now: the latest time of any actor, in seconds; it never goes back.
-        baton: the threads of the program, see `threads`.
-        task_contexts: the context of each task so far, in the order in which they were made.
         overlapped: whether a request started while another was in flight.
-        time_matters: whether the program has read a clock, or had timers whose order a clock decides.
         looked_around: whether the program has asked for the tasks of all lanes.
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
     """
 
     def __init__(self, lane_names: Sequence[str], max_in_flight: int | None = None) -> None:
-        super().__init__()
-        self.now = 1_000.0
-        self.lanes = {name: Actor(name, self) for name in lane_names}
-        self._all_lanes = tuple(self.lanes.values())
-        self._nobody = Actor("", self, background=True)
-        self.background: list[Actor] = []
+        super().__init__(lane_names)
+        self._all_lanes: tuple[Actor, ...] = tuple(self.lanes.values())
         self.decisions: list[tuple[str, tuple[str, ...], bool]] = []
         self.faults: list[tuple[int, str]] = []
         self.faulted: dict[str, str] = {}
@@ -78,37 +66,22 @@ class ControlledLoop(DetachedLoop):
         self.stopped = ""
         self._most_steps = MAX_STEPS
         self.overlapped = False
-        self.time_matters = False
         self.looked_around = False
         self.steps = 0
         self.before_step: Callable[[Actor], None] | None = None
         self.after_step: Callable[[Actor], None] | None = None
         self.line_hook: Callable[[FrameType, str, Any], object] | None = None
-        self.baton = Baton()
         self.thread_ident = threading.get_ident()
-        self.context = contextvars.copy_context()
         self._max_in_flight = max_in_flight if max_in_flight is not None else len(self.lanes)
         self._in_flight = 0
-        self._serial = 0
-        self._lane_numbers = {name: number for number, name in enumerate(self.lanes, 1)}
-        self._names_made: dict[str, int] = {}
-        self._tasks: list[asyncio.Task[Any]] = []
-        self.task_contexts: list[contextvars.Context] = []
-        self._plumbing: set[asyncio.Task[Any]] = set()
-        self._closed = False
         self.is_closing = False
-        self._foreign: deque[Handle] = deque()
         self._choose: Callable[[list[Actor], Actor | None], Actor] | None = None
         self._chosen: Actor | None = None  # by a thread before it passed the baton, see `goes_on`
-        self._starting: Controlled | None = None  # the thread of a request, until it first gives the baton back
         # Who could run at the step before, and their names: at most steps the same can.
         self._enabled_before: list[Actor] = []
         self._names_before: tuple[str, ...] = ()
         self._running: Handle | None = None
-        self._stepping: Actor | None = None
         self._spinners = Spinners()
-        self._task_factory: Any = None
-        self._exception_handler: Any = None
 
     # ---- running
 
@@ -250,23 +223,6 @@ class ControlledLoop(DetachedLoop):
         if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
             self.limits.append(len(self.decisions) - 1)
 
-    def is_plumbing(self) -> None:
-        """Called by a task that only passes on what others do: its steps are none to be chosen."""
-        task = asyncio.current_task(self)
-        if task is not None:
-            self._plumbing.add(task)
-
-    def _is_step(self, callback: Any) -> bool:
-        """Whether running `callback` is a step: a task's step, or a callback of the program itself."""
-        owner = getattr(callback, "__self__", None)
-        if isinstance(owner, asyncio.Task):
-            return not self._plumbing or owner not in self._plumbing
-        if getattr(owner, "plumbing", False):
-            return False
-        function = getattr(callback, "func", callback)
-        module = getattr(function, "__module__", None)
-        return module is not None and not module.startswith(("asyncio", "_asyncio", "anyio"))
-
     def _do(self, actor: Actor, fault: str) -> None:
         actor.fault = ""
         self.faults.append((len(self.decisions) - 1, fault))
@@ -337,206 +293,6 @@ class ControlledLoop(DetachedLoop):
         )
         actor.task, actor.leave = task, task.cancel
 
-    def _fire(self, actor: Actor) -> None:
-        while actor.timers:
-            due, _, handle = heapq.heappop(actor.timers)
-            if handle.dead:
-                continue
-            handle.dead = True
-            if not handle.deadline:
-                actor.delays -= 1
-                if not actor.in_flight:
-                    actor.idle_timers -= 1
-            actor.clock = max(actor.clock, due)
-            self.now = max(self.now, actor.clock)
-            self._run(handle)
-            return
-
-    def _run(self, handle: Handle) -> None:
-        try:
-            handle.context.run(handle.callback, *handle.args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # a CancelledError too, as in asyncio
-            self.call_exception_handler({"message": "exception in callback", "exception": error})
-
-    def _drain_nobody(self) -> None:
-        """Bookkeeping that belongs to no actor runs at once."""
-        nobody = self._nobody
-        while nobody.ready or nobody.timers:
-            if not nobody.ready:
-                self._fire(nobody)
-                continue
-            handle = nobody.ready.popleft()
-            if not handle.dead:
-                self._run(handle)
-
-    # ---- scheduling, as asyncio calls it
-
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
-        if context is None:
-            context = contextvars.copy_context()
-        actor = context.get(ACTOR, self._nobody)
-        if actor.loop is not self:
-            actor = self._nobody
-        if actor is self._nobody and self._stepping is not None and self._is_step(callback):
-            # The program's own, in a context that it has made itself: no bookkeeping, but work of who asks for it.
-            actor = self._stepping
-        handle = Handle(callback, args, context, actor)
-        actor.ready.append(handle)
-        return handle
-
-    def call_later(self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
-        return self.call_at(self._actor_in(context).clock + delay, callback, *args, context=context)
-
-    def _actor_in(self, context: contextvars.Context | None) -> Actor:
-        actor = ACTOR.get(self._nobody) if context is None else context.get(ACTOR, self._nobody)
-        return actor if actor.loop is self else self._nobody
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
-        if context is None:
-            context = contextvars.copy_context()
-        actor = context.get(ACTOR, self._nobody)
-        if actor.loop is not self:
-            actor = self._nobody
-        deadline = is_deadline(callback)
-        handle = Handle(callback, args, context, actor, when, deadline)
-        if not deadline:
-            actor.delays += 1
-        self._serial += 1
-        heapq.heappush(actor.timers, (when, self._serial, handle))
-        if len(actor.timers) > 1 and sum(not other.dead for _, _, other in actor.timers) > 1:
-            self.time_matters = True
-        return handle
-
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
-        if context is None:
-            context = contextvars.copy_context()
-        actor = context.get(ACTOR, self._nobody)
-        handle = Handle(callback, args, context, actor if actor.loop is self else self._nobody)
-        self._foreign.append(handle)
-        _foreign_arrived.set()
-        return handle
-
-    def _take_foreign(self) -> None:
-        while self._foreign:
-            handle = self._foreign.popleft()
-            handle.actor.ready.append(handle)
-        self._drain_nobody()
-
-    def _await_foreign_thread(self) -> bool:
-        """Wait for a thread that we do not control to call back; False when there is none to wait for."""
-        if not foreign_threads():
-            return False
-        _foreign_arrived.clear()
-        if not self._foreign and not _foreign_arrived.wait(timeout=5.0):
-            return False
-        self._take_foreign()
-        return True
-
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        """Run `func` in a thread of a pool, under the baton, for the lane that asks."""
-        if executor is not None and not isinstance(executor, ThreadPoolExecutor):
-            self.escape("a process pool's job ran in a thread")
-        future = self.create_future()
-        job = self.job(func, args, future)
-        self.run_in_pool(executor, self.actor_here(self._nobody), job.run, job.finished)
-        return future
-
-    def job(self, func: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]) -> Job:
-        return Job(func, args, future)
-
-    def in_thread(self, func: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Run `func` as a threaded server runs its handler: nothing of the user's stands between start and first line,
-        or between return and answer, so neither is a step of its own."""
-        future: asyncio.Future[Any] = self.create_future()
-        job = Job(func, (), future)
-        actor = self.actor_here(self._nobody)
-
-        def finished(stopped: BaseException | None) -> None:
-            waiting = len(actor.ready)
-            job.finished(stopped)
-            if len(actor.ready) > waiting:
-                self._run(actor.ready.pop())
-
-        controlled = pool_of(self, "server").run(actor, job.run, finished)
-        if controlled is not None:
-            controlled.serves_request = True
-            self._starting = controlled
-            controlled.resume()
-            self._starting = None
-        return future
-
-    def run_in_pool(
-        self,
-        executor: Any,
-        actor: Actor,
-        job: Callable[[], object],
-        finished: Callable[[BaseException | None], None],
-    ) -> None:
-        """Start a job on a thread of the executor (None: the default one); see `Pool.run`."""
-        controlled = pool_of(self, executor).run(actor, job, finished)
-        if controlled is not None:
-            controlled.ready(actor)
-
-    def queue_thread(self, resume: Callable[[], None], actor: Actor) -> Handle:
-        handle = Handle(resume, (), self.context, actor)
-        actor.ready.append(handle)
-        return handle
-
-    def deadline(self, seconds: float, callback: Callable[..., object], *args: Any) -> Handle:
-        """A time limit of the actor that asks; see the module."""
-        actor = self.actor_here(self._nobody)
-        handle = Handle(callback, args, self.context, actor, actor.clock + seconds, True)
-        self._serial += 1
-        heapq.heappush(actor.timers, (handle.due, self._serial, handle))
-        return handle
-
-    def actor_here(self, default: Any) -> Any:
-        """The actor on whose behalf the calling code runs, on whatever thread; `default` when there is none."""
-        actor = ACTOR.get(None)
-        return actor if actor is not None and actor.loop is self else default
-
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
-
-    def create_task(
-        self,
-        coro: Any,
-        *,
-        name: str | None = None,
-        context: contextvars.Context | None = None,
-        **options: Any,
-    ) -> Any:
-        if context is None:
-            context = contextvars.copy_context()
-        actor = context.get(ACTOR, None)
-        if actor is None or actor.background or actor.loop is not self:
-            actor = Actor(self._unused(name or getattr(coro, "__qualname__", "task")), self, background=True)
-            self.background.append(actor)
-            context = context.copy()
-            context.run(ACTOR.set, actor)
-        # asyncio counts task names over the whole process, which would make the second run differ from the first. And
-        # counted over all lanes, a name would say who came first.
-        counted = self._nobody if actor.background else actor
-        counted.made += 1
-        lane = self._lane_numbers.get(actor.name, 0) if counted is actor else 0
-        name = name or f"Task-{counted.made * (len(self.lanes) + 1) + lane}"
-        if self._task_factory is not None:
-            task = self._task_factory(self, coro, context=context, **options)
-        else:
-            task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
-        self._tasks.append(task)
-        self.task_contexts.append(context)
-        return task
-
-    def _unused(self, name: str) -> str:
-        """A schedule is a list of names: of two background tasks with one, the second could never be chosen first."""
-        made = self._names_made[name] = self._names_made.get(name, 0) + 1
-        if made == 1 and name not in self.lanes:
-            return name
-        return self._unused(f"{name} {made + (name in self.lanes)}")
-
     # ---- what is to be looked at between two steps, beside the lanes; see `state.picture`
 
     @property
@@ -559,45 +315,7 @@ class ControlledLoop(DetachedLoop):
         """Whether something waits to run that belongs to no lane."""
         return bool(self._nobody.ready or self._nobody.timers or self._foreign)
 
-    def tasks_made(self) -> list[tuple[asyncio.Task[Any], contextvars.Context]]:
-        """Each task so far with the context that it runs in."""
-        return list(zip(self._tasks, self.task_contexts, strict=True))
-
-    # ---- the rest of the interface
-
-    def time(self) -> float:
-        """The time of the lane that asks."""
-        self.time_matters = True
-        return self._actor_in(None).clock
-
-    def pass_time(self, seconds: float) -> None:
-        """What a blocking sleep of the lane that runs does."""
-        actor = self._actor_in(None)
-        actor.clock += max(0.0, seconds)
-        self.now = max(self.now, actor.clock)
-
-    def is_running(self) -> bool:
-        return not self._closed
-
-    def is_closed(self) -> bool:
-        return self._closed
-
-    def get_task_factory(self) -> Any:
-        return self._task_factory
-
-    def set_task_factory(self, factory: Any) -> None:
-        self._task_factory = factory
-
-    def get_exception_handler(self) -> Any:
-        return self._exception_handler
-
-    def set_exception_handler(self, handler: Any) -> None:
-        self._exception_handler = handler
-
-    def call_exception_handler(self, context: Any) -> None:
-        # A failing background callback concerns the program, not the loop.
-        if self._exception_handler is not None:
-            self._exception_handler(self, context)
+    # ---- the end
 
     def close(self) -> None:
         """Cancel what is still running, let it clean up, and stop."""

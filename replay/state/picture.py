@@ -1,7 +1,7 @@
 """A flat picture of objects, the same for two moments exactly when these hold the same things in the same places.
 
 Each object comes once, with a number; where it is met again, the number stands. Suspended coroutines and generators are
-their code, where it stands, the names that are bound, and all that their frames hold, the evaluation stack included.
+in `suspended`.
 """
 
 # Objects of the program are looked at here, and those have no types that we could know.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import ctypes
 import datetime
 import decimal
 import functools
@@ -20,18 +19,18 @@ import gc
 import io
 import random
 import re
-import struct
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.actors import ACTOR, Actor, Handle
-from ..schedule.execute import SERVING
 from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import CooperativeLock
 from ..schedule.reduction import IrreducibleError
+from . import suspended
 from .opaque import Static, attributes_of, identity, is_transparent
+from .set_tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,14 +64,14 @@ class Picture:
 
     def __init__(self, static: Static, loop: ControlledLoop, timeless: bool, replies: list[Any]) -> None:
         self.parts: list[Any] = []
-        self._static = static
+        self.static = static
         self._known = static.numbers
         self._loop = loop
         self._timeless = timeless
         self._numbers: dict[int, int] = {identity(replies): -1}
         self._kept: list[Any] = []  # what is made for the picture must not share an address with what comes later
         self._todo: list[Any] = []
-        self._awaited: set[int] = set()
+        self.awaited: set[int] = set()
         # Objects with numbers in between are another lane's; see `lane`.
         self._of_others = range(0)
         self._apart = False
@@ -154,7 +153,7 @@ class Picture:
             return
         number = self._known.get(key)
         if number is None and cls not in _NEVER_ADOPTED:
-            number = self._static.adopt(thing, cls)
+            number = self.static.adopt(thing, cls)
         if number is not None:
             parts += ("static", number)
             return
@@ -172,16 +171,16 @@ class Picture:
         elif cls in _SELF_TOLD:
             self._reduced(cls.__name__, thing)
         elif cls.__name__ in _REFERRING:
-            self._push(cls.__name__, gc.get_referents(thing))
-        elif cls.__name__ in _ASYNC_STEPS and identity(thing) in self._awaited:
+            self.push(cls.__name__, gc.get_referents(thing))
+        elif cls.__name__ in _ASYNC_STEPS and identity(thing) in self.awaited:
             # Awaited, hence begun and not done, which is all that its hidden state can say.
-            self._push(cls.__name__, gc.get_referents(thing))
+            self.push(cls.__name__, gc.get_referents(thing))
         elif is_transparent(cls):
             self._instance(thing, cls)
         else:
             raise IrreducibleError(f"a {cls.__module__}.{cls.__qualname__} cannot be looked into")
 
-    def _push(self, kind: str, things: Any) -> None:
+    def push(self, kind: str, things: Any) -> None:
         # Plain values stand where they are, the others follow: an ellipsis, which is no plain value, marks each.
         parts = self.parts
         parts += (kind, len(things))
@@ -200,7 +199,7 @@ class Picture:
     def _is_constant(self, thing: Any) -> bool:
         """Whether it holds nothing that could change unseen, such as a tuple among the constants of a function."""
         cls = type(thing)
-        if cls in _PLAIN or self._static.find(thing) is not None:
+        if cls in _PLAIN or self.static.find(thing) is not None:
             return True
         if cls in (tuple, frozenset):
             return all(map(self._is_constant, thing))
@@ -235,11 +234,11 @@ class Picture:
         for name, value in attributes.items():
             inside += (name, value)
         self.parts += ("object", *kinds, len(attributes))
-        self._push("inside", inside)
+        self.push("inside", inside)
 
     def members_of_set(self, thing: Any) -> None:
         """The members in their order, and the table they lie in, from which the order of later ones follows."""
-        self._push(_table_of(thing), self._in_set(thing))
+        self.push(table_of(thing), self._in_set(thing))
         self._drain()
 
     def _drain(self) -> None:
@@ -258,20 +257,20 @@ class Picture:
         if members and all(type(member) is asyncio.Task and identity(member) in tasks for member in members):
             # Their order is that of their addresses, of which nothing can be said in any case.
             members.sort(key=lambda task: tasks[identity(task)])
-            self._push("tasks", members)
+            self.push("tasks", members)
         else:
-            self._push(f"{type(thing).__name__} {_table_of(thing)}", members)
+            self.push(f"{type(thing).__name__} {table_of(thing)}", members)
 
     def _dict(self, thing: Any) -> None:
-        self._push("dict", [part for pair in dict.items(thing) for part in pair])
+        self.push("dict", [part for pair in dict.items(thing) for part in pair])
 
     def _function(self, function: Any) -> None:
-        self.parts += ("function", self._static.number(function.__code__))
+        self.parts += ("function", self.static.number(function.__code__))
         self._module_of(function.__globals__)
         inside: list[Any] = [function.__defaults__, function.__kwdefaults__, *(function.__closure__ or ())]
         if attributes := vars(function):
             inside.append(attributes)
-        self._push("of", inside)
+        self.push("of", inside)
 
     def _module_of(self, namespace: dict[str, Any]) -> None:
         module = sys.modules.get(namespace.get("__name__", ""))
@@ -280,57 +279,9 @@ class Picture:
 
     def _cell(self, cell: Any) -> None:
         try:
-            self._push("cell", [cell.cell_contents])
+            self.push("cell", [cell.cell_contents])
         except ValueError:
             self.parts.append("empty cell")
-
-    def _coroutine(self, thing: Any) -> None:
-        self._suspended("coroutine", thing, thing.cr_frame, thing.cr_running, thing.cr_await, thing.cr_code)
-
-    def _generator(self, thing: Any) -> None:
-        self._suspended("generator", thing, thing.gi_frame, thing.gi_running, thing.gi_yieldfrom, thing.gi_code)
-
-    def _async_generator(self, thing: Any) -> None:
-        self._suspended("asyncgen", thing, thing.ag_frame, False, thing.ag_await, thing.ag_code)
-        self.parts.append(thing.ag_running)
-
-    def _suspended(self, kind: str, thing: Any, frame: Any, running: bool, awaited: Any, code: Any) -> None:
-        if running:
-            raise IrreducibleError("a coroutine is running")
-        self.parts += (kind, self._static.number(code))
-        if frame is None:
-            self.parts.append("done")
-            return
-        if awaited is not None:
-            self._awaited.add(identity(awaited))
-        bound = frame.f_locals
-        self.parts += (frame.f_lasti, len(bound), *bound)
-        if code is SERVING:  # ours: of what it holds, no more than this can change or be changed
-            held = [bound.get("call"), bound.get("reply"), awaited]
-        else:
-            # The local names and the evaluation stack, in this order; the frame, what shows it and its code are no
-            # part of it.
-            held = [
-                each for each in gc.get_referents(thing) if each is not frame and each is not bound and each is not code
-            ]
-        if type(bound) is dict:
-            bound.clear()  # it is a copy, and would keep what it holds alive
-        self._push("holds", held)
-
-    def _frame(self, frame: Any) -> None:
-        """One that an exception has left: its names. Those of suspended coroutines are pictured by them."""
-        self.parts += ("frame", self._static.number(frame.f_code), frame.f_lasti)
-        if frame.f_code.co_filename.endswith(_OUR_FRAMES):
-            return
-        bound = frame.f_locals
-        inside = [part for pair in list(bound.items()) for part in pair]
-        if type(bound) is dict and bound is not frame.f_globals:
-            bound.clear()
-        self._push("holds", inside)
-
-    def _traceback(self, trace: Any) -> None:
-        self.parts += ("traceback", trace.tb_lasti, trace.tb_lineno)
-        self._push("of", [trace.tb_frame, trace.tb_next])
 
     def _exception_parts(self, error: Any) -> list[Any]:
         of = BaseException.__dict__
@@ -360,12 +311,12 @@ class Picture:
         return context
 
     def _future(self, future: Any) -> None:
-        self._push(type(future).__name__, self._future_parts(future))
+        self.push(type(future).__name__, self._future_parts(future))
 
     def _handle(self, handle: Handle) -> None:
         due = handle.due - (handle.actor.clock if self._timeless else 0.0)
         self.parts += ("handle", handle.dead, handle.deadline, 0.0 if handle.dead else round(due, 9))
-        self._push("of", [handle.actor, handle.callback, handle.args, handle.context])
+        self.push("of", [handle.actor, handle.callback, handle.args, handle.context])
 
     def _actor(self, actor: Actor) -> None:
         if actor.loop is not self._loop:
@@ -378,13 +329,13 @@ class Picture:
         self.parts.append("the loop")
 
     def _context(self, context: contextvars.Context) -> None:
-        self._push("context", [part for pair in context.items() for part in pair])
+        self.push("context", [part for pair in context.items() for part in pair])
 
     def _variable(self, variable: contextvars.ContextVar[Any]) -> None:
-        self.parts += ("variable", self._static.ordinal(variable))
+        self.parts += ("variable", self.static.ordinal(variable))
         if variable is not ACTOR:
             try:
-                self._push("default", [contextvars.Context().run(variable.get)])
+                self.push("default", [contextvars.Context().run(variable.get)])
             except LookupError:
                 self.parts.append("no default")
 
@@ -397,29 +348,29 @@ class Picture:
             raise IrreducibleError("a token of a ContextVar cannot be looked into")
         # Whether it was used is said by its text alone.
         self.parts += ("token", repr(token).startswith("<Token used"))
-        self._push("of", [token.var, None if token.old_value is token.MISSING else (token.old_value,)])
+        self.push("of", [token.var, None if token.old_value is token.MISSING else (token.old_value,)])
 
     def _builtin(self, function: Any) -> None:
         owner = function.__self__
         self.parts += ("builtin", function.__name__)
         if not isinstance(owner, (types.ModuleType, type(None))):
-            self._push("of", [owner])
+            self.push("of", [owner])
         else:
             self.parts.append(getattr(owner, "__name__", ""))
 
     def _method(self, method: Any) -> None:
-        self._push("method", [method.__func__, method.__self__])
+        self.push("method", [method.__func__, method.__self__])
 
     def _wrapper(self, method: Any) -> None:
         self.parts.append(method.__name__)
-        self._push("wrapper", [method.__self__])
+        self.push("wrapper", [method.__self__])
 
     def _partial(self, partial: Any) -> None:
-        self._push("partial", [partial.func, partial.args, partial.keywords, vars(partial)])
+        self.push("partial", [partial.func, partial.args, partial.keywords, vars(partial)])
 
     def _deque(self, thing: Any) -> None:
         self.parts.append(thing.maxlen)
-        self._push("deque", list(thing))
+        self.push("deque", list(thing))
 
     def _lock(self, lock: CooperativeLock) -> None:
         self.parts += ("lock", lock.locked(), lock.holder)
@@ -435,56 +386,26 @@ class Picture:
 
     def _match(self, match: Any) -> None:
         self.parts += ("match", match.regs, match.pos, match.endpos)
-        self._push("of", [match.re, match.string])
+        self.push("of", [match.re, match.string])
 
     def _slice(self, thing: slice[Any, Any, Any]) -> None:
-        self._push("slice", [thing.start, thing.stop, thing.step])
+        self.push("slice", [thing.start, thing.stop, thing.step])
 
     def _reduced(self, kind: str, thing: Any) -> None:
         """What the type's own `__reduce__`, which is written in C, says of it."""
-        self._push(kind, list(thing.__reduce__()))
+        self.push(kind, list(thing.__reduce__()))
 
     def _key_iterator(self, iterator: Any) -> None:
         try:
             left = list(iterator.__reduce__()[1][0])
         except RuntimeError:
             raise IrreducibleError("a dict changed under its iterator") from None
-        self._push(type(iterator).__name__, [*gc.get_referents(iterator), left])
+        self.push(type(iterator).__name__, [*gc.get_referents(iterator), left])
 
 
 def _due(timer: tuple[float, int, Any]) -> tuple[float, int]:
     return timer[0], timer[1]
 
-
-def _table_of(thing: Any) -> str:
-    """Which places of a set's table are taken, and which were; see `setobject.h`."""
-    if not _TABLES:
-        raise IrreducibleError("a set cannot be looked into")
-    _, used, mask, table = struct.unpack("nnnP", ctypes.string_at(id(thing) + object.__basicsize__, 32))
-    raw = ctypes.string_at(table, (mask + 1) * 16)
-    marks = ["." if not key else "x" if kept == -1 else "o" for key, kept in struct.iter_unpack("Pn", raw)]
-    # A hash of a member is never -1, the one of a place that was left always is.
-    return "".join(marks) if used or "x" in marks else str(mask)
-
-
-def _tables_are_as_expected() -> bool:
-    if sys.implementation.name != "cpython" or sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)):
-        return False
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return False
-    probe = {1, 2, 5}
-    probe.discard(2)
-    _, used, mask, table = struct.unpack("nnnP", ctypes.string_at(id(probe) + object.__basicsize__, 32))
-    if (used, mask) != (2, 7):
-        return False
-    raw = ctypes.string_at(table, (mask + 1) * 16)
-    return [(bool(key), kept) for key, kept in struct.iter_unpack("Pn", raw)][:6] == [
-        *((False, 0), (True, 1), (True, -1), (False, 0), (False, 0), (True, 5)),
-    ]
-
-
-_TABLES = _tables_are_as_expected()
-_OUR_FRAMES = ("/schedule/execute.py",)
 
 _BUILTIN_CONTENT: tuple[tuple[type, Callable[[Picture, Any], list[Any]]], ...] = (
     (OrderedDict, lambda _, thing: [part for pair in OrderedDict.items(thing) for part in pair]),
@@ -492,8 +413,8 @@ _BUILTIN_CONTENT: tuple[tuple[type, Callable[[Picture, Any], list[Any]]], ...] =
     (list, lambda _, thing: [list.__len__(thing), *list.__iter__(thing)]),
     (tuple, lambda _, thing: [tuple.__len__(thing), *tuple.__iter__(thing)]),
     (deque, lambda _, thing: [deque.__len__(thing), *deque.__iter__(thing)]),
-    (set, lambda picture, thing: [_table_of(thing), set.__len__(thing), *picture._in_set(thing)]),
-    (frozenset, lambda picture, thing: [_table_of(thing), frozenset.__len__(thing), *picture._in_set(thing)]),
+    (set, lambda picture, thing: [table_of(thing), set.__len__(thing), *picture._in_set(thing)]),
+    (frozenset, lambda picture, thing: [table_of(thing), frozenset.__len__(thing), *picture._in_set(thing)]),
     (str, lambda _, thing: [str.__str__(thing)]),
     (int, lambda _, thing: [int.__int__(thing)]),
     (float, lambda _, thing: [float.__repr__(thing)]),
@@ -505,8 +426,8 @@ _BUILTIN_CONTENT: tuple[tuple[type, Callable[[Picture, Any], list[Any]]], ...] =
 
 _PICTURES: dict[type, Callable[[Picture, Any], None]] = {
     dict: Picture._dict,
-    list: lambda picture, thing: picture._push("list", list(thing)),
-    tuple: lambda picture, thing: picture._push("tuple", thing),
+    list: lambda picture, thing: picture.push("list", list(thing)),
+    tuple: lambda picture, thing: picture.push("tuple", thing),
     set: Picture._set,
     frozenset: Picture._set,
     bytearray: lambda picture, thing: picture.mark("bytearray", bytes(thing)),
@@ -514,11 +435,11 @@ _PICTURES: dict[type, Callable[[Picture, Any], None]] = {
     slice: Picture._slice,
     types.FunctionType: Picture._function,
     types.CellType: Picture._cell,
-    types.CoroutineType: Picture._coroutine,
-    types.GeneratorType: Picture._generator,
-    types.AsyncGeneratorType: Picture._async_generator,
-    types.FrameType: Picture._frame,
-    types.TracebackType: Picture._traceback,
+    types.CoroutineType: suspended.coroutine,
+    types.GeneratorType: suspended.generator,
+    types.AsyncGeneratorType: suspended.async_generator,
+    types.FrameType: suspended.frame,
+    types.TracebackType: suspended.traceback,
     types.MethodType: Picture._method,
     types.BuiltinFunctionType: Picture._builtin,
     types.MethodWrapperType: Picture._wrapper,
@@ -536,7 +457,7 @@ _PICTURES: dict[type, Callable[[Picture, Any], None]] = {
     io.StringIO: Picture._text_buffer,
     io.BytesIO: Picture._text_buffer,
     re.Match: Picture._match,
-    defaultdict: lambda picture, thing: picture._push(
+    defaultdict: lambda picture, thing: picture.push(
         "defaultdict", [thing.default_factory, *(part for pair in dict.items(thing) for part in pair)]
     ),
 }
