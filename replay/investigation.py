@@ -15,7 +15,7 @@ from .detect.influence import differences, influence
 from .detect.values import Material, material_of
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.explain import Explanation, explain, isolated
+from .explain.explain import Explanation, Healed, explain, isolated
 from .finding import class_of, finding_of
 from .known_findings import fingerprint
 from .minimise.minimise import Minimal, minimise
@@ -316,13 +316,12 @@ class Investigation:
         following = self.following(execution.schedule, lanes)
         return isolated(self.program, lanes, following, self.max_in_flight, [place])[0]
 
-    def _healed(self, candidate: Candidate, execution: Execution) -> bool:
-        """Whether the sink answered as it does alone."""
-        return all(
-            outcome.error is None or outcome.error == self.solo[outcome.request].error
-            for outcome in execution.outcomes
-            if outcome.lane == candidate.sink
-        )
+    def _healed(self, candidate: Candidate, execution: Execution) -> Healed:
+        """How far the sink answered as it does alone."""
+        pairs = [(mine, self.solo[mine.request]) for mine in execution.outcomes if mine.lane == candidate.sink]
+        if all(same_answer(mine, alone) for mine, alone in pairs):
+            return "whole"
+        return "alike" if all(_ended_alike(mine, alone) for mine, alone in pairs) else ""
 
     def carrier_of(self, finding: Finding) -> Place | None:
         """The place that a finding's carrier names, None where it has none."""
@@ -365,6 +364,11 @@ class Investigation:
             )
             return None, None
         return finding_of(self, minimal, explanation, crosses), explanation.place
+
+
+def _ended_alike(mine: Outcome, alone: Outcome) -> bool:
+    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure."""
+    return (mine.error is None or mine.error == alone.error) and mine.status == alone.status
 
 
 def _stop_reason(execution: Execution) -> str:

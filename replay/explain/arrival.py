@@ -53,10 +53,15 @@ class Arrival:
 
     def look(self) -> None:
         """Whether it has come."""
-        if self.over or self._place.value(self._graph) is self._first:
+        if self.over or self._is_as_at_first():
             return
         self.over = True
         self._arrived(self._graph_now(self._place.wide))
+
+    def _is_as_at_first(self) -> bool:
+        if self._place.form == "cache":  # stays the same object, whatever it has
+            return self._place.read(self._graph) == self._first
+        return self._place.value(self._graph) is self._first
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
         if self.over or frame.f_code.co_filename not in self._files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..report import Access, Carrier
 from ..run import Event, Run
@@ -29,6 +29,9 @@ _MOST_TRIED = 60
 _MOST_TRIED_BELOW = 30
 _MOST_ENTRIES = 8
 _MOST_OPAQUE = 3
+_MOST_AFTER_ONE = 8
+Healed = Literal["", "alike", "whole"]
+"""How far an answer is what it is alone: not at all, in its kind, or word for word."""
 _Used = Callable[["Place"], bool]
 _Inner = tuple[tuple["Place", Run] | None, int]
 
@@ -57,14 +60,14 @@ def explain(
     max_in_flight: int | None,
     candidate: Candidate,
     crosses: Callable[[Execution], bool],
-    healed: Callable[[Execution], bool],
+    healed: Callable[[Execution], Healed],
     suspects: Sequence[Place] = (),
 ) -> Explanation:
     """Explain the crossing that `schedule` shows.
 
     Args:
         crosses: whether an execution still shows the same crossing.
-        healed: whether the sink answered as it does alone.
+        healed: how far the sink answered as it does alone.
         suspects: carriers of earlier crossings, which are tried before anything is looked for.
     """
     order = [lane.name for lane in lanes]
@@ -72,10 +75,15 @@ def explain(
     def strategy() -> Replayed:
         return Replayed(schedule, Serial(order))
 
-    def tried_apart(places: Sequence[Place]) -> Run | None:
-        """The healed run, if keeping these apart heals it."""
+    def cured_by(places: Sequence[Place]) -> tuple[Run, Healed] | None:
+        """The healed run, if keeping these apart heals it, and how far."""
         execution, run = isolated(program, lanes, strategy(), max_in_flight, places)
-        return run if not crosses(execution) and healed(execution) else None
+        how = "" if crosses(execution) else healed(execution)
+        return (run, how) if how else None
+
+    def tried_apart(places: Sequence[Place]) -> Run | None:
+        cure = cured_by(places)
+        return None if cure is None else cure[0]
 
     def used(place: Place) -> bool:
         """Whether the observed run shows who wrote this and who read it."""
@@ -104,12 +112,17 @@ def explain(
     for wide in (False, True) if place is None else ():
         changed, made, entries = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
-        for attempt in _in_order(changed)[:_MOST_TRIED]:
-            executions += 1
-            run = tried_apart([attempt])
-            if run is not None:
-                place, fixed = attempt, run
+        # The first that gives the whole answer back: without a table of routes, say, nothing is leaked either.
+        left = _MOST_TRIED
+        for attempt in _in_order(changed):
+            if left <= 0:
                 break
+            left -= 1
+            executions += 1
+            cure = cured_by([attempt])
+            if cure is not None and (place is None or cure[1] == "whole"):
+                place, fixed = attempt, cure[0]
+                left = min(left, _MOST_AFTER_ONE) if cure[1] != "whole" else 0
         if place is not None:
             named, looks = named_last(place, made_together(place, changed, made))
             executions += looks
@@ -286,7 +299,10 @@ def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | 
     foreign = foreign or [e for e in ownerless if e.kind == "write" and _tells(e, candidate)]
     reads = [e for e in mine if e.kind == "read"] or [e for e in mine if e.kind == "write"]
     reads = reads or [e for e in ownerless if e.kind == "read"]
-    # The last read before the answer is the one whose result was shown; a write that it followed was the source's.
+    # The last read before the answer is the one whose result was shown; a write that it followed was the source's. A
+    # line that writes may have looked only for where to put something.
+    writing = {e.at for e in mine if e.kind == "write"}
+    reads = [*(e for e in reads if e.at in writing), *(e for e in reads if e.at not in writing)]
     read = next((e for e in reversed(reads) if any(w.seq < e.seq for w in foreign)), None)
     before = [w for w in foreign if read is None or w.seq < read.seq]
     telling = [w for w in before if _tells(w, candidate)] or before

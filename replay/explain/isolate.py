@@ -69,7 +69,7 @@ class Survey:
             if place.holds_new_object(self._graph):
                 self.made[place] = None
             if not self.changed.get(place, False):
-                texts = [text.casefold() for text in texts_in(place.value(self._graph))]
+                texts = [text.casefold() for held in place.held(self._graph) for text in texts_in(held)]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
 
     def owned(self, place: Place) -> Place:

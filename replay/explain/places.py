@@ -85,12 +85,19 @@ class Place:
 
     def is_below(self, other: Place) -> bool:
         """Whether its path leads through the other."""
-        return self.name.startswith((f"{other.name}.", f"{other.name}["))
+        return self.name.startswith((f"{other.name}.", f"{other.name}[", f"{other.name}()"))
 
     def holds_new_object(self, graph: StateGraph) -> bool:
         """Whether what it holds was made since the graph, and has attributes."""
-        value = MISSING if self.key is None else self.value(graph)
-        return value is not MISSING and not graph.knows(value) and content.has_attributes(value)
+        values = self.held(graph) if self.key is not None or self.form == "cache" else []
+        return any(not graph.knows(value) and content.has_attributes(value) for value in values)
+
+    def held(self, graph: StateGraph) -> list[Any]:
+        """What is found in it: the value, or the results that a cache has."""
+        value = self.value(graph)
+        if self.form == "cache":
+            return content.cached(value)
+        return [] if value is MISSING else [value]
 
     def value(self, graph: StateGraph) -> Any:
         """What it holds now; MISSING for a name that is not set. A thread-local that holds something on several threads

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..detect.verbatim import Candidate
+    from ..explain.explain import Healed
     from ..explain.places import Place
     from ..run import Run
     from ..schedule.execute import Execution
@@ -54,7 +55,7 @@ def from_outside(
     max_in_flight: int | None,
     candidate: Candidate,
     crosses: Callable[[Execution], bool],  # noqa: ARG001 - as `explain` has it
-    healed: Callable[[Execution], bool],  # noqa: ARG001
+    healed: Callable[[Execution], Healed],  # noqa: ARG001
     suspects: Sequence[Place] = (),  # noqa: ARG001
 ) -> Explanation:
     """Execute the schedule once more for its timeline, and find the sink in it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import itertools
 import os
@@ -152,8 +153,21 @@ def write(form: str, target: Any, content: Any) -> None:
             if not target.frozen and not same(tuple(target), content):
                 target[:] = content
         case _:  # cache
-            if target.cache_info().misses:
+            # Of one that was cleared while it was being filled, the size alone tells.
+            if target.cache_info().misses or target.cache_info().currsize:
                 target.cache_clear()
+
+
+def cached(cache: Any) -> list[Any]:
+    """What a functools cache holds for those who ask again. Nothing but the collector can tell: it visits for each link
+    of a bounded one its key, its result and its class, and of an unbounded one the dict."""
+    size = cache.cache_info().currsize
+    held = gc.get_referents(cache) if size else []
+    links = [at for at, each in enumerate(held) if isinstance(each, type) and each.__name__ == "_lru_list_elem"]
+    if cache.cache_info().maxsize is not None:
+        return [held[at - 1] for at in links[:size]]
+    tables = [each for each in held if type(each) is dict and len(each) == size and each is not vars(cache)]
+    return list(tables[0].values()) if len(tables) == 1 else []
 
 
 _decoded = functools.cache(os.fsdecode)

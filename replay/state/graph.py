@@ -341,6 +341,9 @@ class StateGraph:
             if value.cache_info().currsize and not self._library and self._users:
                 self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
+            if not self._library and self._users:
+                for held in content.cached(value):
+                    self._later(held, f"{name}()", "instance attribute", owner, file)
         elif cls is contextvars.ContextVar:
             # In an empty context only the default can be what `get` returns.
             try:

@@ -84,7 +84,8 @@ async def test_requests_released_together_meet_in_a_service_that_waits_for_somet
     (crossing,) = report.crossings
     assert crossing.needs.cls == "interleaved"
     assert "last bytes of the requests were sent together" in crossing.explained
-    again = await stand.run(SLEEPING, action="replay", together=True)
+    longer = SLEEPING.replace("0.12", "0.6")
+    again = await stand.run(longer, action="replay", together=True)
     assert again.report.crossings[0].sink.path == crossing.sink.path
 
 
