@@ -361,8 +361,11 @@ class Uses:
         return "name" if "name" in found else "alias" if "alias" in found else ""
 
     def _asks_by_key(self, frame: FrameType, used: Iterable[tuple[str, str]]) -> bool:
-        """Whether the line names both the container and, as a text or by a variable that is it, the key."""
+        """Whether the line names both the container and, as a text or by a variable that is it, the key; and does more
+        than to put something there."""
         container = key = False
+        if _STORES in used:
+            return False
         for how, name in used:
             if how == "constant":
                 key = key or name == self._item
@@ -428,12 +431,23 @@ _OPERATIONS = {
 }
 
 
+_STORES = ("stores", "")
+_TAKES = ("CALL", "BINARY_SUBSCR", "BINARY_OP", "CONTAINS_OP")
+
+
 def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
+    """What each line names, and how. `_STORES` is among it where the line only puts something under a key."""
     lines: dict[int, list[tuple[str, str]]] = {}
+    storing: set[int] = set()
+    taking: set[int] = set()
     for instruction in dis.get_instructions(code):
         position = instruction.positions.lineno if instruction.positions is not None else None
         if position is None:
             continue
+        if instruction.opname == "STORE_SUBSCR":
+            storing.add(position)
+        elif instruction.opname.startswith(_TAKES):
+            taking.add(position)
         how = _OPERATIONS.get(instruction.opname)
         if how is None and "LOAD_FAST" in instruction.opname:
             how = "local"  # 3.13 fuses several loads into one, whose argument is a tuple of names
@@ -443,6 +457,8 @@ def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
             names: Any = instruction.argval
             for name in names if isinstance(names, tuple) else (names,):
                 lines.setdefault(position, []).append((how, str(name)))
+    for position in storing - taking:
+        lines.setdefault(position, []).append(_STORES)
     return lines
 
 

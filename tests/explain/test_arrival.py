@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 import pytest
+from crosslane.replay.state import content
 
 from ..conftest import Bench
+from ..reference.checked import carrier_in, checked, lines_in
 
 POOL = """
     import asyncio
@@ -92,3 +97,73 @@ async def test_an_object_made_anew_by_each_request_stays_named_by_the_global_tha
     (crossing,) = result.report.crossings
     assert crossing.carrier is not None
     assert crossing.carrier.name == "agent.turn"
+
+
+STORE = """
+    import asyncio
+    from functools import cache, lru_cache
+    class Store:
+        def __init__(self):
+            self.texts = {{}}
+        def get(self, key):
+            return self.texts.get(key, [])
+        def put(self, key, texts):
+            self.texts[key] = texts
+    @{cached}
+    def store(kind):
+        return Store()
+    async def handle(user, message):
+        key = {key}
+        texts = [*store("notes").get(key), message]
+        await asyncio.sleep(0)
+        store("notes").put(key, texts)
+        return texts
+    """
+
+
+@pytest.mark.parametrize("cached", ["lru_cache", "cache", "lru_cache(maxsize=2)"])
+def test_what_a_cached_function_has_made_for_all_is_named_down_to_the_entry(tmp_path: Path, cached: str) -> None:
+    report = checked(STORE.format(cached=cached, key="''"), tmp_path)
+    assert carrier_in(report) == ("store().texts['']", "instance attribute")
+    assert lines_in(report) == ("self.texts[key] = texts", "return self.texts.get(key, [])")
+    assert checked(STORE.format(cached=cached, key="user"), tmp_path).verdict == "clean"
+
+
+def test_a_place_without_which_requests_are_refused_is_no_cause(tmp_path: Path) -> None:
+    """A framework fills its table of routes at the first request, and notes that it did. With a table of its own, and
+    without the note, no request of the other lane is found a route, and so nothing leaks."""
+    report = checked(
+        """
+        import asyncio
+        class Routes:
+            def __init__(self):
+                self.filled, self.table = False, ()
+            def find(self):
+                if not self.filled:
+                    self.filled, self.table = True, (answer,)
+                return next(iter(self.table), None)
+        t = Routes()
+        latest_of_everybody = []
+        async def answer(message):
+            latest_of_everybody.append(message[::-1])
+            await asyncio.sleep(0)
+            return [text[::-1] for text in latest_of_everybody]
+        async def handle(user, message):
+            found = t.find()
+            return "no route" if found is None else await found(message)
+        """,
+        tmp_path,
+    )
+    assert carrier_in(report)[0] == "latest_of_everybody"
+
+
+def test_a_cache_that_was_cleared_while_it_was_filled_can_be_emptied() -> None:
+    @lru_cache
+    def made() -> list[str]:
+        made.cache_clear()
+        return []
+
+    made()
+    assert (made.cache_info().misses, content.cached(made)) == (0, [[]])
+    content.write("cache", made, 0)
+    assert content.cached(made) == []
