@@ -306,7 +306,10 @@ def _reduced(investigation: Investigation, job: Job, reached: Reached) -> Iterat
     fingerprints = Fingerprints(program.fresh.graph, lambda: engine.replies, engine.beside)
     apart = Apart(program.fresh.graph, fingerprints, lambda: engine.replies, engine.beside, lambda: engine.serving)
     independence = Independence(apart)
-    yield Attempt("all interleavings", independence, investigation.lanes, independence)
+    try:
+        yield Attempt("all interleavings", independence, investigation.lanes, independence)
+    finally:
+        apart.end()
     if independence.proven and not investigation.news:
         reached.interleavings, reached.reduced = independence.count(), 1
         return

@@ -22,14 +22,13 @@ from .actors import ACTOR, Actor
 from .attribution import AttributingLoop
 from .deadlines import has_live_timer
 from .spinning import Spinners
-from .threads import entered, left
+from .threads import Controlled, entered, left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
     from .actors import Handle
-    from .threads import Controlled
 
 MAX_STEPS = 100_000
 INTERRUPTED = "interrupted"
@@ -109,8 +108,7 @@ class ControlledLoop(AttributingLoop):
                         return
                     actor = choose(enabled, previous)
                     self._note_decision(actor, enabled, previous)
-                self.step(actor)
-                previous = actor
+                previous = self.step(actor)
         finally:
             self._choose = None
             left(self)
@@ -126,37 +124,40 @@ class ControlledLoop(AttributingLoop):
         goes_on = previous is not None and previous.in_flight and previous in enabled
         self.decisions.append((actor.name, self._names_before, goes_on))
 
-    def goes_on(self, thread: Controlled) -> bool:
+    def goes_on(self, thread: Controlled) -> Controlled | None:
         """Make the next choice on the thread that is about to pause, which has made itself ready.
 
-        Most choices let the same lane go on. To pass the baton to the loop's thread and back for those costs more than
-        all the rest of a step; so where nothing else is to be done between the two, it stays.
+        Most choices let the same lane go on, or one that waits at a line of its own. To pass the baton by way of the
+        loop's thread costs more than all the rest of a step; so where nothing else is to be done in between, it is not.
 
         Returns:
-            Whether the thread is to go on; else it has to pass the baton, and `_chosen` is who comes next.
+            The thread that is to go on; None where the baton has to come here, and `_chosen` is who comes next.
         """
         before, actor, choose = self._running, thread.actor, self._choose
         if choose is None or before is None or before.actor is not actor:
-            return False
-        if before.callback != thread.resume and thread is not self._starting:
-            return False
+            return None
+        starting = thread is self._starting  # within a step of its request's task, which others must not end in
+        if before.callback != thread.resume and not starting:
+            return None
         nobody = self._nobody
         others = len(actor.ready) != 1 or nobody.ready or nobody.timers or self._foreign
         watched = self.before_step is not None or self.after_step is not None
         if others or watched or self.stopped or self.steps >= self._most_steps:
-            return False
+            return None
         enabled = self._enabled()
         if not enabled:
-            return False
+            return None
         chosen = choose(enabled, actor)
         self._note_decision(chosen, enabled, actor)
-        if chosen is not actor or actor.fault:
+        following = thread if chosen is actor else None if starting else _ready_thread(chosen)
+        if following is None or chosen.fault:
             self._chosen = chosen
-            return False
+            return None
         self.steps += 1
-        self._note_places(actor)
-        self._running, thread.handle = actor.ready.popleft(), None
-        return True
+        self._stepping = chosen
+        self._note_places(chosen)
+        self._running, following.handle = chosen.ready.popleft(), None
+        return following
 
     def run_alone(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run start-up or shutdown of an application to its end, before or after the requests."""
@@ -180,8 +181,12 @@ class ControlledLoop(AttributingLoop):
             left(self)
             asyncio.events._set_running_loop(None)
 
-    def step(self, actor: Actor) -> None:
-        """Run `actor` from one point where it could be suspended to the next."""
+    def step(self, actor: Actor) -> Actor:
+        """Run `actor` from one point where it could be suspended to the next.
+
+        Returns:
+            Who ran last: threads may have passed the baton on among themselves, see `goes_on`.
+        """
         self.steps += 1
         self._stepping = actor
         if self.before_step is not None:
@@ -202,6 +207,8 @@ class ControlledLoop(AttributingLoop):
             self._running = handle
             self._run(handle)
             self._running = None
+            actor = self._stepping
+            ready = actor.ready
             if self._is_step(handle.callback):
                 break
         while ready and (ready[0].dead or not self._is_step(ready[0].callback)):
@@ -214,6 +221,7 @@ class ControlledLoop(AttributingLoop):
         self._stepping = None
         if self.after_step is not None:
             self.after_step(actor)
+        return actor
 
     def _note_places(self, actor: Actor) -> None:
         if self.baton.threads or self.steps > _STEPS_UNWATCHED:
@@ -367,3 +375,11 @@ class ControlledLoop(AttributingLoop):
             handle = actor.ready.popleft()
             if not handle.dead:
                 self._run(handle)
+
+
+def _ready_thread(actor: Actor) -> Controlled | None:
+    """The thread with which an actor would go on, where that is all that it has to do."""
+    if len(actor.ready) != 1 or actor.ready[0].dead:
+        return None
+    thread = getattr(actor.ready[0].callback, "__self__", None)
+    return thread if isinstance(thread, Controlled) and not thread.done and not thread.abandoned else None

@@ -73,9 +73,7 @@ class Controlled:
         self.serves_request = False
         self.ident = 0
         self.handle: Handle | None = None
-        self._go, self._back = new_lock(), new_lock()
-        self._go.acquire()
-        self._back.acquire()
+        self._go, self._back = _taken_lock(), _taken_lock()
         self._importing = 0
         # Nothing of the user's has run before the first line, so it is no point to be suspended at.
         self._skip_line = True
@@ -84,7 +82,7 @@ class Controlled:
     # ---- on the loop's thread
 
     def resume(self) -> None:
-        """Let the thread run until it gives the baton back."""
+        """Let the thread run until the baton is given back: by itself, or by another that it was passed on to."""
         if self.done:
             return
         handle, self.handle = self.handle, None
@@ -93,16 +91,21 @@ class Controlled:
         baton = self.loop.baton
         before, baton.current = baton.current, self
         stopped: BaseException | None = None
+        last = self
+        back = self._back
         self._go.release()
         try:
-            self._back.acquire()
+            back.acquire()
+            last = baton.current
         except BaseException as error:  # the watchdog: it stands in C code, and nothing gets it out
             stopped = error
-            self._end()
+            last = baton.current
+            last._end()
+            last._back = _taken_lock()  # whoever shares the one it has must not meet what it does with it yet
         finally:
             baton.current = before
-        if self.done and self.finished is not None:
-            finished, self.finished = self.finished, None
+        if last.done and last.finished is not None:
+            finished, last.finished = last.finished, None
             finished(stopped)
 
     def ready(self, actor: Actor) -> None:
@@ -138,8 +141,11 @@ class Controlled:
     def pause(self) -> None:
         """Give the baton back, ready to go on."""
         self.ready(self.loop.actor_here(self.home))
-        if not self.loop.goes_on(self):
+        next_one = self.loop.goes_on(self)
+        if next_one is None:
             self._wait()
+        elif next_one is not self:
+            self._pass_to(next_one)
 
     def park(self, lock: CooperativeLock) -> None:
         """Give the baton back until somebody calls `ready`."""
@@ -156,6 +162,17 @@ class Controlled:
 
     def _wait(self) -> None:
         self._back.release()
+        self._stand()
+
+    def _pass_to(self, other: Controlled) -> None:
+        """Let another go on, who is to give the baton back where this thread would have."""
+        other.handle = None
+        other._back = self._back
+        self.loop.baton.current = other
+        other._go.release()
+        self._stand()
+
+    def _stand(self) -> None:
         self._go.acquire()
         if self.abandoned:
             raise Abandoned
@@ -272,6 +289,12 @@ class _Worker:
     def end(self) -> None:
         if self._next.locked():
             self._next.release()
+
+
+def _taken_lock() -> Any:
+    lock = new_lock()
+    lock.acquire()
+    return lock
 
 
 class Baton:

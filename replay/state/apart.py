@@ -2,6 +2,8 @@
 
 It needs all that a fingerprint needs, of which this is the other half: there, what is equal; here, whose it is. What
 can be asked of all lanes at once, without holding anything of them, is refused besides.
+
+An entry of a dict is one lane's, too, where no other ever asks for its key, and nobody for more than entries.
 """
 
 # Objects of the program are looked at here, and those have no types that we could know.
@@ -13,7 +15,9 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.reduction import IrreducibleError
+from .entries import Watch
 from .fingerprint import of_the_process
+from .keyed_use import keyed_dicts
 from .picture import Picture
 from .python_names import names_in
 
@@ -50,6 +54,8 @@ class Apart:
         self._beside = beside
         self._serving = serving
         self._first: list[Any] = []
+        self._keyed = keyed_dicts(graph)
+        self._watch = Watch([graph.nodes[index].target for index in self._keyed])
         self._why = fingerprints.why or _asks_for_all_tasks(graph)
 
     def begin(self, loop: ControlledLoop) -> None:
@@ -62,6 +68,7 @@ class Apart:
             raise IrreducibleError(self._why)
         if loop.limited:
             raise IrreducibleError("requests wait for each other to be answered")
+        self._watch.begin()
         self._first = self._pictured(loop)
 
     def look(self, loop: ControlledLoop) -> None:
@@ -79,9 +86,14 @@ class Apart:
         Raises:
             IrreducibleError: it does not.
         """
+        self.end()
         self._fingerprints.check(loop)
         if loop.looked_around:
             raise IrreducibleError("the tasks of all lanes were asked for")
+
+    def end(self) -> None:
+        """Look at nothing any more. To be called however the execution ends."""
+        self._watch.end()
 
     def _pictured(self, loop: ControlledLoop) -> list[str]:
         """What is shared, once it is clear that nothing else is."""
@@ -99,7 +111,14 @@ class Apart:
     def _shared_part(self, loop: ControlledLoop) -> list[str]:
         replies = self._replies()
         picture = Picture(self._fingerprints.static, loop, True, replies)
-        self._fingerprints.state(picture)
+        self._fingerprints.state(picture, self._keyed)
+        entries: dict[str, list[Any]] = {}
+        for uses, now in self._watch.now():
+            for key, value in now.items():
+                if uses.first.get(key, picture) is value:
+                    picture.add((key, value))
+            for lane, owned_entries in uses.owned(now).items():
+                entries.setdefault(lane, []).extend(owned_entries)
         for actor in sorted(loop.background, key=lambda actor: actor.name):
             picture.actor(actor)
         for thing in (loop, loop.context, self._serving(), *of_the_process()):
@@ -113,7 +132,8 @@ class Apart:
                 raise IrreducibleError("a request leaves something to do after its answer")
             picture.lane()
             picture.actor(actor)
-            for thing in (*owned.get(actor.name, ()), *(reply for _, lane, reply in replies if lane == actor.name)):
+            answers = (reply for _, lane, reply in replies if lane == actor.name)
+            for thing in (*entries.get(actor.name, ()), *owned.get(actor.name, ()), *answers):
                 picture.add(thing)
         return shared
 

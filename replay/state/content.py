@@ -58,7 +58,8 @@ def read(form: str, target: Any) -> Any:
         case "attributes":
             return _attributes(target)
         case "dict" | "names":
-            return dict.copy(target)
+            # To copy one of another class would ask its own methods.
+            return dict.copy(target) if type(target) is dict else dict(dict.items(target))
         case "ordered":
             return dict(OrderedDict.items(target))
         case "list":

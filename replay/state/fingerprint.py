@@ -26,7 +26,7 @@ from .opaque import Static, address_dependent
 from .picture import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..schedule.actors import Actor
     from ..schedule.loop import ControlledLoop
@@ -99,14 +99,19 @@ class Fingerprints:
             picture.add(thing)
         return picture.parts
 
-    def state(self, picture: Picture) -> None:
+    def state(self, picture: Picture, without: Collection[int] = ()) -> None:
         """Add to the picture what of the program's state is not as it was at import.
+
+        Args:
+            without: nodes that are left out, by their index.
 
         Raises:
             IrreducibleError: something cannot be looked into.
         """
         # The order of a set is that of its table, which differs where its members are the same.
         for index in dict.fromkeys((*self._graph.changed(), *self._graph.fickle, *self._sets)):
+            if index in without:
+                continue
             node = self._graph.nodes[index]
             if node.form in ("cache", "file"):
                 raise IrreducibleError(f"{node.name} is a {node.kind} and has changed")

@@ -115,6 +115,7 @@ class StateGraph:
         late: names of what changed without being put back; empty as long as there is none. `hopeless` says that some of
             it cannot be.
         spelled: the names of globals and attributes in the user's code.
+        user_modules, user_codes: the user's own modules by their names, and the code of the functions in them.
         fickle: nodes that cannot be compared, because their members are made anew each time they are asked for.
     """
 
@@ -141,13 +142,13 @@ class StateGraph:
         self._restored = 0
         loaded: dict[str, Any] = dict(sys.modules)  # programs put other things there as well
         modules = [(name, module) for name, module in loaded.items() if isinstance(module, types.ModuleType)]
-        self._user_modules = {
+        self.user_modules = {
             name: module
             for name, module in modules
             if isinstance(file := getattr(module, "__file__", None), str) and file in files
         }
         # The user's first, so that what both reach goes by the user's name for it.
-        for name, module in self._user_modules.items():
+        for name, module in self.user_modules.items():
             self._module(name, module)
         if handler is not None:
             name, target, file = handler
@@ -159,7 +160,7 @@ class StateGraph:
         self._users = False
         for name, module in modules if libraries else ():
             top = name.partition(".")[0]
-            if name not in self._user_modules and top not in sys.stdlib_module_names and top not in _OURS:
+            if name not in self.user_modules and top not in sys.stdlib_module_names and top not in _OURS:
                 self._library = top
                 self._module(name, module)
                 self._walk()
@@ -179,11 +180,11 @@ class StateGraph:
         """What the program can name of Python itself."""
         functions = [thing for thing in self._seen.values() if type(thing) is types.FunctionType]
         codes = (function.__code__ for function in functions)
-        self._codes = [code for code in codes if code.co_filename in self.files]
-        self.spelled = names = names_in(self._codes)
+        self.user_codes = [code for code in codes if code.co_filename in self.files]
+        self.spelled = names = names_in(self.user_codes)
         if "chdir" in names:
             self._add("the working directory", "working directory", "directory", os, "", "")
-        held = [value for module in self._user_modules.values() for value in vars(module).values()]
+        held = [value for module in self.user_modules.values() for value in vars(module).values()]
         modules = named_modules(names, held)
         for name, module in modules.items():
             if module is builtins:
@@ -265,7 +266,7 @@ class StateGraph:
             # As it was at first: later on a name may hold what a user said.
             modules = [n for n, node in enumerate(self.nodes) if node.form == "namespace" and not node.package]
             named = (value for n in modules for value in self._first[n].values())
-            self._texts = texts_in(self._codes) | {value for value in named if type(value) is str}
+            self._texts = texts_in(self.user_codes) | {value for value in named if type(value) is str}
         return self._texts
 
     def knows(self, value: Any) -> bool:
@@ -373,9 +374,9 @@ class StateGraph:
 
     def _object(self, value: Any, cls: type, name: str, kind: str, owner: str, file: str) -> None:
         known = cls is object
-        if cls.__module__ not in self._user_modules and _top(cls) not in sys.stdlib_module_names:
+        if cls.__module__ not in self.user_modules and _top(cls) not in sys.stdlib_module_names:
             self._library = _top(cls)  # its insides are the library's affair, though the user's name leads there
-        elif cls.__module__ in self._user_modules:
+        elif cls.__module__ in self.user_modules:
             self._library = ""  # and these the user's, though a library's object leads there
         for base, form in content.BUILTIN_FORMS:
             if isinstance(value, base):
@@ -402,7 +403,7 @@ class StateGraph:
                     self._drawer(item, drawer[1], name, owner, file)
                 else:
                     self._later(item, f"{name}.{key}", inner, owner, file)
-        if cls.__module__ in self._user_modules:
+        if cls.__module__ in self.user_modules:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
@@ -427,7 +428,7 @@ class StateGraph:
         module = sys.modules.get(cls.__module__)
         if module is None or _top(cls) in sys.stdlib_module_names or _top(cls) in _OURS:
             return
-        users = cls.__module__ in self._user_modules
+        users = cls.__module__ in self.user_modules
         file = getattr(module, "__file__", None) or file
         label = cls.__qualname__ if users else f"{cls.__module__}.{cls.__qualname__}"
         before, self._library = self._library, "" if users else _top(cls)

@@ -52,6 +52,7 @@ from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
 from .job import Job, Progress
+from .one_core import OneCore
 from .watchdog import DUMP_SIGNAL, Interrupt, Watchdog
 
 if TYPE_CHECKING:
@@ -243,7 +244,11 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     clients = Clients(stand_in)
     MemoryNetwork.outside = staticmethod(clients.server_for)
 
+    one_core = OneCore()
+    one_core.install()
+
     def begin(loop: Any) -> None:
+        one_core.begin(loop.baton)
         clients.take_over()
         capture.begin()
         determinism.begin(loop)

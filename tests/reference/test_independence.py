@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay.schedule.strategies import Serial
+from crosslane.replay.state import keyed_use
 from crosslane.replay.trace.lanes import lanes_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,39 @@ ALONE = {
             await asyncio.sleep(0)
             return message in names
         """,
+    "an entry for each session": """
+        sessions = {}
+        async def handle(user, message):
+            history = sessions.setdefault(user, [])
+            for turn in range(2):
+                history.append((turn, message))
+                await asyncio.sleep(0.1)
+            sessions[user] = history + [turn]
+            return sessions[user]
+        """,
+    "an entry for each session of what is made when it is missing": """
+        class Store:
+            def __init__(self):
+                self.turns = collections.defaultdict(list)
+            def add(self, user, message):
+                self.turns[user].append(message)
+        store = Store()
+        async def handle(user, message):
+            store.add(user, message)
+            await asyncio.sleep(0)
+            store.add(user, "again")
+            return store.turns.pop(user), user in store.turns
+        """,
+    "an entry for each session beside one that nobody changes": """
+        sessions = {("common", 1): ["hello"]}
+        async def handle(user, message):
+            sessions[user, 1] = {"said": message}
+            await asyncio.sleep(0)
+            sessions[user, 1]["n"] = len(sessions.get(("common", 1)))
+            await asyncio.sleep(0)
+            del sessions[user, 1]["said"]
+            return sessions[user, 1]
+        """,
     "tasks, locks, queues and contexts of their own": """
         variable = contextvars.ContextVar("variable", default="")
         async def child(lock, box):
@@ -75,12 +109,101 @@ ALONE = {
         """,
 }
 TOGETHER = {
-    "an entry for each session": """
+    "a list of the entries for each session": """
         sessions = {}
         async def handle(user, message):
             sessions[user] = message
             await asyncio.sleep(0)
             return list(sessions)
+        """,
+    "one entry": """
+        sessions = {}
+        async def handle(user, message):
+            sessions["latest"] = message
+            await asyncio.sleep(0)
+            return user
+        """,
+    "an entry that one asks for and another makes": """
+        sessions = {}
+        async def handle(user, message):
+            if user == "alice":
+                sessions["latest"] = message
+            await asyncio.sleep(0)
+            return "latest" in sessions
+        """,
+    "entries whose number somebody asks for": """
+        sessions = {}
+        def count(kept):
+            return len(kept)
+        async def handle(user, message):
+            sessions[user] = message
+            await asyncio.sleep(0)
+            return count(sessions)
+        """,
+    "entries that another name leads to": """
+        class Store:
+            def __init__(self, entries):
+                self.entries = entries
+        store = Store({})
+        turns = store.entries
+        async def handle(user, message):
+            turns[user] = message
+            await asyncio.sleep(0)
+            return [*store.entries.values()]
+        """,
+    "entries that a module's own names lead to": """
+        sessions = {}
+        async def handle(user, message):
+            sessions[user] = message
+            await asyncio.sleep(0)
+            return str(vars(__import__(handle.__module__))["sessions"])
+        """,
+    "entries that a pattern leads to": """
+        class Store:
+            def __init__(self):
+                self.entries = {}
+        store = Store()
+        async def handle(user, message):
+            store.entries[user] = message
+            await asyncio.sleep(0)
+            match store:
+                case Store(entries=found):
+                    return str(found)
+        """,
+    "entries under a private name": """
+        class Store:
+            def __init__(self):
+                self.__entries = {}
+            def add(self, key, value):
+                self.__entries[key] = value
+                return self.__entries
+        store = Store()
+        async def handle(user, message):
+            store.add(user, message)
+            await asyncio.sleep(0)
+            return str(store.add(user, message))
+        """,
+    "keys that say what they are equal to": """
+        class Key(str):
+            def __hash__(self):
+                return 1
+            def __eq__(self, other):
+                return True
+        sessions = {}
+        async def handle(user, message):
+            sessions[Key(user)] = message
+            await asyncio.sleep(0)
+            return sessions[Key(user)]
+        """,
+    "an object that stands in the entries of both": """
+        sessions = {}
+        common = []
+        async def handle(user, message):
+            sessions[user] = common
+            await asyncio.sleep(0)
+            sessions[user].append(message)
+            await asyncio.sleep(0)
+            return list(sessions[user])
         """,
     "a change in the very last step": """
         last = ""
@@ -211,6 +334,63 @@ SHARED = (
 )
 
 
+ENTRIES = (
+    "entries[user] = [message]",
+    "entries.setdefault(user, []).append(message)",
+    "answer.append(list(entries.get(user, ())))",
+    "answer.append(user in entries)",
+    "entries.pop(user, None)",
+    "made[user].append(message)",
+    "answer.append(list(made[user]))",
+    "await asyncio.sleep(0)",
+    "await asyncio.sleep(0.1)",
+)
+SEEN_BY_OTHERS = (
+    "answer.append('alice' in entries)",
+    "entries['alice'] = [message]",
+    "answer.append(str(entries.get('bobby')))",
+    "entries.setdefault('both', []).append(message)",
+    "entries[user] = config",
+    "entries[user].append(message) if user in entries else None",
+    "mine = entries.get('alice', mine); mine.append(1)",
+)
+SEEN_AS_A_WHOLE = (
+    "answer.append(list(entries))",
+    "answer.append(len(entries))",
+    "answer.append(str(made))",
+    "entries.update({user: 1})",
+    "answer.append(entries == {user: [message]})",
+    "answer.append({**entries})",
+)
+
+
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.filter_too_much])
+@given(
+    lines=st.lists(
+        st.lists(
+            st.sampled_from(ENTRIES) | st.sampled_from(ENTRIES) | st.sampled_from((*SEEN_BY_OTHERS, *SEEN_AS_A_WHOLE)),
+            max_size=5,
+        ),
+        min_size=2,
+        max_size=2,
+    ),
+    anyhow=st.booleans(),
+)
+def test_what_is_proven_of_entries_is_what_brute_force_finds(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], anyhow: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if anyhow:  # what is said by the source alone is left to what is seen of the accesses
+            patch.setattr(keyed_use, "_otherwise_used", lambda tree: set())
+        compare(
+            "entries, made, config = {}, collections.defaultdict(list), []",
+            "mine, answer = [], [user]",
+            lines,
+            tmp_path_factory.mktemp("m"),
+            all(line in ENTRIES for body in lines for line in body),
+        )
+
+
 @settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     lines=st.lists(
@@ -222,20 +402,29 @@ SHARED = (
 def test_what_is_proven_is_what_brute_force_finds(
     tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]]
 ) -> None:
-    source = [
-        IMPORTS + "shared, config = [], {}",
-        "variable = contextvars.ContextVar('variable', default='')",
-        "async def said(text):\n    await asyncio.sleep(0)\n    return text",
-        "async def handle(user, message):\n    global config\n    mine, other, answer = [], [user], []",
-    ]
+    names = "\n".join(
+        (
+            "shared, config = [], {}",
+            "variable = contextvars.ContextVar('variable', default='')",
+            "async def said(text):\n    await asyncio.sleep(0)\n    return text",
+        )
+    )
+    alone = all(line in OWN for body in lines for line in body)
+    compare(
+        names, "global config\n    mine, other, answer = [], [user], []", lines, tmp_path_factory.mktemp("m"), alone
+    )
+
+
+def compare(names: str, begin: str, lines: list[list[str]], folder: Path, alone: bool) -> None:
+    """What is proven of two users' lines, if anything is, and by brute force. `alone`: it is to be proven."""
+    source = [IMPORTS + names, f"async def handle(user, message):\n    {begin}"]
     for name, body in zip(("alice", "bobby"), lines, strict=True):
         source += [f"    if user == {name!r}:", *(f"        {line}" for line in body), "        pass"]
-    program, lanes = loaded("\n".join([*source, "    return answer\n"]), 2, tmp_path_factory.mktemp("m"))
+    program, lanes = loaded("\n".join([*source, "    return answer\n"]), 2, folder)
     steps = [len(program.execute((lane,), Serial([lane.name])).decisions) for lane in lanes]
     assume(comb(sum(steps), steps[0]) <= MOST_BY_BRUTE_FORCE)
-    alone = by_independence(program, lanes)
-    if all(line in OWN for body in lines for line in body):
-        assert not alone.refused
-    if not alone.refused:
+    proven = by_independence(program, lanes)
+    assert not (alone and proven.refused), proven.refused
+    if not proven.refused:
         expected = by_brute_force(program, lanes)
-        assert (alone.outcomes, alone.count) == (expected.outcomes, expected.count)
+        assert (proven.outcomes, proven.count) == (expected.outcomes, expected.count)

@@ -279,10 +279,10 @@ def test_a_thread_that_chooses_itself_decides_as_the_loop_would(strategy: Callab
             await loop.in_thread(partial(three_lines, name, seen))
             loop.request_done(loop.lanes[name])
 
-        def step(actor: Actor) -> None:
+        def step(actor: Actor) -> Actor:
             nonlocal passed
             passed += 1
-            ControlledLoop.step(loop, actor)
+            return ControlledLoop.step(loop, actor)
 
         loop.step = step
         for name in "ab":
@@ -298,8 +298,9 @@ def test_a_thread_that_chooses_itself_decides_as_the_loop_would(strategy: Callab
     assert alone == watched
     assert len(alone[1]) == alone[2] == all_of_them
     switches = sum(one[0] != other[0] for one, other in pairwise(alone[1]))
-    # The loop's own thread is needed where another lane comes next, and nowhere else.
-    assert passed <= switches + 1
+    # The loop's own thread is needed where another lane comes next, and of those only where a request starts, its thread
+    # gives the baton back for the first time, or one has ended.
+    assert passed <= min(switches + 1, 5)
 
 
 def test_the_network_is_refused_and_noted() -> None:
