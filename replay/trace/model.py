@@ -135,6 +135,8 @@ class Trace:
     header: Mapping[str, Json] = field(default_factory=dict[str, Json])
     closed: bool = False
     """Whether an `end` event was there: the recording closed in order."""
+    lost: int = 0
+    """How many events the recorder says it had to leave out, because what writes could not keep up."""
 
     @property
     def requests(self) -> tuple[Request, ...]:

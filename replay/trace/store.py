@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 _HTTP_FIELDS = ("method", "path", "query", "headers")
 _BODIES = ("json", "text", "b64")
 _MOST_BAD_WITHOUT_GOOD = 1_000
+_LOST_WHERE = "what crossed there cannot be seen"
 _LATE = 256  # exchanges that stay open a while after their end
 
 
-def load(path: str | Path) -> Trace:
-    """Read a trace, with all its parts.
+def load(path: str | Path, on_line: Callable[[int], None] | None = None) -> Trace:
+    """Read a trace, with all its parts. `on_line` is told the length of every line in bytes.
 
     Raises:
         TraceError: there is no such file, it cannot be opened, it is of a newer version, or nothing in it is usable.
     """
     reading = _Reading(Path(path))
-    for number, event in read_events(Path(path), reading.problems):
+    for number, event in read_events(Path(path), reading.problems, on_line):
         reading.event(number, event)
         if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
             break
@@ -139,6 +140,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.header: dict[str, Json] = {}
         self.closed = False
+        self.lost = 0
         self._taken = 0
         self.latest = ""
 
@@ -164,7 +166,7 @@ class _Reading:
             )
         finished = [self._finished(exchange) for exchange in self.exchanges.values()]
         finished.sort(key=lambda exchange: exchange.request.at_ns)
-        return Trace(str(self.path), tuple(finished), tuple(self.problems), self.header, self.closed)
+        return Trace(str(self.path), tuple(finished), tuple(self.problems), self.header, self.closed, self.lost)
 
     def take(self, identity: str) -> Exchange | None:
         """The exchange, which is forgotten here."""
@@ -199,8 +201,9 @@ class _Reading:
                     event.get("out"),
                 )
             )
-        elif kind == "end":
-            self.closed = True
+        elif kind in ("end", "lost"):
+            self.closed = self.closed or kind == "end"
+            self._lost(number, event.get("lost"))
         elif not isinstance(kind, str):
             raise ValueError("has a kind `k` that is not a text")
 
@@ -273,6 +276,13 @@ class _Reading:
         said: Json = event["text"] if "text" in event else {"b64": event.get("b64", "")}
         messages = [*cast("dict[str, Json]", request).get("messages", []), said]
         exchange.request = replace(exchange.request, request={**request, "messages": messages})
+
+    def _lost(self, number: int, count: Json) -> None:
+        """The recorder says how many events of a part of the recording it had to leave out."""
+        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+            self.lost += count
+            events = "event was" if count == 1 else "events were"
+            self._problem(number, f"{count:,} {events} lost when this was recorded, and is not in it: {_LOST_WHERE}")
 
     def _of(self, event: dict[str, Json], key: str = "id") -> _Open:
         identity = event.get(key, event.get("id"))

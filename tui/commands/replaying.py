@@ -56,7 +56,7 @@ def replay(
         followed = Schedule(followed.names, followed.faults)
     job = Job(
         "replay",
-        str(asked.trace),
+        loaded.path,
         run.replayable(loaded),
         asked.handler,
         kind,
@@ -83,7 +83,7 @@ def replay(
             "version": 1,
             **result.environment,
             "handler": asked.handler,
-            "trace": str(asked.trace),
+            "trace": loaded.path,
             "decisions": decisions,
         }
         printing.write(save_schedule, json.dumps(kept, indent=1) + "\n")
