@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import EXAMPLE, LARGEST_NS, VERSION, read_events
+from .events import EXAMPLE, LARGEST_NS, VERSION, lost_in, read_events
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _HTTP_FIELDS = ("method", "path", "query", "headers")
 _BODIES = ("json", "text", "b64")
 _MOST_BAD_WITHOUT_GOOD = 1_000
-_LOST_WHERE = "what crossed there cannot be seen"
 _LATE = 256  # exchanges that stay open a while after their end
 
 
@@ -203,7 +202,7 @@ class _Reading:
             )
         elif kind in ("end", "lost"):
             self.closed = self.closed or kind == "end"
-            self._lost(number, event.get("lost"))
+            self.lost += lost_in(event)
         elif not isinstance(kind, str):
             raise ValueError("has a kind `k` that is not a text")
 
@@ -276,13 +275,6 @@ class _Reading:
         said: Json = event["text"] if "text" in event else {"b64": event.get("b64", "")}
         messages = [*cast("dict[str, Json]", request).get("messages", []), said]
         exchange.request = replace(exchange.request, request={**request, "messages": messages})
-
-    def _lost(self, number: int, count: Json) -> None:
-        """The recorder says how many events of a part of the recording it had to leave out."""
-        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
-            self.lost += count
-            events = "event was" if count == 1 else "events were"
-            self._problem(number, f"{count:,} {events} lost when this was recorded, and is not in it: {_LOST_WHERE}")
 
     def _of(self, event: dict[str, Json], key: str = "id") -> _Open:
         identity = event.get(key, event.get("id"))

@@ -273,9 +273,10 @@ def test_what_the_recorder_had_to_leave_out_is_counted_and_told(tmp_path: Path, 
     trace = load(path)
     assert trace.lost == 4
     assert [(p.line, p.message[:45]) for p in trace.problems] == [
-        (2, "3 events were lost when this was recorded, an"),
-        (4, "1 event was lost when this was recorded, and "),
+        (2, "3 events were lost while this was recorded: w"),
+        (4, "1 event was lost while this was recorded: wha"),
     ]
+    assert trace.skipped == 0
     assert [p.line for p in audit(path).problems] == [2, 4]
     assert [p.line for p in slice_trace(path, tmp_path / "s.jsonl", Selection(users=frozenset({"bob"}))).problems] == [
         2,

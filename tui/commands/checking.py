@@ -83,7 +83,7 @@ def check(
         upstream=settings.upstream,
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
-        skipped=len(loaded.problems),
+        skipped=loaded.skipped,
         faults=faults,
         variants=variants,
         known=known.fingerprints if known is not None else (),

@@ -71,7 +71,7 @@ def replay(
         upstream=settings.upstream,
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
-        skipped=len(loaded.problems),
+        skipped=loaded.skipped,
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote, together
