@@ -24,6 +24,8 @@ def lost_turns(exchanges: Iterable[Exchange], solo: Mapping[str, Outcome]) -> li
         turns.setdefault(exchange.request.session, []).append(exchange)
     warnings: list[str] = []
     for session, conversation in turns.items():
+        if not any(exchange.request.id in solo for exchange in conversation):
+            continue
         turn_of: dict[str, int] = {}  # the earliest that said the word
         for number, exchange in enumerate(conversation, 1):
             lost = _lost(exchange, solo.get(exchange.request.id), turn_of)

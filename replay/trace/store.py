@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
+from ..keeping import all_kept
 from .events import EXAMPLE, LARGEST_NS, VERSION, lost_in, read_events
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
@@ -33,11 +34,12 @@ def load(path: str | Path, on_line: Callable[[int], None] | None = None) -> Trac
         TraceError: there is no such file, it cannot be opened, it is of a newer version, or nothing in it is usable.
     """
     reading = _Reading(Path(path))
-    for number, event in read_events(Path(path), reading.problems, on_line):
-        reading.event(number, event)
-        if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
-            break
-    return reading.trace()
+    with all_kept():
+        for number, event in read_events(Path(path), reading.problems, on_line):
+            reading.event(number, event)
+            if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
+                break
+        return reading.trace()
 
 
 def stream(

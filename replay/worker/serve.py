@@ -31,6 +31,7 @@ from ..allow import Allow
 from ..errors import CrosslaneError, HandlerError
 from ..handler.load import load, load_function, locate
 from ..handler.service import Service
+from ..keeping import all_kept
 from ..program import Program
 from ..schedule import primitives
 from ..schedule.execute import Engine
@@ -136,13 +137,15 @@ def main() -> None:
     recorded = False
     for line in channel.lines():
         heard = _clock()
-        message = json.loads(line)
+        with all_kept():
+            message = json.loads(line)
         match message["do"]:
             case "trace":
                 exchanges, recorded = [], message["recorded"]
                 continue
             case "take":
-                exchanges += handing.exchanges_of(message["exchanges"], recorded)
+                with all_kept():
+                    exchanges += handing.exchanges_of(message["exchanges"], recorded)
                 continue
             case _:
                 job = _job(message["job"], tuple(exchanges))
@@ -160,7 +163,7 @@ def main() -> None:
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
             try:
-                with interrupt.at_once():
+                with interrupt.at_once(), all_kept():
                     program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
             except KeyboardInterrupt:
                 channel.send({"result": _not_begun(job, _clock() - heard, "given the trace")})
