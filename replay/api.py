@@ -257,7 +257,7 @@ class Settled:
             upstream=self.settings.upstream,
             upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
-            skipped=len(self.trace.problems),
+            skipped=self.trace.skipped,
             **more,
         )
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from .attempts import Reached, random_walk, search_of, stages
 from .baselines import run_alone
+from .beginning import after_the_beginning, beginning_of, of_the_beginning
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
+from .known_findings import fingerprint
 from .pursuit import Pursuit
 from .report import Result
 from .schedule.search import Search
@@ -50,9 +52,21 @@ def investigate(program: Program, job: Job) -> Investigation:
 def check(program: Program, job: Job, report: Callable[[Progress], None], partners: Partners | None = None) -> Result:
     """Search the trace's interleavings within the budget and report everything that crossed.
 
-    `partners` can make a part of the search.
+    A long trace is searched in its beginning first. `partners` can make a part of the search.
     """
-    pursuit = Pursuit(program, job, report)
+    started = Pursuit(program, job, report).started
+    beginning = beginning_of(job)
+    if beginning is None:
+        return _search(Pursuit(program, job, report, started), partners)
+    first = _search(Pursuit(program, beginning, report, started), None)
+    found = {fingerprint(crossing) for crossing in first.report.crossings}
+    if found - set(job.known) or program.interrupted():
+        return of_the_beginning(first, beginning, job)
+    return after_the_beginning(_search(Pursuit(program, job, report, started), partners), beginning, first, job)
+
+
+def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
+    program, job = pursuit.program, pursuit.job
     reached = pursuit.reached
     try:
         investigation = investigate(program, job)
@@ -60,8 +74,9 @@ def check(program: Program, job: Job, report: Callable[[Progress], None], partne
         return not_begun(job, pursuit.elapsed_s, "tried for the first time")
     search = search_of(investigation.lanes, Share(0, job.shards))
     try:
+        investigation.in_time = pursuit.nearly_in_time
         pursuit.announce("each lane alone", investigation)
-        run_alone(investigation, pursuit.in_time_alone)
+        run_alone(investigation, pursuit.nearly_in_time)
         leader = Leader(pursuit, investigation, search, partners)
         for answer in job.reports:
             leader.learn([answer], True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _MOST_FINDINGS = 12
 _MOST_LOOKED_INTO = 200
 _DERIVED_TRIES = 4
+_NO_TIME_TO_LOOK = "the budget ended while what may have crossed was being looked into: give a larger --budget"
 
 
 @dataclass(slots=True)
@@ -46,7 +47,8 @@ class Investigation:
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
     says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
-    `scouting` leaves what is found for another process to look into, see `sharing`.
+    `scouting` leaves what is found for another process to look into, see `sharing`. Once it is not `in_time`, nothing
+    more is looked into.
     """
 
     program: Program
@@ -71,6 +73,7 @@ class Investigation:
     known: tuple[str, ...] = ()
     leftovers: bool = False
     scouting: bool = False
+    in_time: Callable[[], bool] = lambda: True
     _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
     _tried: dict[tuple[Any, ...], int] = field(default_factory=dict[tuple[Any, ...], int])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
@@ -203,6 +206,10 @@ class Investigation:
             if key in self._seen:
                 crossed.add(candidate.request)
                 continue
+            if not self.in_time():
+                if not self.findings:
+                    self.stopped = self.stopped or _NO_TIME_TO_LOOK
+                return
             confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is None:
                 continue

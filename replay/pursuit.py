@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .schedule.execute import Execution
     from .worker.job import Job
 
-LEAST_ALONE_S = 20.0
+_A_LITTLE_S = 2.0
 _REAL_CLOCK = time.monotonic
 
 
@@ -45,9 +45,10 @@ class Pursuit:
     def elapsed_s(self) -> float:
         return _REAL_CLOCK() - self.started - self.program.pause.paused_s
 
-    def in_time_alone(self) -> bool:
-        """Whether another lane may be run alone. Without that nothing can be told, so it has a while in any case."""
-        return self.elapsed_s <= max(self.job.budget_s, LEAST_ALONE_S)
+    def nearly_in_time(self) -> bool:
+        """Whether another lane may be run alone, or another candidate be looked into. Without that nothing can be told,
+        so it has a little longer."""
+        return self.elapsed_s <= self.job.budget_s + _A_LITTLE_S
 
     def announce(self, phase: str, on: Investigation) -> None:
         executions, elapsed_s = self.program.executions, max(self.elapsed_s, 1e-6)

@@ -99,7 +99,7 @@ def scout(pursuit: Pursuit, investigation: Investigation) -> Scouted:
 
     try:
         pursuit.announce("each lane alone", investigation)
-        run_alone(investigation, pursuit.in_time_alone)
+        run_alone(investigation, pursuit.nearly_in_time)
         if job.stage != VARIANTS:
             scouts.append(Scout(investigation.scout()))
             tries = part_of(job.stage, investigation, search, job, reached)
@@ -288,6 +288,8 @@ class Leader:
         for hit in hits:
             if pursuit.program.interrupted():
                 self._investigation.stopped = "interrupted while what was found was being looked into"
+                return
+            if self._investigation.findings and not pursuit.nearly_in_time():
                 return
             pursuit.announce("looking into what was found", self._investigation)
             on = self._investigation if hit.variant < 0 else self._variant(hit.variant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .attempts import Reached, switches_in_words
+from .beginning import first_requests
 from .detect.forgotten import lost_turns
 from .detect.values import tokens
 from .explain.explain import observed
@@ -55,13 +56,14 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         tuple(finding.crossing for finding in findings),
         tuple(investigation.influences.values()),
         (
-            *(lost_turns(investigation.exchanges, investigation.solo) if not findings else ()),
+            *(lost_turns(investigation.exchanges, investigation.solo) if not (findings or reached.interrupted) else ()),
             *((beside,) if beside else ()),
             *list(investigation.warnings)[:_MOST_WARNINGS],
         ),
         tuple(investigation.allowed.values()),
     )
-    solo = {name: run_of(execution) for name, execution in investigation.solo_runs.items()}
+    runs = investigation.solo_runs if job.baselines else {}
+    solo = {name: run_of(execution) for name, execution in runs.items()}
     run = findings[0].run if findings else _last_run(investigation)
     return Result(report, run, tuple(findings), solo)
 
@@ -75,11 +77,11 @@ def not_begun(job: Job, elapsed_s: float, doing: str) -> Result:
 
 
 def _last_run(investigation: Investigation) -> Run:
-    """A clean run to show: lockstep, in which the lanes can be compared row by row."""
+    """A clean run to show: lockstep, in which the lanes can be compared row by row. Of a long trace, its beginning."""
     lanes = investigation.lanes
     if investigation.program.interrupted() or len(investigation.solo_runs) < len(lanes):
         return Run(tuple(lane.name for lane in lanes), (), (), ())
-    return observed(investigation.program, lanes, Lockstep(), investigation.max_in_flight, None)
+    return observed(investigation.program, first_requests(lanes), Lockstep(), investigation.max_in_flight, None)
 
 
 def _verdict(

@@ -67,7 +67,7 @@ class OpenSession:
             upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
             environment=False,
-            skipped=len(self.trace.problems),
+            skipped=self.trace.skipped,
         )
         return replace(job, **changes)
 

@@ -24,20 +24,29 @@ def lost_turns(exchanges: Iterable[Exchange], solo: Mapping[str, Outcome]) -> li
         turns.setdefault(exchange.request.session, []).append(exchange)
     warnings: list[str] = []
     for session, conversation in turns.items():
-        for index, exchange in enumerate(conversation):
-            alone = solo.get(exchange.request.id)
-            if index == 0 or exchange.response is None or alone is None or alone.error is not None:
-                continue
-            recorded = _words(text for _, text in leaves(exchange.response.body, ""))
-            recorded |= _words(exchange.response.chunks)
-            now = _words(text for _, _, text in observations(alone)) | _words(alone.chunks)
-            # What this turn itself, or the constant text of the program, brings along proves nothing.
-            lost = recorded - now - _sent(exchange.request)
-            turn = next((n for n, past in enumerate(conversation[:index], 1) if _own(past.request) & lost), None)
-            if turn is not None:
-                warnings.append(f"isolated, but session {session} lost its own turn {turn}")
+        if not any(exchange.request.id in solo for exchange in conversation):
+            continue
+        turn_of: dict[str, int] = {}  # the earliest that said the word
+        for number, exchange in enumerate(conversation, 1):
+            lost = _lost(exchange, solo.get(exchange.request.id), turn_of)
+            if lost:
+                warnings.append(f"isolated, but session {session} lost its own turn {min(turn_of[w] for w in lost)}")
                 break
+            for word in _words(_contents(exchange.request)):
+                turn_of.setdefault(word, number)
     return warnings
+
+
+def _lost(exchange: Exchange, alone: Outcome | None, turn_of: Mapping[str, int]) -> set[str]:
+    """Words of earlier turns that the recorded answer used and the answer of today does not."""
+    if not turn_of or exchange.response is None or alone is None or alone.error is not None:
+        return set()
+    recorded = _words(text for _, text in leaves(exchange.response.body, "")) | _words(exchange.response.chunks)
+    # What this turn itself, or the constant text of the program, brings along proves nothing.
+    used = (recorded & turn_of.keys()) - _sent(exchange.request)
+    if not used:
+        return used
+    return used - _words(text for _, _, text in observations(alone)) - _words(alone.chunks)
 
 
 def _words(texts: Iterable[str]) -> set[str]:
@@ -46,10 +55,6 @@ def _words(texts: Iterable[str]) -> set[str]:
 
 def _sent(request: Request) -> set[str]:
     return _words([request.session, request.user or "", *_contents(request)])
-
-
-def _own(request: Request) -> set[str]:
-    return _words(_contents(request))
 
 
 def _contents(request: Request) -> list[str]:

@@ -60,11 +60,12 @@ def observations(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
 
 def tokens(text: str) -> set[str]:
     """The words of a text of two characters or more, and their compounds, in lower case."""
-    found: set[str] = set()
-    for match in _TOKEN.finditer(text):
-        token = match.group().casefold()
-        found.update(word for word in (token, *_WORD.findall(token)) if len(word) > 1)
-    return found
+    # A long answer says most of its words many times: only what differs is looked at one by one.
+    found = set(map(str.casefold, set(_TOKEN.findall(text))))
+    for token in list(found):
+        if not (token.isascii() and token.isalnum()):
+            found.update(_WORD.findall(token))
+    return {token for token in found if len(token) > 1}
 
 
 def is_telling(token: str) -> bool:
@@ -110,8 +111,8 @@ def material_of(requests: Iterable[Request], alone: Iterable[Outcome]) -> Materi
         sent_texts += [text for _, _, answered in request.answers for _, text in leaves(answered, "")]
     seen_texts = [text for outcome in alone for _, _, text in observations(outcome)]
     seen_texts += ["".join(outcome.chunks) for outcome in alone]
-    sent = frozenset[str]().union(*map(tokens, sent_texts)) if sent_texts else frozenset[str]()
-    seen = frozenset[str]().union(*map(tokens, seen_texts)) if seen_texts else frozenset[str]()
+    sent = frozenset[str]().union(*map(tokens, dict.fromkeys(sent_texts)))
+    seen = frozenset[str]().union(*map(tokens, dict.fromkeys(seen_texts)))
     return Material(sent, seen, tuple(dict.fromkeys(text for text in (*sent_texts, *seen_texts) if text)))
 
 

@@ -11,15 +11,13 @@ import glob
 import gzip
 import io
 import os
-import shutil
-import sys
-import tempfile
 import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from ..errors import TraceError
 from ..trace.compressed import unpacked
+from ..trace.piped import NAME, STDIN, file_of
 from .found import Source
 
 if TYPE_CHECKING:
@@ -128,11 +126,8 @@ def _source(name: str, path: Path, watch: Watch | None) -> Source:
 
 
 def _paths(given: str, stack: contextlib.ExitStack) -> list[tuple[str, Path]]:
-    if given == "-":
-        spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="crosslane-"))  # noqa: SIM115
-        shutil.copyfileobj(sys.stdin.buffer, spool)
-        spool.flush()
-        return [("standard input", Path(spool.name))]
+    if given == STDIN:
+        return [(NAME, stack.enter_context(file_of(given)))]
     path = Path(given)
     if path.is_dir():
         raise TraceError("is a directory", given, f"name the files in it, such as {os.path.join(given, '*.jsonl')}")

@@ -85,7 +85,16 @@ def read_events(
                 if wrong := _wrong_time(event):
                     problems.append(Problem(number, f"{file.name}: {wrong}" if len(files) > 1 else wrong))
                     continue
+                if lost := lost_in(event):
+                    said = f"{lost:,} event{' was' if lost == 1 else 's were'} lost while this was recorded"
+                    problems.append(Problem(number, f"{said}: what crossed there cannot be seen", skipped=False))
             yield number, event
+
+
+def lost_in(event: dict[str, Json]) -> int:
+    """How many events the recorder says, in the last line of a part, it had to leave out."""
+    count = event.get("lost") if event.get("k") in ("end", "lost") else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
 
 
 def _events_of(

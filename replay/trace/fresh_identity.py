@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from .header_text import as_meant, on_the_wire
+from .sent_texts import SentTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,16 +125,16 @@ def issued_values(exchanges: Sequence[Exchange]) -> tuple[Issued, ...]:
 
     A value that the user had sent before is the user's own, whoever repeats it.
     """
-    texts = [_all_text(exchange.request) for exchange in exchanges]
+    sent = SentTexts([_all_text(exchange.request) for exchange in exchanges])
     found: dict[str, Issued] = {}
     for index, exchange in enumerate(exchanges[:-1]):
         if exchange.response is None:
             continue
-        before, after = "\n".join(texts[: index + 1]), "\n".join(texts[index + 1 :])
         for place, value in places_in(Answered(exchange.response.headers, _recorded_body(exchange))):
             if not _is_id(value) or value in found:
                 continue
-            if _stands_in(value, after) and not _stands_in(value, before):
+            first = sent.first(value)
+            if first is not None and first > index:
                 found[value] = Issued(exchange.request.id, place, value)
     return tuple(found.values())
 
@@ -228,10 +229,6 @@ def _minted(value: str, salt: str) -> str:
 
 def _is_id(value: str) -> bool:
     return _SHORT <= len(value) <= _LONGEST and not any(character.isspace() for character in value)
-
-
-def _stands_in(value: str, text: str) -> bool:
-    return value in text or quote(value, safe="") in text
 
 
 def _all_text(request: Request) -> str:

@@ -119,10 +119,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing the store had to pass over, so that nothing is lost in silence. `line` is 0 for the whole file."""
+    """One thing the store had to pass over, so that nothing is lost in silence. `line` is 0 for the whole file.
+
+    `skipped` is False where the line itself could be used."""
 
     line: int
     message: str
+    skipped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,13 @@ class Trace:
     header: Mapping[str, Json] = field(default_factory=dict[str, Json])
     closed: bool = False
     """Whether an `end` event was there: the recording closed in order."""
+    lost: int = 0
+    """How many events the recorder says it had to leave out, because what writes could not keep up."""
+
+    @property
+    def skipped(self) -> int:
+        """How many lines could not be used."""
+        return sum(problem.skipped for problem in self.problems)
 
     @property
     def requests(self) -> tuple[Request, ...]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import TraceError
-from .events import EXAMPLE, LARGEST_NS, VERSION, read_events
+from ..keeping import all_kept
+from .events import EXAMPLE, LARGEST_NS, VERSION, lost_in, read_events
 from .model import GRADES, Exchange, Json, Problem, Request, Response, Trace, Upstream
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ _MOST_BAD_WITHOUT_GOOD = 1_000
 _LATE = 256  # exchanges that stay open a while after their end
 
 
-def load(path: str | Path) -> Trace:
-    """Read a trace, with all its parts.
+def load(path: str | Path, on_line: Callable[[int], None] | None = None) -> Trace:
+    """Read a trace, with all its parts. `on_line` is told the length of every line in bytes.
 
     Raises:
         TraceError: there is no such file, it cannot be opened, it is of a newer version, or nothing in it is usable.
     """
     reading = _Reading(Path(path))
-    for number, event in read_events(Path(path), reading.problems):
-        reading.event(number, event)
-        if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
-            break
-    return reading.trace()
+    with all_kept():
+        for number, event in read_events(Path(path), reading.problems, on_line):
+            reading.event(number, event)
+            if len(reading.problems) >= _MOST_BAD_WITHOUT_GOOD and not reading.exchanges:
+                break
+        return reading.trace()
 
 
 def stream(
@@ -139,6 +141,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.header: dict[str, Json] = {}
         self.closed = False
+        self.lost = 0
         self._taken = 0
         self.latest = ""
 
@@ -164,7 +167,7 @@ class _Reading:
             )
         finished = [self._finished(exchange) for exchange in self.exchanges.values()]
         finished.sort(key=lambda exchange: exchange.request.at_ns)
-        return Trace(str(self.path), tuple(finished), tuple(self.problems), self.header, self.closed)
+        return Trace(str(self.path), tuple(finished), tuple(self.problems), self.header, self.closed, self.lost)
 
     def take(self, identity: str) -> Exchange | None:
         """The exchange, which is forgotten here."""
@@ -199,8 +202,9 @@ class _Reading:
                     event.get("out"),
                 )
             )
-        elif kind == "end":
-            self.closed = True
+        elif kind in ("end", "lost"):
+            self.closed = self.closed or kind == "end"
+            self.lost += lost_in(event)
         elif not isinstance(kind, str):
             raise ValueError("has a kind `k` that is not a text")
 

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
-from . import sources
+from ..scouted import Scouted
+from . import handing, sources
 from .job import Job, Progress
 from .options import WorkerOptions
 from .watchdog import DUMP_SIGNAL, GO_ON_SIGNAL, PAUSE_SIGNAL
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Protocol, Self
+
+    from ..trace.model import Exchange
 
     class Others(Protocol):
         """The workers with which one that leads a search can share it; see `pool`."""
@@ -42,6 +46,7 @@ _DUMP_S = 0.5
 # So many times the silence after which a handler is taken for stuck, we may be at work on a trace ourselves.
 _PATIENCE = 6
 _RESTARTS = 4
+_clock = time.monotonic
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 _OF_PYTHON = re.compile(r"[/\\]lib[/\\]python3\.\d+t?[/\\](?!site-packages|dist-packages)|^<frozen ")
 
@@ -64,6 +69,7 @@ class Worker:
         self._paused = False
         self._ready = False
         self._loaded: dict[str, tuple[int, int]] = {}
+        self._given: tuple[Exchange, ...] | None = None
         self.reloaded: tuple[str, ...] = ()
         self._lessons: dict[tuple[object, ...], tuple[tuple[str, ...], bool]] = {}
 
@@ -98,6 +104,7 @@ class Worker:
     async def _settled(
         self, job: Job, on_progress: Callable[[Progress], None] | None, others: Others | None
     ) -> dict[str, Any]:
+        began = _clock()
         self._cancelled, self.reloaded = False, sources.edited(self._loaded)
         if self.reloaded:
             await self.close()
@@ -111,9 +118,9 @@ class Worker:
                 # Also for the jobs to come, which would else start with the same lesson.
                 if not error.where:
                     break
-                job = replace(job, keep=(*job.keep, *error.where.splitlines()))
+                job = replace(job.less(_clock() - began), keep=(*job.keep, *error.where.splitlines()))
                 self._lessons[lesson] = (job.keep, job.fork)
-        job = replace(job, fork=True)
+        job = replace(job.less(_clock() - began), fork=True)
         self._lessons[lesson] = (job.keep, job.fork)
         return await self._run(job, on_progress, others)
 
@@ -125,10 +132,14 @@ class Worker:
         process = await self._started()
         self._handler = _program(job)
         assert process.stdin is not None
-        _send(process.stdin, {"do": "run", "job": job.to_json()})
         dying = ""
         try:
             with contextlib.suppress(ConnectionError):
+                began = _clock()
+                if not await self._hand_over(process.stdin, job, on_progress):
+                    await self.close()
+                    return _not_begun(job, _clock() - began)
+                _send(process.stdin, {"do": "run", "job": job.less(_clock() - began).to_json()})
                 await process.stdin.drain()
             while True:
                 message = await self._next(process, job)
@@ -161,6 +172,25 @@ class Worker:
             await self.close()
             raise
 
+    async def _hand_over(
+        self, pipe: asyncio.StreamWriter, job: Job, on_progress: Callable[[Progress], None] | None
+    ) -> bool:
+        """Give the worker the trace, unless it has it; False when it was broken off."""
+        if handing.are_same(self._given, job.exchanges):
+            return True
+        self._given = None
+        _send(pipe, {"do": "trace", "recorded": job.upstream in ("", "recorded")})
+        for count, line in handing.pieces(job.exchanges):
+            pipe.write(line)
+            await pipe.drain()
+            await asyncio.sleep(0)  # whoever wants to cancel has a turn, also where nothing had to be waited for
+            if self._cancelled:
+                return False
+            if on_progress is not None and count < len(job.exchanges):
+                on_progress(Progress(f"handing over the trace, {100 * count // len(job.exchanges)} %", 0, 0.0, 0))
+        self._given = job.exchanges
+        return True
+
     async def cancel(self) -> None:
         """Ask the running job to stop; its `run` then returns what was found so far."""
         self._cancelled, self._paused = True, False
@@ -183,7 +213,7 @@ class Worker:
 
     async def close(self) -> None:
         process, self._process, self._handler = self._process, None, None
-        self._loaded = {}
+        self._loaded, self._given = {}, None
         if process is None:
             return
         if process.returncode is None:
@@ -302,6 +332,14 @@ def _progress(data: dict[str, Any]) -> Progress:
 
 def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:
     pipe.write((json.dumps(message) + "\n").encode())
+
+
+def _not_begun(job: Job, elapsed_s: float) -> dict[str, Any]:
+    if job.action == "share":
+        return replace(Scouted(), interrupted=True).to_json()
+    from ..verdict import not_begun
+
+    return not_begun(job, elapsed_s, "given the trace").to_json()
 
 
 def _program(job: Job) -> tuple[object, ...]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..trace.model import Exchange
 
 DEFAULT_BUDGET_S = 30.0
+LEAST_BUDGET_S = 2.0
+"""What is left for a search when a large trace took all of its budget to be loaded and handed over."""
 NO_LIMIT = 1 << 62
 MOST_TOLD = 20
 """Findings that progress tells of, at most."""
@@ -49,6 +51,7 @@ class Job:
         keep: names of state inside libraries that is to be put back from the first execution on.
         known: fingerprints of findings that are known: they are told, and do not end the search for others.
         fork: keep executions apart by fork even where state could be put back.
+        baselines: whether the result has each lane's run alone, for a screen to show beside another.
         environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
@@ -82,6 +85,7 @@ class Job:
     variants: bool = True
     keep: tuple[str, ...] = ()
     fork: bool = False
+    baselines: bool = True
     environment: bool = True
     known: tuple[str, ...] = ()
     shards: int = 1
@@ -94,7 +98,14 @@ class Job:
     reports: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """All but the exchanges, which are handed over by themselves, see `handing`."""
+        return {**asdict(replace(self, exchanges=())), "exchanges": None}
+
+    def less(self, spent_s: float) -> Job:
+        """The job where a part of its budget is spent already. The search has a little in any case."""
+        if self.budget_s >= NO_LIMIT_S:
+            return self
+        return replace(self, budget_s=min(self.budget_s, max(self.budget_s - spent_s, LEAST_BUDGET_S)))
 
     def share(self, stage: dict[str, Any], shard: int) -> Job:
         """The job of a worker that makes share `shard`; `stage` is what the leader says of it."""

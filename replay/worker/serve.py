@@ -1,6 +1,7 @@
 """The worker's side of the pipe: one JSON object a line in, one a line out.
 
-In:  {"do": "run", "job": {…}}
+In:  {"do": "trace", "recorded": true} before another trace than the last job's, {"do": "take", "exchanges": […]} for
+     each piece of it, {"do": "run", "job": {…}}
 Out: {"ready": true} · {"beat": true} · {"progress": {…}} · {"result": {…}}, with {"over": true} if it is the last ·
      {"share": {…}} for other workers to begin, {"await": true} to hear their {"reports": […]} in the next line in ·
      {"error": {"type", "what", "where", "remedy"}} · {"dying": "…"} before the process has to end itself
@@ -30,6 +31,7 @@ from ..allow import Allow
 from ..errors import CrosslaneError, HandlerError
 from ..handler.load import load, load_function, locate
 from ..handler.service import Service
+from ..keeping import all_kept
 from ..program import Program
 from ..schedule import primitives
 from ..schedule.execute import Engine
@@ -40,14 +42,12 @@ from ..schedule.threads import here
 from ..sharing import Scouted
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
-from ..trace.identity import Claim
-from ..trace.model import Exchange, Request, Response, Upstream
 from ..trace.sessions import Recorded
 from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
 from ..verdict import not_begun
-from . import sources
+from . import handing, sources
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -57,6 +57,8 @@ from .watchdog import DUMP_SIGNAL, Interrupt, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from ..trace.model import Exchange
 
 _IMPORT_TIMES = 6
 """Importing an SDK takes seconds on a busy machine, and blocks nobody: it may take so many times longer than a step."""
@@ -132,9 +134,22 @@ def main() -> None:
     capture.install()
     determinism.install()
     program: Program | None = None
+    exchanges: list[Exchange] = []
+    recorded = False
     for line in channel.lines():
         heard = _clock()
-        job = _job(json.loads(line)["job"])
+        with all_kept():
+            message = json.loads(line)
+        match message["do"]:
+            case "trace":
+                exchanges, recorded = [], message["recorded"]
+                continue
+            case "take":
+                with all_kept():
+                    exchanges += handing.exchanges_of(message["exchanges"], recorded)
+                continue
+            case _:
+                job = _job(message["job"], tuple(exchanges))
         try:
             if program is None:
                 channel.progress(Progress("loading the handler", 0, 0.0, 0))
@@ -143,12 +158,18 @@ def main() -> None:
                     program = assemble(job, channel, capture, determinism, interrupt)
                 except KeyboardInterrupt:
                     # Its modules are half imported: the next job is for another process.
-                    channel.send({"result": _not_begun(job, _clock() - began), "over": True})
+                    channel.send({"result": _not_begun(job, _clock() - began, "imported"), "over": True})
                     continue
                 channel.send({"loaded": sources.imported(program.files, began_ns)})
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
-            program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
+            try:
+                with interrupt.at_once(), all_kept():
+                    program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
+            except KeyboardInterrupt:
+                channel.send({"result": _not_begun(job, _clock() - heard, "given the trace")})
+                interrupt.answered()
+                continue
             program.pause.new_job()
             match job.action:
                 case "check":
@@ -173,10 +194,10 @@ def main() -> None:
     os._exit(0)  # threads that the program left behind must not keep the process
 
 
-def _not_begun(job: Job, elapsed_s: float) -> dict[str, Any]:
+def _not_begun(job: Job, elapsed_s: float, doing: str) -> dict[str, Any]:
     if job.action == "share":
         return replace(Scouted(), interrupted=True).to_json()
-    return not_begun(job, elapsed_s, "imported").to_json()
+    return not_begun(job, elapsed_s, doing).to_json()
 
 
 def environment() -> dict[str, Any]:
@@ -317,9 +338,7 @@ def _loop() -> Any:
     return asyncio._get_running_loop() or (me.loop if me is not None else None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-def _job(data: dict[str, Any]) -> Job:
-    recorded = data["upstream"] in ("", "recorded")
-    exchanges = tuple(_exchange(exchange, recorded) for exchange in data["exchanges"])
+def _job(data: dict[str, Any], exchanges: tuple[Exchange, ...]) -> Job:
     fields: dict[str, Any] = {
         **data,
         "exchanges": exchanges,
@@ -340,20 +359,3 @@ def _schedule(data: dict[str, Any] | None) -> Schedule | None:
     faults = tuple((step, action) for step, action in data["faults"])
     enabled = tuple(tuple(lanes) for lanes in data["enabled"])
     return Schedule(tuple(data["names"]), faults, enabled, tuple(data["places"]))
-
-
-def _exchange(data: dict[str, Any], recorded: bool) -> Exchange:
-    """`recorded` says whether the LLM's recorded answers are to be repeated."""
-    response = data["response"]
-    if response is not None:
-        headers = tuple((name, value) for name, value in response["headers"])
-        fields: dict[str, Any] = {**response, "headers": headers, "chunks": tuple(response["chunks"])}
-        fields["chunks_at_ns"] = tuple(response["chunks_at_ns"])
-        response = Response(**fields)
-    request: dict[str, Any] = {
-        **data["request"],
-        "claims": tuple(Claim(**claim) for claim in data["request"]["claims"]),
-    }
-    upstream = tuple(Upstream(**call) for call in data["upstream"])
-    request["answers"] = tuple((call.name, call.sent, call.answered) for call in upstream) if recorded else ()
-    return Exchange(Request(**request), response, upstream)

@@ -9,6 +9,7 @@ interpreter that goes on running, and once in a while crashes it.)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..pause import Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from types import FrameType
 
     from ..schedule.loop import ControlledLoop
@@ -48,6 +49,7 @@ class Interrupt:
 
     asked: bool = False
     pause: Pause = field(default_factory=Pause)
+    _raising: bool = False
 
     def answered(self) -> None:
         self.asked = False
@@ -60,6 +62,19 @@ class Interrupt:
     def _hear(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.asked = True
         self.pause.end()
+        if self._raising:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def at_once(self) -> Generator[None]:
+        """For work of ours, which leaves nothing behind: asking to stop breaks it off with a KeyboardInterrupt."""
+        self._raising = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._raising = False
 
 
 class Watchdog:

@@ -71,3 +71,21 @@ def test_slice_says_how_much_it_kept_and_exits_two_where_nothing_is_left(tmp_pat
         done = crosslane(tmp_path, "slice", "t.jsonl", "-o", "n.jsonl", *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert not (tmp_path / "n.jsonl").exists()
+
+
+def test_a_trace_can_come_through_a_pipe(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"session": name, "user": name, "message": f"I am {name}@example.com"}) for name in ("ann", "bo")
+    ]
+    (tmp_path / "agent.py").write_text(
+        "said = []\ndef handle(message):\n    said.append(message)\n    return str(said)\n"
+    )
+    done = crosslane(tmp_path, "check", "-", "agent.py:handle", "--format", "json", stdin="\n".join(lines))
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["verdict"], report["trace"]) == (1, "contaminated", "standard input")
+    leak = [*lines, '{"k":"res","id":"r2","t":9,"text":"hello ann@example.com"}']
+    done = crosslane(tmp_path, "audit", "-", "--format", "json", stdin="\n".join(leak))
+    assert (done.returncode, json.loads(done.stdout)["trace"]) == (1, "standard input")
+    done = crosslane(tmp_path, "open", "-", stdin="")
+    assert done.returncode == 2
+    assert "the interface needs standard input for its keys" in done.stderr

@@ -264,3 +264,21 @@ def test_every_reader_leaves_out_the_same_lines_with_an_impossible_time(tmp_path
     for copy in ("sliced.jsonl", "redacted.jsonl"):
         assert load(tmp_path / copy).problems == ()
         assert len(load(tmp_path / copy).exchanges) == 3
+
+
+@pytest.mark.parametrize("kind", ["end", "lost"])
+def test_what_the_recorder_had_to_leave_out_is_counted_and_told(tmp_path: Path, kind: str) -> None:
+    lost = json.dumps({"k": kind, "n": 2, "lost": 3})
+    path = written(tmp_path, GOOD, lost, OTHER, '{"k":"lost","lost":1}', '{"k":"end","lost":true}')
+    trace = load(path)
+    assert trace.lost == 4
+    assert [(p.line, p.message[:45]) for p in trace.problems] == [
+        (2, "3 events were lost while this was recorded: w"),
+        (4, "1 event was lost while this was recorded: wha"),
+    ]
+    assert trace.skipped == 0
+    assert [p.line for p in audit(path).problems] == [2, 4]
+    assert [p.line for p in slice_trace(path, tmp_path / "s.jsonl", Selection(users=frozenset({"bob"}))).problems] == [
+        2,
+        4,
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,11 +17,9 @@ from ..safe_text import safe
 if TYPE_CHECKING:
     from ...replay.detect.audit import Audit, Finding
 
-_STEP_BYTES = 2_000_000
-
 
 def audit(
-    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)],
+    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines); - for standard input.", show_default=False)],
     boundary: Annotated[
         str, typer.Option(help="What must be isolated: user, session, or a field of the request.")
     ] = "user",
@@ -59,29 +58,16 @@ def _open(trace: Path, boundary: str) -> None:
 def _run(trace: Path, boundary: str) -> Audit:
     """The audit, with the share of the bytes that were read on a terminal."""
     from ...replay.detect.audit import audit as run
-    from ...replay.trace.events import parts
+    from ...replay.trace.piped import NAME, STDIN, file_of
+    from .reading_line import reading_line
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        return run(trace, boundary)
-    files = [file for file in parts(trace) if file.exists()]
-    total = sum(file.stat().st_size for file in files)
-    packed = any(file.suffix in (".gz", ".zst") for file in files)
-    read = {"learning": 0, "searching": 0}
-    with console.status("learning") as status:
-        shown = 0
-
-        def tell(phase: str, size: int) -> None:
-            nonlocal shown
-            read[phase] += size
-            if sum(read.values()) - shown < _STEP_BYTES:
-                return
-            shown = sum(read.values())
-            # A compressed trace is larger inside; its share is not known.
-            share = "" if packed else f", {100 * read[phase] // max(1, total)}%"
-            status.update(Text(f"{phase}: {read[phase] / 1e6:,.0f} MB{share}"))
-
-        return run(trace, boundary, tell)
+    with (
+        reading_line(console, trace) as tell,
+        file_of(trace, lambda size: tell("reading standard input", size)) as file,
+    ):
+        result = run(file, boundary, tell)
+    return replace(result, trace=NAME) if str(trace) == STDIN else result
 
 
 def _print(result: Audit, most: int) -> None:

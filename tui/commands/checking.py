@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,15 +59,17 @@ def check(
     """Search the interleavings of a trace for crossings; name, minimise and explain what is found."""
     asked = options.asked(trace, handler, python, cwd, config, boundary, upstream_call, upstream, upstream_allow)
     settings, worker = asked.settings, asked.worker
-    loaded = run.load_trace(asked.trace)
     seconds, executions = budget_of(budget or settings.budget or DEFAULT_BUDGET)
+    began = time.monotonic()
+    loaded = run.load_trace(asked.trace)
+    loading_s = time.monotonic() - began
     file = baseline or settings.baseline
     # The project's settings may name a baseline that is about to be written for the first time.
     anew = file is not None and write_baseline is not None and file.absolute() == write_baseline.absolute()
     known = load_baseline(file, must_exist=not anew) if file is not None else None
     job = Job(
         "check",
-        str(asked.trace),
+        loaded.path,
         run.replayable(loaded),
         asked.handler,
         kind,
@@ -80,11 +83,12 @@ def check(
         upstream=settings.upstream,
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
-        skipped=len(loaded.problems),
+        skipped=loaded.skipped,
         faults=faults,
         variants=variants,
         known=known.fingerprints if known is not None else (),
-    )
+        baselines=False,
+    ).less(loading_s)
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote
     )

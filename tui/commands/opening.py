@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...replay.errors import CrosslaneError
 from ...replay.settings import Settings, load_settings
 from . import options, run, service_run
 
@@ -58,9 +59,12 @@ def _open_app(
     from .. import garbage
 
     garbage.hold()
+    from ...replay.trace.piped import STDIN
     from ..app import CrosslaneApp
     from ..session import OpenSession
 
+    if str(path) == STDIN:
+        raise CrosslaneError("the interface needs standard input for its keys", STDIN, "put the trace into a file")
     trace = None if path is None else run.load_trace(path)
     runner = service_run.runner_of(handler, llm_port, launch)
     status = CrosslaneApp(OpenSession(trace, handler, worker, kind, settings, concurrency, runner)).show()

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ...replay.worker.options import WorkerOptions
 
 TraceArgument = Annotated[
-    Path | None, typer.Argument(help="A trace file (JSON lines); default: the project's setting.", show_default=False)
+    Path | None,
+    typer.Argument(
+        help="A trace file (JSON lines), - for standard input; default: the project's setting.", show_default=False
+    ),
 ]
 HandlerArgument = Annotated[
     str | None,

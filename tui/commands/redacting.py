@@ -67,12 +67,11 @@ def _tell(result: Redacted, output: Path) -> None:
         Text(f"wrote {safe(str(output))}: {result.events:,} events; replaced {counts or 'nothing'}"), soft_wrap=True
     )
     tell_unmet(console, result.unmet)
-    if result.problems:
-        first = result.problems[0]
+    left_out = [problem for problem in result.problems if problem.skipped]
+    if left_out:
+        first = left_out[0]
         console.print(
-            Text(
-                f"left out {len(result.problems)} unusable lines (line {first.line}: {safe(first.message)})", "yellow"
-            ),
+            Text(f"left out {len(left_out)} unusable lines (line {first.line}: {safe(first.message)})", "yellow"),
             soft_wrap=True,
         )
 

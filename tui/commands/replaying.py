@@ -56,7 +56,7 @@ def replay(
         followed = Schedule(followed.names, followed.faults)
     job = Job(
         "replay",
-        str(asked.trace),
+        loaded.path,
         run.replayable(loaded),
         asked.handler,
         kind,
@@ -71,7 +71,7 @@ def replay(
         upstream=settings.upstream,
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
-        skipped=len(loaded.problems),
+        skipped=loaded.skipped,
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote, together
@@ -83,7 +83,7 @@ def replay(
             "version": 1,
             **result.environment,
             "handler": asked.handler,
-            "trace": str(asked.trace),
+            "trace": loaded.path,
             "decisions": decisions,
         }
         printing.write(save_schedule, json.dumps(kept, indent=1) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,10 +26,19 @@ if TYPE_CHECKING:
 
 
 def load_trace(path: Path) -> Trace:
+    """The trace of a file, or of standard input for `-`; what cannot be used of it is named."""
+    from ...replay.trace.piped import NAME, STDIN, file_of
     from ...replay.trace.store import load
+    from .reading_line import reading_line
 
-    trace = load(path)
     console = Console(stderr=True)
+    with (
+        reading_line(console, path) as tell,
+        file_of(path, lambda size: tell("reading standard input", size)) as file,
+    ):
+        trace = load(file, lambda size: tell("loading the trace", size))
+    if str(path) == STDIN:
+        trace = replace(trace, path=NAME)
     for problem in trace.problems[:10]:
         console.print(Text(f"{safe(trace.path)}:{problem.line}: {safe(problem.message)}", "yellow"), soft_wrap=True)
     if len(trace.problems) > 10:
