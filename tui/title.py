@@ -5,17 +5,45 @@ First the paths are shortened in their middle, as long as they can still be told
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from .safe_text import safe
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..replay.report import Result
+    from .jobs import Jobs
+    from .session import OpenSession
+
+NARROW = 110
+"""Below this width, what stands beside the lanes has no room there, and the title less to say."""
 
 _NAME = "crosslane  "
 _BETWEEN = "   "
 _TOLD = 24
 _LEAST = 9
+
+
+def main_title(session: OpenSession, schedule: str, jobs: Jobs, result: Result | None, width: int) -> str:
+    """What the main screen has open, what is in its lanes, and what came of the last job or how far this one is."""
+    assert session.trace is not None
+    paths = f"{safe(Path(session.trace.path).name)} > {safe(session.handler or '')}"
+    how = (f"concurrency {session.concurrency or 'all'}", f"schedule {schedule}") if width >= NARROW else ()
+    if jobs.progress:
+        return title(paths, how, safe(jobs.progress), (), width)
+    if jobs.failed:
+        return title(paths, how, "✖ no verdict", (), width)
+    if result is None:
+        return title(paths, how, "", (), width)
+    report = result.report
+    count = len(report.crossings)
+    verdict = f"✗ {count} crossing{'' if count == 1 else 's'}" if count else report.verdict
+    after = tuple(filter(None, (jobs.reloaded, f"{report.executions} executions")))
+    return title(paths, how, verdict, after, width)
 
 
 def title(paths: str, before: Sequence[str], verdict: str, after: Sequence[str], width: int) -> str:

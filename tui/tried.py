@@ -7,6 +7,7 @@ that still show it: where those are not the whole trace, it is a group of its ow
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..replay.detect.verbatim import Candidate
@@ -183,6 +184,14 @@ class TriedRuns:
 def same_choices(one: Iterable[Decision], other: Iterable[Decision]) -> bool:
     """Whether two runs choose alike, as far as the shorter goes."""
     return all((a.lane, a.action) == (b.lane, b.action) for a, b in zip(one, other, strict=False))
+
+
+def parting_row(tried: Tried, before: Tried) -> int:
+    """The first row of a run that belongs to a choice which the run before did not make."""
+    assert tried.run is not None
+    choices = zip(tried.decisions, before.decisions, strict=False)
+    alike = len(list(takewhile(lambda pair: same_choices(pair[:1], pair[1:]), choices)))
+    return next((row for row, event in enumerate(tried.run.events) if event.step > alike), 0)
 
 
 def found_in(result: Result) -> Finding | None:
