@@ -24,7 +24,7 @@ from .screens.main_keys import COMMANDS
 from .themes import DARK, GREY, NAMED_ON_DARK, NAMED_ON_LIGHT, THEMES, repaint, without_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.filter import LineFilter
     from textual.screen import Screen
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MAIN = Path(__file__).with_name("main.tcss")
 _OTHERS = Path(__file__).with_name("app.tcss")
+_COVERED_S = 0.3
 _FAILED = 2
 """Not 1, which says that something is contaminated."""
 
@@ -55,6 +56,7 @@ class CrosslaneApp(App[None]):
         super().__init__()
         self.session = session
         self._first = first
+        self._later: list[Callable[[], None]] = []
         self.preferences = preferences(config_file())
         self.ansi_theme_dark, self.ansi_theme_light = NAMED_ON_DARK, NAMED_ON_LIGHT
         for theme in THEMES:
@@ -101,14 +103,20 @@ class CrosslaneApp(App[None]):
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
             self.push_screen(MainScreen(self.session))
-            self.call_after_refresh(self._style, _OTHERS)
-            self.call_after_refresh(self._remember, self.session)
+            self._later = [partial(self._style, _OTHERS), partial(self._remember, self.session)]
+            self.call_after_refresh(self._do_later)
+            # A screen that keys typed ahead have opened covers it before it is drawn, and nothing is called after that.
+            self.set_timer(_COVERED_S, self._do_later)
         else:
             from .screens.start import StartScreen
 
             self._style(_OTHERS)
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
         self.call_after_refresh(collect_from_now_on)
+
+    def _do_later(self) -> None:
+        while self._later:
+            self._later.pop(0)()
 
     def _style(self, file: Path) -> None:
         self.stylesheet.read(file)
