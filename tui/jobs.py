@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ..replay.report import Result
+    from ..replay.run import Run
     from ..replay.worker.job import Job, Progress
     from .session import OpenSession, Runner
 
@@ -63,15 +64,29 @@ class Jobs:
             self._made = self._session.runner(self._session.options)
         return self._made
 
-    def begin(self, job: Job, heard: Callable[[Result], None]) -> Coroutine[None, None, Result | CrosslaneError]:
-        """Busy from now on. To be awaited: the job, whose result is `heard`, or the error in its place."""
+    def begin(
+        self, job: Job, heard: Callable[[Result], None], seen: Callable[[Run], None]
+    ) -> Coroutine[None, None, Result | CrosslaneError]:
+        """Busy from now on. To be awaited: the job, whose result is `heard`, or the error in its place.
+
+        Where the job tells its run before it is looked into, that is `seen` first.
+        """
         assert not self.busy
         self._free.clear()
-        return self._run(job, heard)
+        return self._run(job, heard, seen)
 
-    async def _run(self, job: Job, heard: Callable[[Result], None]) -> Result | CrosslaneError:
+    async def _run(
+        self, job: Job, heard: Callable[[Result], None], seen: Callable[[Run], None]
+    ) -> Result | CrosslaneError:
+        def on_progress(progress: Progress) -> None:
+            said = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
+            self.progress = f"paused in {said}" if progress.paused else said
+            if progress.run is not None:
+                seen(progress.run)
+            self._listener.job_progressed(progress)
+
         try:
-            result = await self._runner.run(job, self._on_progress)
+            result = await self._runner.run(job, on_progress)
         except CrosslaneError as error:
             # What was said before is of another execution, and perhaps of another program.
             self.failed = True
@@ -91,11 +106,6 @@ class Jobs:
             self.paused, self.progress = False, ""
             self._free.set()
             self._listener.job_ended()
-
-    def _on_progress(self, progress: Progress) -> None:
-        said = f"{progress.phase}: {progress.executions} executions, {progress.per_second:,.0f}/s"
-        self.progress = f"paused in {said}" if progress.paused else said
-        self._listener.job_progressed(progress)
 
     def _reloaded(self) -> str:
         cwd = self._session.options.cwd.absolute()

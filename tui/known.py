@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from .tried import Tried, TriedRuns
 
 
+_OUTCOMES = {
+    "clean": "this run is clean",
+    "crossing": "this run crosses",
+    "inconclusive": "this run is inconclusive",
+    "unknown": "this run is looked into",
+}
+
+
 class Known:
     """See the module.
 
     Attributes:
-        result: of the last search, or of the last replay of the whole trace.
+        result: of the last search, or of the last replay of the whole trace; `result_of` says which.
         shown, before: the interleaving that was last put in the lanes, and the one before it.
     """
 
@@ -37,6 +45,7 @@ class Known:
         self._schedule = ""
         self._tried: TriedRuns | None = None
         self.result: Result | None = None
+        self.result_of = ""
         self.shown: Tried | None = None
         self.before: Tried | None = None
 
@@ -57,7 +66,7 @@ class Known:
 
     def learn(self, result: Result, job: Job) -> Showing:
         """What a job on the whole trace found, and what of it is shown first."""
-        self.result = result
+        self.result, self.result_of = result, "search" if job.action == "check" else "replay"
         first = result.findings[0] if result.findings else None
         if job.action == "replay":
             self._schedule = "the finding's" if job.schedule is not None else job.order
@@ -102,15 +111,27 @@ class Known:
 
     def of_tried(self, tried: Tried) -> Showing:
         """An interleaving that was executed by itself, from where it parts from the one before it."""
+        from .interleavings import GLYPHS
         from .tried import parting_row
 
         assert tried.run is not None
         self.put(tried)
         schedule = safe(tried.name or tried.origin)
-        shown = Shown(tried.run, schedule, f"lanes  {tried.title}", tried.finding, self.findings)
+        of_result = self.result is not None and tried.run is self.result.run
+        outcome = "" if of_result else f"{GLYPHS[tried.verdict]} {_OUTCOMES[tried.verdict]}"
+        shown = Shown(tried.run, schedule, f"lanes  {tried.title}", tried.finding, self.findings, outcome)
         if tried.finding is not None or self.before is None:
             return self._showing(shown)
-        return self._showing(shown, parting_row(tried, self.before))
+        return self._showing(shown, parting_row(tried.run, self.before.decisions))
+
+    def of_unjudged(self, run: Run, origin: str) -> Showing:
+        """A run that was executed by itself, and of which it is not known yet what came of it."""
+        from .interleavings import GLYPHS
+        from .tried import parting_row
+
+        heading = f"lanes  {GLYPHS['unknown']} {safe(origin, 120)}"
+        shown = Shown(run, safe(origin), heading, outcome=f"{GLYPHS['unknown']} {_OUTCOMES['unknown']}")
+        return self._showing(shown, parting_row(run, self.shown.decisions) if self.shown is not None else None)
 
     def _showing(self, shown: Shown, row: int | None = None) -> Showing:
         views = views_of(shown.run, self.solo(shown.run, shown.finding), self._trace, self._boundary)

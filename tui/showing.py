@@ -24,6 +24,7 @@ class Shown:
     Attributes:
         run: what was executed, or recorded. `schedule` says in words under what, `heading` what the lanes are.
         finding: what is told of it; `others` are findings whose foreign values are marked too.
+        outcome: what came of this run by itself, in words; "" where it is one of those that the result tells of.
     """
 
     run: Run
@@ -31,6 +32,7 @@ class Shown:
     heading: str
     finding: Finding | None = None
     others: tuple[Finding, ...] = ()
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

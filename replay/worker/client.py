@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
+from ..run import Run
 from . import sources
 from .job import Job, Progress
 from .options import WorkerOptions
@@ -296,8 +297,8 @@ class Worker:
 
 
 def _progress(data: dict[str, Any]) -> Progress:
-    progress = Progress(**data)
-    return replace(progress, found=tuple(progress.found))
+    run = Run.from_json(data["run"]) if data["run"] is not None else None
+    return replace(Progress(**data), found=tuple(data["found"]), run=run)
 
 
 def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:

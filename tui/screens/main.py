@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from ...replay.report import Finding, Result
+    from ...replay.run import Run
     from ...replay.worker.job import Job, Progress
     from ..session import OpenSession
     from ..showing import Showing
@@ -117,16 +118,20 @@ class MainScreen(Screen[None]):
             self.notify("a replay is under way; x stops it")
             return
         self.panels.finding.border_title = "starting"
-        self._begin(job, heard or partial(self._on_result, job=job, of=of))
+        seen = partial(self._on_run, origin=of[1]) if of is not None else _ignored
+        self._begin(job, heard or partial(self._on_result, job=job, of=of), seen)
 
     async def outcome_of(self, job: Job, *, shown: bool) -> Result | CrosslaneError:
         """Run a job and wait for it. What it finds is `shown` as that of any job, or told by who asks alone."""
         await self.jobs.ended()
-        return await self._begin(job, partial(self._on_result, job=job, of=None) if shown else _unheard).wait()
+        heard = partial(self._on_result, job=job, of=None) if shown else _ignored
+        return await self._begin(job, heard, _ignored).wait()
 
-    def _begin(self, job: Job, heard: Callable[[Result], None]) -> Worker[Result | CrosslaneError]:
+    def _begin(
+        self, job: Job, heard: Callable[[Result], None], seen: Callable[[Run], None]
+    ) -> Worker[Result | CrosslaneError]:
         self.settled = False
-        return self.run_worker(self.jobs.begin(job, heard), exit_on_error=False)
+        return self.run_worker(self.jobs.begin(job, heard, seen), exit_on_error=False)
 
     async def edited(self) -> None:
         """Stop what runs, and forget the program as it was: its processes, its source, what was tried with it."""
@@ -152,6 +157,10 @@ class MainScreen(Screen[None]):
         self._title()
 
     # ---- what is shown
+
+    def _on_run(self, run: Run, origin: str) -> None:
+        if self.is_mounted:
+            self._show(self.known.of_unjudged(run, origin))
 
     def _on_result(self, result: Result, job: Job, of: tuple[Group, str] | None) -> None:
         if of is not None:
@@ -199,8 +208,8 @@ class MainScreen(Screen[None]):
             self.query_one("#title", Static).update(self._title_line(self.size.width))
 
     def _title_line(self, width: int) -> Text:
-        schedule = self.panels.showing.of.schedule if self.panels.showing is not None else "recorded"
-        line = main_title(self.session, schedule, self.jobs, self.known.result, width)
+        shown = self.panels.showing.of if self.panels.showing is not None else None
+        line = main_title(self.session, shown, self.jobs, self.known, width)
         return Text(line, no_wrap=True, overflow="ellipsis")
 
     # ---- keys
@@ -336,5 +345,5 @@ class MainScreen(Screen[None]):
             await self.jobs.cancel()
 
 
-def _unheard(result: Result) -> None:
-    """A result that is told elsewhere."""
+def _ignored(_: object) -> None:
+    """A run that nobody waits to see, or a result that is told elsewhere."""
