@@ -5,7 +5,7 @@ It runs in the worker. Everything that decides something lives in the stage that
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .attempts import Reached, random_walk, search_of, stages
@@ -145,8 +145,11 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         pursuit.announce("replaying", investigation)
         chosen = strategy()
         execution = program.execute(investigation.lanes, chosen, job.concurrency)
+        first = _first(investigation, execution, job) if job.timeline_first else None
+        if first is not None:
+            pursuit.announce("looking for crossings", investigation, first.run)
         investigation.look(execution, investigation.lanes)
-        run = _timeline(investigation, execution, job)
+        run = _timeline(investigation, execution, job, first)
         run = replace(run, diverged=getattr(chosen, "diverged", None) or run.diverged)
         differs = run.diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
         if differs and job.best_effort:
@@ -162,18 +165,39 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
     return result if run is None else Result(result.report, run, result.findings, result.solo)
 
 
-def _timeline(investigation: Investigation, execution: Execution, job: Job) -> Run:
-    """The same execution under observation. It comes after the verdict, because then it is known what to look at."""
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """An execution as it was observed, with an eye on `place`."""
+
+    run: Run
+    place: Place | None
+
+
+def _first(investigation: Investigation, execution: Execution, job: Job) -> _Observed:
+    """The execution under observation before its verdict, with an eye on what carried data the last time."""
+    suspects = investigation.program.suspects
+    return _observed(investigation, execution, job, suspects[-1] if suspects else None)
+
+
+def _timeline(investigation: Investigation, execution: Execution, job: Job, first: _Observed | None) -> Run:
+    """The same execution under observation, with an eye on the carrier of what was found."""
     program, place = investigation.program, None
     if investigation.findings:
-        first = investigation.findings[0]
-        place = investigation.carrier_of(first)
+        found = investigation.findings[0]
+        place = investigation.carrier_of(found)
         _suspect(program, place)
-        if _is_of(first.run, execution):
-            return first.run
+        if _is_of(found.run, execution):
+            return found.run
+    if first is not None and place in (None, first.place):
+        return first.run
+    return _observed(investigation, execution, job, place).run
+
+
+def _observed(investigation: Investigation, execution: Execution, job: Job, place: Place | None) -> _Observed:
+    program, order = investigation.program, [lane.name for lane in investigation.lanes]
     program.executions += 1
-    order = [lane.name for lane in investigation.lanes]
-    return observed(program, investigation.lanes, Replayed(execution.schedule, Serial(order)), job.concurrency, place)
+    strategy = Replayed(execution.schedule, Serial(order))
+    return _Observed(observed(program, investigation.lanes, strategy, job.concurrency, place), place)
 
 
 def _is_of(run: Run, execution: Execution) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .attempts import Reached
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .attempts import Attempt
     from .investigation import Investigation
     from .program import Program
+    from .run import Run
     from .schedule.execute import Execution
     from .worker.job import Job
 
@@ -50,11 +51,12 @@ class Pursuit:
         so it has a little longer."""
         return self.elapsed_s <= self.job.budget_s + _A_LITTLE_S
 
-    def announce(self, phase: str, on: Investigation) -> None:
+    def announce(self, phase: str, on: Investigation, run: Run | None = None) -> None:
         executions, elapsed_s = self.program.executions, max(self.elapsed_s, 1e-6)
         found = tuple(f"{c.sink.lane} saw data of {c.source.lane}" for c in (known.crossing for known in on.findings))
         schedules = self.reached.schedules
-        self.report(Progress(phase, executions, executions / elapsed_s, len(found), schedules, found[:MOST_TOLD]))
+        told = Progress(phase, executions, executions / elapsed_s, len(found), schedules, found[:MOST_TOLD])
+        self.report(replace(told, run=run))
 
     def follow(self, on: Investigation, tries: Iterable[Attempt], look: Callable[[Attempt, Execution], None]) -> bool:
         """Make the attempts; False when time is up."""

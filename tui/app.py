@@ -20,10 +20,11 @@ from .garbage import collect_from_now_on
 from .preferences import preferences, remember_theme
 from .safe_text import safe
 from .screens.main import MainScreen
+from .screens.main_keys import COMMANDS
 from .themes import DARK, GREY, NAMED_ON_DARK, NAMED_ON_LIGHT, THEMES, repaint, without_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.filter import LineFilter
     from textual.screen import Screen
@@ -34,28 +35,7 @@ if TYPE_CHECKING:
 
 _MAIN = Path(__file__).with_name("main.tcss")
 _OTHERS = Path(__file__).with_name("app.tcss")
-_COMMANDS = (
-    ("Replay", "Run the trace again: lockstep, serial, random, the finding's schedule", "replay"),
-    ("All findings", "In a table, the most telling first", "findings"),
-    ("Minimise the finding", "Looks for fewer requests and switches that still show it", "minimise"),
-    ("Edit the source", "The line under the cursor, in $VISUAL or $EDITOR", "edit"),
-    ("Watch the handler's files", "After each edit, the repro and the search again; once more stops", "watch"),
-    ("Export the repro", "Write a script that needs Python and the handler alone", "export"),
-    ("Inspect the step", "Request, response and output of the step under the cursor", "inspect"),
-    ("Copy the finding", "As text, to the clipboard", "copy"),
-    ("Pause the search, or go on with it", "It waits between two executions, and its budget with it", "pause"),
-    ("Stop the replay", "Keeps what was found", "cancel"),
-    ("Choose another lane here", "Runs the interleaving in which another lane goes on at this step", "choose"),
-    ("Interleavings", "What was tried, as a tree; compare two", "tried"),
-    ("Compare with the run before", "The run in the lanes and the one before it, side by side", "compare"),
-    ("Run before", "Shows the run again that was in the lanes before", "before"),
-    ("Breakpoints", "On a line, an await, a request or a value", "breakpoints"),
-    ("Continue", "To the next row that a breakpoint hits", "continue(1)"),
-    ("Search the lanes", "A text in the rows that are shown; n and N go on, esc ends it", "search"),
-    ("Next crossing", "Moves the cursor", "crossing(1)"),
-)
-
-
+_COVERED_S = 0.3
 _FAILED = 2
 """Not 1, which says that something is contaminated."""
 
@@ -76,6 +56,7 @@ class CrosslaneApp(App[None]):
         super().__init__()
         self.session = session
         self._first = first
+        self._later: list[Callable[[], None]] = []
         self.preferences = preferences(config_file())
         self.ansi_theme_dark, self.ansi_theme_light = NAMED_ON_DARK, NAMED_ON_LIGHT
         for theme in THEMES:
@@ -122,14 +103,20 @@ class CrosslaneApp(App[None]):
             self.push_screen(self._first)
         elif self.session.trace is not None and self.session.handler is not None:
             self.push_screen(MainScreen(self.session))
-            self.call_after_refresh(self._style, _OTHERS)
-            self.call_after_refresh(self._remember, self.session)
+            self._later = [partial(self._style, _OTHERS), partial(self._remember, self.session)]
+            self.call_after_refresh(self._do_later)
+            # A screen that keys typed ahead have opened covers it before it is drawn, and nothing is called after that.
+            self.set_timer(_COVERED_S, self._do_later)
         else:
             from .screens.start import StartScreen
 
             self._style(_OTHERS)
             self.push_screen(StartScreen(self.session.trace.path if self.session.trace is not None else ""))
         self.call_after_refresh(collect_from_now_on)
+
+    def _do_later(self) -> None:
+        while self._later:
+            self._later.pop(0)()
 
     def _style(self, file: Path) -> None:
         self.stylesheet.read(file)
@@ -276,7 +263,7 @@ class CrosslaneApp(App[None]):
         if not isinstance(screen, StartScreen):
             yield SystemCommand("Start screen", "Recent work, open, record, import, demo", self.action_start)
         if isinstance(screen, MainScreen):
-            for title, help_text, action in _COMMANDS:
+            for title, help_text, action in COMMANDS:
                 yield SystemCommand(title, help_text, partial(self._act, screen, action))
 
     def _act(self, screen: MainScreen, action: str) -> None:

@@ -66,12 +66,19 @@ def places() -> Iterator[Place]:
         parent = import_module(f"{package}.{folder}")
         modules += [module.name for module in iter_modules(parent.__path__, f"{parent.__name__}.")]
     for module in modules:
-        known = vars(import_module(module)).values()
-        kinds = frozenset(kind for kind in known if isinstance(kind, type) and issubclass(kind, DOMNode))
-        for kind in sorted(kinds, key=lambda kind: kind.__name__):
+        uses = _used(module, f"{package}.widgets.")
+        for kind in sorted(uses, key=lambda kind: kind.__name__):
             bindings = cast("list[BindingType]", vars(kind).get("BINDINGS", []))
             if kind.__module__ == module and bindings:
-                yield Place(kind.__name__, kind, tuple(Binding.make_bindings(bindings)), kinds)
+                yield Place(kind.__name__, kind, tuple(Binding.make_bindings(bindings)), uses)
+
+
+def _used(module: str, widgets: str) -> frozenset[type[DOMNode]]:
+    """What a module knows, and what those of its widgets know that are made of others."""
+    known = vars(import_module(module)).values()
+    kinds = frozenset(kind for kind in known if isinstance(kind, type) and issubclass(kind, DOMNode))
+    within = {kind.__module__ for kind in kinds if kind.__module__.startswith(widgets)} - {module}
+    return kinds.union(*(_used(other, widgets) for other in within))
 
 
 def keymap(wished: Mapping[str, str], among: Iterable[Place]) -> tuple[dict[str, str], list[str]]:

@@ -5,17 +5,57 @@ First the paths are shortened in their middle, as long as they can still be told
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from .safe_text import safe
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .jobs import Jobs
+    from .known import Known
+    from .session import OpenSession
+    from .showing import Shown
+
+NARROW = 110
+"""Below this width, what stands beside the lanes has no room there, and the title less to say."""
 
 _NAME = "crosslane  "
 _BETWEEN = "   "
 _TOLD = 24
 _LEAST = 9
+
+
+def main_title(session: OpenSession, shown: Shown | None, jobs: Jobs, known: Known, width: int) -> str:
+    """What the main screen has open, what is in its lanes, and what came of that, or how far the job is.
+
+    A run that is shown by itself, such as a branch, has an outcome of its own: the search's stands beside it, as such.
+    How it was chosen stands over the lanes.
+    """
+    assert session.trace is not None
+    paths = f"{safe(Path(session.trace.path).name)} > {safe(session.handler or '')}"
+    schedule = shown.schedule if shown is not None else "recorded"
+    how = (f"concurrency {session.concurrency or 'all'}", f"schedule {schedule}") if width >= NARROW else ()
+    if jobs.progress:
+        return title(paths, how, safe(jobs.progress), (), width)
+    if jobs.failed:
+        return title(paths, how, "✖ no verdict", (), width)
+    if known.result is None:
+        return title(paths, how, "", (), width)
+    report = known.result.report
+    count = len(report.crossings)
+    verdict, executions = counted(count) if count else report.verdict, f"{report.executions} executions"
+    if shown is not None and shown.outcome:
+        beside = f"{known.result_of}: {verdict} in {executions}"
+        return title(paths, how[:1], shown.outcome, tuple(filter(None, (beside, jobs.reloaded))), width)
+    return title(paths, how, verdict, tuple(filter(None, (jobs.reloaded, executions))), width)
+
+
+def counted(crossings: int) -> str:
+    return f"✗ {crossings} crossing{'' if crossings == 1 else 's'}"
 
 
 def title(paths: str, before: Sequence[str], verdict: str, after: Sequence[str], width: int) -> str:

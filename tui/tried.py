@@ -7,6 +7,7 @@ that still show it: where those are not the whole trace, it is a group of its ow
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..replay.detect.verbatim import Candidate
@@ -66,13 +67,17 @@ class Tried:
 
     def again(self) -> Job:
         """The job that executes it."""
-        return self.group.session.job("replay", schedule=_schedule(self.decisions), concurrency=self.concurrency)
+        return self._job(_schedule(self.decisions), None)
 
     def branch(self, step: int, lane: str, fault: str) -> Job:
         """The job in which `lane` runs at `step` instead, or this is done to it there, and everything else stays as
         near as it can."""
         schedule, then = branched(self.decisions, step, lane, fault)
-        return self.group.session.job("replay", schedule=schedule, then=then, concurrency=self.concurrency)
+        return self._job(schedule, then)
+
+    def _job(self, schedule: Schedule, then: Schedule | None) -> Job:
+        session, concurrency = self.group.session, self.concurrency
+        return session.job("replay", schedule=schedule, then=then, concurrency=concurrency, timeline_first=True)
 
 
 Choice = tuple[Tried, int, str, str]
@@ -183,6 +188,13 @@ class TriedRuns:
 def same_choices(one: Iterable[Decision], other: Iterable[Decision]) -> bool:
     """Whether two runs choose alike, as far as the shorter goes."""
     return all((a.lane, a.action) == (b.lane, b.action) for a, b in zip(one, other, strict=False))
+
+
+def parting_row(run: Run, before: Iterable[Decision]) -> int:
+    """The first row of a run that belongs to a choice which the run before did not make."""
+    choices = zip(run.decisions, before, strict=False)
+    alike = len(list(takewhile(lambda pair: same_choices(pair[:1], pair[1:]), choices)))
+    return next((row for row, event in enumerate(run.events) if event.step > alike), 0)
 
 
 def found_in(result: Result) -> Finding | None:

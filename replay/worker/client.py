@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped, WorkerError
 from ..report import Result
+from ..run import Run
 from ..scouted import Scouted
 from . import handing, sources
 from .job import Job, Progress
@@ -326,8 +327,8 @@ class Worker:
 
 
 def _progress(data: dict[str, Any]) -> Progress:
-    progress = Progress(**data)
-    return replace(progress, found=tuple(progress.found))
+    run = Run.from_json(data["run"]) if data["run"] is not None else None
+    return replace(Progress(**data), found=tuple(data["found"]), run=run)
 
 
 def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:

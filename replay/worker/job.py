@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ..allow import Allow
+    from ..run import Run
     from ..schedule.schedule import Schedule
     from ..schedule.share import Order
     from ..trace.model import Exchange
@@ -38,6 +39,7 @@ class Job:
         switches: the preemption bound of the search.
         schedule: to be followed exactly (replay only).
         then: a schedule to come near to once the first one is over; without it, lanes go on one after another.
+        timeline_first: `replay` tells the run as soon as it was observed, before it is looked into.
         best_effort: a schedule that no longer fits is followed as far as it goes, instead of being refused.
         order: without a schedule, how `replay` chooses: `lockstep`, `serial`, or `random` (with `seed`).
         blocked_after_s: a step that does not give control back for so long is reported as blocking the loop.
@@ -73,6 +75,7 @@ class Job:
     most_executions: int = NO_LIMIT
     schedule: Schedule | None = None
     then: Schedule | None = None
+    timeline_first: bool = False
     best_effort: bool = False
     order: Literal["lockstep", "serial", "random"] = "lockstep"
     seed: int = 0
@@ -117,7 +120,8 @@ class Progress:
     """How far a job has come. `phase` is a short phrase: `loading`, `each lane alone`, `serial + 1 switch`, …
 
     `covered` are the different schedules that were executed in the search; `executions` has all there were. `found`
-    says of the first findings in a few words who saw whose data. `paused`: it stands still until it may go on."""
+    says of the first findings in a few words who saw whose data. `paused`: it stands still until it may go on. `run` is
+    the one that was asked for, once it was observed; what came of it is not known yet."""
 
     phase: str
     executions: int
@@ -126,3 +130,8 @@ class Progress:
     covered: int = 0
     found: tuple[str, ...] = ()
     paused: bool = False
+    run: Run | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        run = self.run.to_json() if self.run is not None else None
+        return {**asdict(replace(self, run=None)), "run": run}

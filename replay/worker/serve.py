@@ -22,7 +22,7 @@ import platform
 import sys
 import time
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +102,12 @@ class Channel:
 
     def progress(self, progress: Progress) -> None:
         now, self._told = _clock(), progress
-        if now - self._heard >= _PROGRESS_EVERY_S:
+        if progress.run is not None or now - self._heard >= _PROGRESS_EVERY_S:
             self._heard = now
-            self.send({"progress": asdict(progress)})
+            self.send({"progress": progress.to_json()})
 
     def paused(self, still: bool) -> None:
-        self.send({"progress": asdict(replace(self._told, paused=still))})
+        self.send({"progress": replace(self._told, paused=still, run=None).to_json()})
 
     def share(self, stage: dict[str, Any]) -> None:
         self.send({"share": stage})

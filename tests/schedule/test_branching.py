@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from crosslane.replay.run import Decision
+from crosslane.replay.run import Decision, Run
 from crosslane.replay.schedule.branching import branched, faults, followed, others
 from crosslane.replay.schedule.schedule import FAULTS, Schedule
 from crosslane.replay.worker.client import Worker, WorkerOptions
-from crosslane.replay.worker.job import Job
+from crosslane.replay.worker.job import Job, Progress
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +91,28 @@ async def test_a_branch_of_a_real_run_follows_the_choice_and_says_what_came_of_i
         )
         assert again.report.verdict == "clean"
         assert again.report.executions == 2, "one to look at the answers, one observed, and no baseline again"
+
+
+async def test_the_timeline_of_a_branch_is_told_before_it_is_looked_into(bench: Bench) -> None:
+    bench.write(AGENT)
+    told: list[Run] = []
+
+    def heard(progress: Progress) -> None:
+        told.extend([progress.run] if progress.run is not None else [])
+
+    async with Worker(WorkerOptions(None, bench.folder)) as worker:
+        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial", timeline_first=True)
+        serial = await worker.run(job, heard)
+        assert told == [serial.run]
+        assert (await worker.run(job)).report.executions == 2, "one to look at the answers, and one observed"
+        schedule, then = branched(serial.run.decisions, 1, "bob")
+        for _ in range(2):
+            crossing = await worker.run(replace(job, schedule=schedule, then=then), heard)
+            assert crossing.report.verdict == "contaminated"
+            assert (told[-1].decisions, told[-1].outcomes) == (crossing.run.decisions, crossing.run.outcomes)
+        assert len(told) == 3
+        assert any(event.carrier == "agent.context" for event in told[-1].events), "what carried it the last time"
+        assert not any(event.carrier for event in told[0].events)
 
 
 def test_what_can_be_done_instead_is_every_fault_but_that_which_was_done_and_none_at_all() -> None:

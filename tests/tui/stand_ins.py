@@ -123,6 +123,8 @@ class StandIn:
         if on_progress is not None:
             self.tell, self.latest = on_progress, Progress("serial + 1 switch", 17, 900.0, 0)
             on_progress(self.latest)
+            if job.timeline_first and isinstance(self.answer, Result):
+                on_progress(replace(self.latest, phase="looking for crossings", run=self.answer.run))
         if self.gate is not None:
             await self.gate.wait()
         if isinstance(self.answer, Exception):

@@ -119,7 +119,7 @@ async def test_a_breakpoint_is_set_continued_to_both_ways_and_removed(tmp_path: 
         assert stops == [7, 2, 1, 1, 2, 2]
         await pilot.press("b", "up", "x", "escape")
         await settle(app, pilot)
-        assert [known.text for known in main.breakpoints] == ["~ [b]okafor", "await alice 1"]
+        assert [known.text for known in main.panels.breakpoints] == ["~ [b]okafor", "await alice 1"]
 
 
 def test_the_source_says_of_each_line_what_stops_there() -> None:
@@ -157,12 +157,12 @@ async def test_in_the_source_a_key_sets_a_breakpoint_on_the_line_of_its_cursor(
         main.query_one(SourcePanel).focus()
         await pilot.press("k", "b")
         await settle(app, pilot)
-        assert [known.text for known in main.breakpoints] == ["agent.py:5"]
+        assert [known.text for known in main.panels.breakpoints] == ["agent.py:5"]
         assert marked() == ["5"]
         assert "1 breakpoint" in "\n".join(screen_text(app))
         await pilot.press("G", "b", "g", "b", "up", "b")
         await settle(app, pilot)
-        assert [known.text for known in main.breakpoints] == ["agent.py:5", "agent.py:6"]
+        assert [known.text for known in main.panels.breakpoints] == ["agent.py:5", "agent.py:6"]
         main.query_one(LanesView).focus()
         await pilot.press("home", "f")
         await settle(app, pilot)

@@ -133,8 +133,8 @@ async def test_enter_shows_the_finding_in_the_lanes_and_esc_changes_nothing(
         await pilot.pause()
         main = app.screen
         assert isinstance(main, MainScreen)
-        assert main._finding is not None
-        assert main._finding.crossing.id == "log"
+        assert main.finding is not None
+        assert main.finding.crossing.id == "log"
         await pilot.press("a")
         await pilot.pause()
         assert isinstance(app.screen, FindingsScreen)
@@ -142,7 +142,7 @@ async def test_enter_shows_the_finding_in_the_lanes_and_esc_changes_nothing(
         await pilot.press("home", "j", "enter")
         await pilot.pause()
         assert app.screen is main
-        assert main._finding.crossing.id == "derived"
+        assert main.finding.crossing.id == "derived"
 
 
 async def test_a_search_that_found_nothing_says_so_in_the_table(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ async def test_minimising_searches_the_requests_of_the_finding_and_shows_what_is
         assert [e.request.message for e in job.exchanges] == ["I am Alice Ferrante", "I am Bob Okafor"]
         main = app.screen
         assert isinstance(main, MainScreen)
-        assert main._finding is not None
-        assert main._finding.crossing.id == "small"
+        assert main.finding is not None
+        assert main.finding.crossing.id == "small"
         assert any("smaller: 2 sessions, sequential" in str(n.message) for n in app._notifications)
         assert load_finding("small", findings_folder(), tmp_path).handler == "agent.py:handle"
 
@@ -244,8 +244,8 @@ async def test_a_finding_that_nothing_smaller_shows_is_said_to_be_minimal_and_st
         assert any("nothing smaller shows it, in 42 executions" in str(n.message) for n in app._notifications)
         main = app.screen
         assert isinstance(main, MainScreen)
-        assert main._finding is not None
-        assert main._finding.crossing.id == "id0"
+        assert main.finding is not None
+        assert main.finding.crossing.id == "id0"
 
 
 def test_only_the_same_crossing_takes_the_place_of_a_finding() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,9 @@ async def test_a_screen_that_is_opened_by_keys_typed_ahead_has_its_styles(tmp_pa
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.press("question_mark")
         await settle(app, pilot)
-        assert app.screen.query_one(".dialog").styles.border_top[0] == "round"
+        async with asyncio.timeout(20):
+            while app.screen.query_one(".dialog").styles.border_top[0] != "round":
+                await pilot.pause()
 
 
 async def test_another_theme_repaints_the_rows_that_were_drawn_before(tmp_path: Path) -> None:

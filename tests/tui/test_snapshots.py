@@ -1,8 +1,8 @@
 """What each screen looks like, as text, at both sizes and in each theme; and every key of every screen, pressed.
 
 `CROSSLANE_SNAPSHOTS=write pytest tests/tui/test_snapshots.py` writes the pictures anew. The text is the same in every
-theme, so that there is one picture of it; what is painted in which colour is another, of the lanes alone. To change the
-theme of a large screen takes long: there, the other themes are looked at where there are lanes.
+theme, so that there is one picture of it; what is painted in which colour is another, of the lanes alone. An application
+is started once for all of its screens, which are brought to each size and into each theme.
 """
 
 from __future__ import annotations
@@ -155,43 +155,57 @@ async def back(app: CrosslaneApp, pilot: Pilot[None], stack: int) -> None:
 # ---- pictures
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("opened", OPENED, ids=lambda opened: opened.__name__)
-async def test_screens_look_as_they_did_and_are_legible_in_every_theme(
-    tmp_path: Path, opened: Callable[[Path], CrosslaneApp], size: tuple[int, int]
+async def test_screens_look_as_they_did_and_are_legible_in_every_theme_and_size(
+    tmp_path: Path, opened: Callable[[Path], CrosslaneApp]
 ) -> None:
     said: list[str] = []
-    async with running(opened, tmp_path, size) as (app, pilot):
+    async with running(opened, tmp_path, SIZES[0]) as (app, pilot):
         stack = len(app.screen_stack)
         for shot in SHOTS:
-            if shot.opened is not opened or size not in shot.sizes:
+            if shot.opened is not opened:
                 continue
             await go(app, pilot, shot)
-            themed: list[Painted] = []
-            lanes: list[Painted] = []
-            for theme in THEMES if size == SIZES[0] or shot.name == PAINTED else THEMES[:1]:
-                if app.theme != theme.name:
-                    app.theme = theme.name
-                    await pilot.pause()
-                themed.append(painted(app, shot.part))
-                lanes += [painted(app, "LanesView")] if shot.name == PAINTED else []
-            app.theme = THEMES[0].name
-            name = f"{shot.name}-{size[0]}x{size[1]}"
-            said += [f"{name}: {problem}" for problem in problems(themed)]
-            said += compared(f"{name}.txt", hidden(themed[0].text, app, tmp_path))
-            if lanes:
-                said += [f"{text!r} is told by its colour alone" for text in lanes[0].without_sign(ACCENT)]
-                maps = (f"{theme.name}\n{one.map()}" for theme, one in zip(THEMES, lanes, strict=True))
-                said += compared(f"{name}-colours.txt", "\n".join(maps))
+            for size in shot.sizes:
+                if app.size != size:
+                    await pilot.resize_terminal(*size)
+                    await ready(app, pilot)
+                name = f"{shot.name}-{size[0]}x{size[1]}"
+                themed = await in_every_theme(app, pilot, shot.part)
+                said += [f"{name}: {problem}" for problem in problems([whole for whole, _ in themed])]
+                said += compared(f"{name}.txt", hidden(themed[0][0].text, app, tmp_path))
+                if shot.name == PAINTED:
+                    lanes = [lanes for _, lanes in themed]
+                    said += [f"{text!r} is told by its colour alone" for text in lanes[0].without_sign(ACCENT)]
+                    maps = (f"{theme.name}\n{one.map()}" for theme, one in zip(THEMES, lanes, strict=True))
+                    said += compared(f"{name}-colours.txt", "\n".join(maps))
+            if app.size != SIZES[0]:
+                await pilot.resize_terminal(*SIZES[0])
             await back(app, pilot, stack)
     assert not said, "if another picture is as it should be: CROSSLANE_SNAPSHOTS=write"
+
+
+async def in_every_theme(app: CrosslaneApp, pilot: Pilot[None], part: str) -> list[tuple[Painted, Painted]]:
+    """A part of the screen, and the lanes where there are any, in each theme; the one that it has comes first."""
+    seen: dict[str, tuple[Painted, Painted]] = {}
+    for theme in sorted(THEMES, key=lambda theme: theme.name != app.theme):
+        if app.theme != theme.name:
+            with app.batch_update():  # what is painted here is painted once
+                app.theme = theme.name
+                await pilot.pause()
+                seen[theme.name] = looked_at(app, part)
+        else:
+            seen[theme.name] = looked_at(app, part)
+    return [seen[theme.name] for theme in THEMES]
+
+
+def looked_at(app: CrosslaneApp, part: str) -> tuple[Painted, Painted]:
+    return painted(app, part), painted(app, "LanesView") if app.screen.query("LanesView") else Painted(())
 
 
 def problems(themed: list[Painted]) -> list[str]:
     """What one of the themes does not show as legibly as it should, or not without its colours."""
     wrong = [f"{text!r} is illegible: {style}" for one in themed for text, style in one.illegible()]
-    if len(themed) == 1:
-        return wrong
     dark, light, grey = themed
     crossing = dark.cells_of(ACCENT)
     for holds, problem in (

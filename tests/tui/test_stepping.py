@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -89,21 +90,44 @@ async def test_another_lane_at_a_step_is_run_and_shown_and_the_old_run_is_kept(
         assert (job.action, job.schedule) == ("replay", Schedule(("alice",) * 4))
         assert job.then == Schedule(("bob",) * 4)
         assert "● passes, one switch from finding 1" in text
-        assert main_screen(app).result is not None
-        await press(app, pilot, "n")
-        assert main_screen(app)._finding is not None, "the search's findings are still there"
+        top = text.partition("\n")[0]
+        assert "● this run is clean" in top, "what is on the screen"
+        assert ("search: ✗ 1 crossing in 42 executions" in top) == (size == SIZES[1]), "and what is not, as such"
+        assert main_screen(app).known.result is not None
+        top = (await press(app, pilot, "n")).partition("\n")[0]
+        assert "✗ 1 crossing" in top
+        assert "this run" not in top
+        assert main_screen(app).finding is not None, "the search's findings are still there"
         text = await press(app, pilot, "u", "u")
         assert "✗ finding 1" in text
-        shown = main_screen(app).shown
+        shown = main_screen(app).known.shown
         assert shown is not None
         assert [d.lane for d in shown.decisions] == ["alice"] * 3 + ["bob"] * 4 + ["alice"]
+
+
+async def test_a_branch_is_seen_before_it_is_judged_and_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (app, pilot, runner):
+        runner.gate = asyncio.Event()
+        for key in ("home", "right", "right", "right", "c", "enter"):
+            await pilot.press(key)
+            await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "lanes  ○ choice 4: alice in place of bob" in text
+        assert "looking for crossings" in text.partition("\n")[0]
+        assert "clean" not in text.partition("\n")[0]
+        before = main_screen(app).known.shown
+        assert before is not None
+        assert before.origin == "finding 1", "what is not judged is none of those that were tried"
+        runner.gate.set()
+        await settle(app, pilot)
+        assert "● this run is clean" in screen_text(app)[0]
 
 
 async def test_escape_chooses_nobody_and_a_step_without_a_choice_says_where_there_are_some(tmp_path: Path) -> None:
     async with opened(tmp_path) as (app, pilot, runner):
         await press(app, pilot, "home", "c", "escape")
         assert len(runner.jobs) == 1
-        shown = main_screen(app).shown
+        shown = main_screen(app).known.shown
         assert shown is not None
         shown.decisions = (*shown.decisions[:2], replace(shown.decisions[2], enabled=("alice",)), *shown.decisions[3:])
         await press(app, pilot, "home", "right", "right", "c")
@@ -122,7 +146,8 @@ async def test_the_outcome_of_a_branch_is_said_from_its_result(
         runner.answer = replace(made, run=replace(made.run, decisions=made.run.decisions[:2] + made.run.decisions[4:]))
         text = await press(app, pilot, "home", "right", "right", "c", "enter")
         assert f"lanes  {glyph} choice 3: bob in place of alice" in text
-        shown = main_screen(app).shown
+        assert f"{glyph} this run " in text.partition("\n")[0]
+        shown = main_screen(app).known.shown
         assert shown is not None
         assert (shown.finding is not None) == (verdict == "contaminated")
         if shown.finding is None:
@@ -149,11 +174,11 @@ async def test_a_run_is_named_and_enter_shows_it_in_the_lanes(tmp_path: Path) ->
         assert isinstance(app.screen, NameDialog)
         text = await press(app, pilot, *"[b]bad", "enter")
         assert "✗ [b]bad  finding 1" in text
-        runs = {tried.origin: tried for group in main_screen(app).tried.groups for tried in group.tried}
+        runs = {tried.origin: tried for group in main_screen(app).known.tried.groups for tried in group.tried}
         app.screen.dismiss(runs["passes, one switch from finding 1"])
         await settle(app, pilot)
         assert runner.jobs[-1].schedule == Schedule(("alice",) * 4 + ("bob",) * 4), "it had not been executed yet"
-        assert main_screen(app).shown is runs["passes, one switch from finding 1"]
+        assert main_screen(app).known.shown is runs["passes, one switch from finding 1"]
         text = await press(app, pilot, "t")
         assert "✗ [b]bad  finding 1" in text
         assert "finding 1  ◀ in the lanes" in text
@@ -203,7 +228,7 @@ async def test_what_can_be_done_to_a_request_is_a_choice_like_another_lane(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     async with opened(tmp_path, size) as (app, pilot, runner):
-        shown = main_screen(app).shown
+        shown = main_screen(app).known.shown
         assert shown is not None
         third = replace(shown.decisions[2], enabled=("alice",), faults=("cancel", "fail"))
         shown.decisions = (*shown.decisions[:2], third, *shown.decisions[3:])
@@ -214,7 +239,7 @@ async def test_what_can_be_done_to_a_request_is_a_choice_like_another_lane(
         job = runner.jobs[-1]
         assert job.schedule == Schedule(("alice",) * 3, ((2, "fail"),))
         assert job.then == Schedule(("bob",) * 4 + ("alice",))
-        made = main_screen(app).tried.groups[-1].tried[-1]
+        made = main_screen(app).known.tried.groups[-1].tried[-1]
         assert made.verdict == "clean"
 
 
@@ -234,7 +259,7 @@ async def test_a_replay_that_crosses_is_shown_and_stands_in_the_tree(tmp_path: P
         answer = branch("contaminated")
         runner.answer = answer
         await press(app, pilot, "r", "down", "down", "enter")
-        shown = main_screen(app).shown
+        shown = main_screen(app).known.shown
         assert shown is not None
         assert shown.verdict == "crossing"
         assert shown.run is answer.run

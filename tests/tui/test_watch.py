@@ -74,8 +74,8 @@ async def test_an_edit_runs_the_repro_and_then_the_search_and_both_outcomes_stay
         assert runner.closed, "the processes that hold the old program are gone"
         main = app.screen
         assert isinstance(main, MainScreen)
-        assert main.result is not None
-        assert main.result.report.verdict == "clean"
+        assert main.known.result is not None
+        assert main.known.result.report.verdict == "clean"
         runner.answer = result()
         save(tmp_path / "agent.py", SOURCE)
         text = await until(app, pilot, lambda text: "✗ search contaminated" in text)
@@ -150,7 +150,7 @@ async def test_without_a_watch_a_replay_runs_what_is_on_disk_and_says_that_the_p
         await pilot.press("r", "down", "enter")
         text = await until(app, pilot, lambda text: "reloaded mine.py" in text)
         assert "crossing" not in text.splitlines()[0]
-        assert [tried.origin for group in main.tried.groups for tried in group.tried] == ["lockstep"]
+        assert [tried.origin for group in main.known.tried.groups for tried in group.tried] == ["lockstep"]
         await pilot.press("r", "down", "down", "enter")
         await until(app, pilot, lambda text: "schedule serial" in text and "reloaded" not in text)
 

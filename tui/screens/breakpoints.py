@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ...replay.run import Event, Run
+    from .main import MainScreen
 
 _FORMS = "app.py:14 · await bob 2 · request r7 · request bob 2\nname == value · name != value · name ~ text · ~ text"
 
@@ -101,6 +102,18 @@ class BreakpointsScreen(ModalScreen["tuple[Breakpoint, ...]"]):
 
     def action_close(self) -> None:
         self.dismiss(tuple(self._breakpoints))
+
+
+def ask_breakpoints(screen: MainScreen) -> None:
+    """Ask for the breakpoints, and stop at those that are answered."""
+    panels = screen.panels
+
+    def answered(breakpoints: tuple[Breakpoint, ...] | None) -> None:
+        panels.break_at(breakpoints or ())
+
+    if panels.showing is not None:
+        asked = BreakpointsScreen(panels.breakpoints, panels.showing.view.run, suggestion(panels.event))
+        screen.open(asked, answered)
 
 
 def suggestion(event: Event | None) -> str:

@@ -18,6 +18,8 @@ from ..widgets.options import Options
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from .main import MainScreen
+
 _CLOSE: list[BindingType] = named([Binding("escape", "cancel", "Close")])
 
 
@@ -55,6 +57,28 @@ class ReplayDialog(ModalScreen["tuple[str, int, int | None] | None"]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+def ask_replay(screen: MainScreen) -> None:
+    """Ask how to replay the trace, and do it."""
+    from ...replay.schedule.schedule import of_json as schedule_of
+
+    finding = screen.finding
+
+    def answered(answer: tuple[str, int, int | None] | None) -> None:
+        if answer is None:
+            return
+        order, seed, concurrency = answer
+        if order == "check":
+            job = screen.session.job("check", concurrency=concurrency)
+        elif order == "finding" and finding is not None:
+            schedule = schedule_of(finding.crossing.schedule)
+            job = screen.session.job("replay", schedule=schedule, concurrency=concurrency)
+        else:
+            job = screen.session.job("replay", order=order, seed=seed, concurrency=concurrency)
+        screen.start(job)
+
+    screen.open(ReplayDialog(finding is not None, screen.session.concurrency), answered)
 
 
 class ExportDialog(ModalScreen["str | None"]):

@@ -16,10 +16,10 @@ from ..bindings import named
 from ..detail import detail
 from ..palette import ACCENT
 from ..ranking import COLUMNS, Entry, entries, said
+from ..title import NARROW
 from ..widgets.search_line import ListSearch
 from ..words import facts
 from . import on_finding
-from .main import NARROW
 
 if TYPE_CHECKING:
     from textual.app import App, ComposeResult
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ...replay.report import Result
     from ..session import OpenSession
+    from .main import MainScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +183,19 @@ class FindingsScreen(Screen["Chosen | None"]):
             self.query_one(ListSearch).end()
         else:
             self.dismiss(None)
+
+
+def ask_findings(screen: MainScreen) -> None:
+    """Show the findings of the last result, and in the lanes the one that is chosen."""
+    if screen.known.result is None:
+        screen.notify("nothing was searched yet")
+        return
+
+    def chosen(choice: Chosen | None) -> None:
+        if choice is None or choice.finding not in screen.known.findings:
+            return
+        screen.select(choice.finding)
+        if choice.minimise:
+            on_finding.minimise(screen)
+
+    screen.open(FindingsScreen(screen.session, screen.known.result, screen.finding), chosen)

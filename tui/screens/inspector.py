@@ -18,6 +18,7 @@ from ..bindings import named
 from ..inspection import Looked
 from ..owners import Owners
 from ..safe_text import safe
+from ..title import NARROW
 from ..views import ALONE, THIS_RUN, place_alone
 from ..widgets.search_line import ListSearch
 
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Resize
 
-    from ...replay.report import Finding
     from ...replay.run import Outcome, Run
-    from ...replay.trace.model import Exchange, Request
-    from ..views import View
+    from ...replay.trace.model import Request
+    from ..known import Known
+    from ..showing import Showing
 
-_NARROW = 110
 _LARGEST = 2_000_000
 _MOST_OWNERS = 2_000
 
@@ -82,7 +82,7 @@ class Inspector(ModalScreen[None]):
         yield Static(Text("←/→, [ ] other tab   tab into it   / search   esc close", "dim"), id="inspector-keys")
 
     def on_resize(self, event: Resize) -> None:
-        self.set_class(event.size.width < _NARROW, "-narrow")
+        self.set_class(event.size.width < NARROW, "-narrow")
 
     def action_tab(self, by: int) -> None:
         tabs = self.query_one(TabbedContent)
@@ -144,17 +144,10 @@ class Inspector(ModalScreen[None]):
             self._highlight(search.query_one(Input).value)
 
 
-def look(
-    view: View,
-    row: int,
-    run: Run,
-    exchanges: tuple[Exchange, ...],
-    solo: dict[str, Run],
-    finding: Finding | None,
-    lanes: tuple[str, ...],
-    cwd: Path,
-) -> Looked | None:
-    """Everything about a row of a view of a run; None where it belongs to no request."""
+def look(showing: Showing, row: int, program: Known, cwd: Path) -> Looked | None:
+    """Everything about a row of the lanes; None where it belongs to no request."""
+    view, run, finding = showing.view, showing.run, showing.finding
+    solo, exchanges = program.solo(run, finding), program.exchanges(run, finding)
     event = view.run.events[row]
     exchange = next((exchange for exchange in exchanges if exchange.request.id == event.request), None)
     if exchange is None:
@@ -183,7 +176,7 @@ def look(
         crossing.evidence_all if crossing is not None and sink else (),
         crossing.source.lane if crossing is not None and sink else "",
         Owners({lane: asked.values() for lane, asked in requests.items()}, solo),
-        lanes,
+        showing.grid.lanes,
         lambda file: _lines(cwd / file),
     )
 

@@ -1,4 +1,4 @@
-"""What can be done with a finding, from whatever screen shows it: export, copy, open its source in an editor."""
+"""What can be done with a finding, from whatever screen shows it: export, copy, minimise, edit its source."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .dialogs import ExportDialog
 if TYPE_CHECKING:
     from textual.app import App
 
-    from ...replay.report import Access, Crossing, Finding
+    from ...replay.report import Access, Crossing, Finding, Result
     from ..session import OpenSession
+    from .main import MainScreen
 
 
 def ask_export(app: App[Any], session: OpenSession, finding: Finding | None) -> None:
@@ -52,6 +53,26 @@ async def _export(app: App[Any], session: OpenSession, finding: Finding, name: s
         return
     use = format_.use.replace("{file}", safe(name))
     app.notify(f"wrote {safe(str(path))}\n{use}", title="exported", markup=False)
+
+
+def minimise(screen: MainScreen) -> None:
+    """Search the finding's own requests for a smaller one; a search minimises as far as it is let."""
+    from ..kept import smaller_job
+
+    finding = screen.finding
+    if finding is None:
+        screen.notify("there is no finding to minimise")
+        return
+
+    def heard(searched: Result) -> None:
+        best = screen.known.learn_smaller(finding, searched)
+        if best is finding:
+            screen.notify(f"nothing smaller shows it, in {searched.report.executions} executions of its requests")
+        else:
+            screen.select(best)
+            screen.notify(f"smaller: {best.crossing.needs.in_words()}")
+
+    screen.start(smaller_job(screen.session, finding), heard=heard)
 
 
 def copy(app: App[Any], crossing: Crossing | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -73,13 +72,21 @@ class ChoiceDialog(ModalScreen["tuple[str, str] | None"]):
         self.dismiss(None)
 
 
-def choose(screen: MainScreen, step: int) -> None:
-    """Ask who shall run at a step (counted from 0) of the run in the lanes, or what shall be done to the one who does,
-    and run that."""
-    current = screen.shown
+def choose(screen: MainScreen) -> None:
+    """Ask who shall run at the step under the cursor, or what shall be done to the one who does, and run that."""
+    showing, event, current = screen.panels.showing, screen.panels.event, screen.known.shown
+    if showing is None or event is None:
+        return
+    if showing.view.run is not showing.run:
+        screen.notify(f"nobody chose who runs in the view {showing.view.title!r}: v goes back to this run")
+        return
     if current is None:
         screen.notify("this is the traffic as it was recorded: nobody chose who runs. r replays it")
         return
+    if screen.known.as_tried(showing.run, showing.finding) is None:
+        screen.notify("this run is not among the interleavings: r replays it")
+        return
+    step = event.step - 1
     if not 0 <= step < len(current.decisions):
         screen.notify("no choice belongs to this row")
         return
@@ -113,22 +120,14 @@ def show(screen: MainScreen, wish: Tried | Choice | None) -> None:
         screen.show_tried(wish)
 
 
-def parting_row(tried: Tried, before: Tried) -> int:
-    """The first row of a run that belongs to a choice which the run before did not make."""
-    assert tried.run is not None
-    choices = zip(tried.decisions, before.decisions, strict=False)
-    alike = len(list(takewhile(lambda pair: same_choices(pair[:1], pair[1:]), choices)))
-    return next((row for row, event in enumerate(tried.run.events) if event.step > alike), 0)
-
-
 def compare(screen: MainScreen) -> None:
     """The run in the lanes with the one before it."""
     from .comparison import ComparisonScreen
 
-    if screen.shown is None or screen.shown_before is None:
+    if screen.known.shown is None or screen.known.before is None:
         screen.notify("there is one run only: c chooses another lane at a step")
         return
-    screen.open(ComparisonScreen(screen.shown_before, screen.shown))
+    screen.open(ComparisonScreen(screen.known.before, screen.known.shown))
 
 
 def _known(current: Tried, step: int) -> dict[tuple[str, str], Tried]:

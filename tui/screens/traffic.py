@@ -25,6 +25,7 @@ from ..grid import lay_out
 from ..palette import ACCENT
 from ..safe_text import safe
 from ..session import recorded_run
+from ..title import NARROW
 from ..widgets.lanes import LanesView
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ...replay.record.relay import Relay
     from ...replay.trace.model import Trace
 
-_NARROW = 110
 _LATEST = 2_000
 """Requests that are laid out at most; older ones are in the file."""
 _LOOK_EVERY_S = 0.5
@@ -87,8 +87,8 @@ class TrafficScreen(Screen[None]):
         self._look_once()
 
     def on_resize(self, event: Resize) -> None:
-        self.set_class(event.size.width < _NARROW, "-narrow")
-        self.set_class(event.size.width < _NARROW, "-drawer")
+        self.set_class(event.size.width < NARROW, "-narrow")
+        self.set_class(event.size.width < NARROW, "-drawer")
 
     @work(exit_on_error=False)
     async def _look_once(self) -> None:

@@ -15,6 +15,8 @@ from ..kept import repro_job, same_crossing
 from ..watching import Round, gone_in_words, part, stamps, watched_files
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from ...replay.worker.job import Job
     from ..watching import Stamps
     from .main import MainScreen
@@ -32,7 +34,15 @@ class Watch:
         self._round: Round | None = None
         self._before: Round | None = None
         self._gone = ""
-        self.files = watched_files(screen.session, screen.result)
+        self._going: Worker[None] | None = None
+        self.files = watched_files(screen.session, screen.known.result)
+
+    def start(self) -> None:
+        self._going = self._screen.run_worker(self._go(), exit_on_error=False, group="watch")
+
+    def stop(self) -> None:
+        if self._going is not None:
+            self._going.cancel()
 
     def lines(self) -> str:
         """What is shown of it: the rounds, the last one last; a file that is gone in the place of the one before."""
@@ -43,7 +53,7 @@ class Watch:
             return f"watching {count} file{'' if count == 1 else 's'}: save an edit, w stops"
         return "\n".join(each.line() for each in (self._before, self._round) if each is not None)
 
-    async def go(self) -> None:
+    async def _go(self) -> None:
         """Wait for edits and make a round of each; an edit amid a round ends it, and begins the next."""
         seen = await asyncio.to_thread(stamps, self.files)
         self._miss(seen)
