@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # keep-alive, clean-up. The others (asyncio.sleep, call_later of the program) stand for latency, which is a choice.
 _DEADLINES = frozenset({"_on_timeout", "_release_waiter", "_timeout", "_deliver_cancellation"})
 _libraries: dict[str, bool] = {}
+# A thread that sleeps is woken by a callback of ours, wherever Crosslane is installed.
+_OURS = __name__.partition(".")[0]
 
 
 def is_deadline(callback: Any) -> bool:
@@ -27,7 +29,8 @@ def is_deadline(callback: Any) -> bool:
     known = _libraries.get(name)
     if known is None:
         file = getattr(sys.modules.get(name), "__file__", None) or ""
-        known = _libraries[name] = "site-packages" in file or "dist-packages" in file
+        installed = "site-packages" in file or "dist-packages" in file
+        known = _libraries[name] = installed and name.partition(".")[0] != _OURS
     return known
 
 
