@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _RANDOM_WALKS = 200
 _FEW_LANES = 3
 _MOST_FAULTS = 3_000
-_FAULT_SWITCHES = 1
+_FAULT_SWITCHES = range(1, 2)
 _MOST_WITH_VARIANTS = 150
 _EXHAUSTIVE_S = 8.0
 _REDUCTION_SHARE = 0.6
@@ -43,6 +43,7 @@ _ALWAYS_SWITCHES = 1
 _RANDOM: Order = (0,)
 _SEARCHED: Order = (1,)
 _FAULTS: Order = (2,)
+_FAULTS_OF_PAIRS: Order = (0,)
 
 
 @dataclass(slots=True)
@@ -132,8 +133,9 @@ def search_of(lanes: tuple[Lane, ...], share: Share) -> Search:
 
 
 def stages(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Stage]:
-    """Serial in both orders and as recorded, lockstep, then ever more switches, then faults, then all interleavings
-    where that is feasible, by execution or by reduction, else random ones.
+    """Serial in both orders and as recorded, lockstep, then a fault at each place of the serial orders, ever more
+    switches, faults where there is a switch, then all interleavings where that is feasible, by execution or by
+    reduction, else random ones.
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
@@ -148,14 +150,16 @@ def stages(investigation: Investigation, search: Search, job: Job, reached: Reac
     def shared(name: str, systematic: bool, after: Order) -> Stage:
         return Stage(name, part_of(name, investigation, search, job, reached), True, systematic, after)
 
-    root = search.order
     if len(lanes) > _FEW_LANES:
         yield shared("bounded", False, ())
         yield Stage("reduced", _reduced(investigation, job, reached))
         if not reached.interleavings:
             yield shared("beyond", True, ())
         return
-    yield shared("bounded", True, root)
+    yield Stage("serial", _searched(search, lanes, 0, "", reached))
+    # They are few, and find what no switch does; the schedules with two switches can be more than the budget allows.
+    yield Stage("faults", _fault_attempts(investigation, lanes, job, reached, range(1), Share(), _FAULTS))
+    yield shared("bounded", True, search.order)
     # What has crossed already needs no proof that nothing does.
     if (
         not search.exhausted
@@ -185,8 +189,8 @@ def _bounded(investigation: Investigation, search: Search, job: Job, reached: Re
             continue
         # A pair is small: it is searched by one process alone.
         alone = Search([lane.name for lane in pair], Share(), (number, *_SEARCHED))
+        yield from _fault_attempts(investigation, pair, job, reached, range(1), Share(), (number, *_FAULTS_OF_PAIRS))
         yield from _searched(alone, pair, job.switches, f"{len(lanes)} lanes in pairs", reached)
-        yield from _fault_attempts(investigation, pair, job, reached, 0, Share(), (number, *_FAULTS))
         reached.pairs += 1
 
 
@@ -223,18 +227,20 @@ def _fault_attempts(
     lanes: tuple[Lane, ...],
     job: Job,
     reached: Reached,
-    switches: int,
+    switches: range,
     share: Share,
     prefix: Order,
 ) -> Iterator[Attempt]:
+    """One fault in each execution, in schedules with so many switches."""
     if not job.faults:
         return
     for number, order in enumerate((lanes, lanes[::-1])):
         names = [lane.name for lane in order]
-        search = FaultSearch(names, investigation.program.cancels, share, (*prefix, number), _MOST_FAULTS)
+        cancels = investigation.program.cancels
+        search = FaultSearch(names, cancels, share, (*prefix, number), _MOST_FAULTS, switches.start)
         while True:
             before = search.tried
-            strategy = search.next(switches)
+            strategy = search.next(switches[-1])
             if strategy is None:
                 break
             if search.bound and reached.quiet:

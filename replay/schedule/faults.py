@@ -39,13 +39,16 @@ class FaultSearch:
         share: Share | None = None,
         prefix: Order = (),
         most: int = sys.maxsize,
+        least_switches: int = 0,
     ) -> None:
         """Args:
         most: so many executions with a fault are enough, over all shares.
+        least_switches: of the schedules into which faults are put.
         """
         self._share = share or Share()
         self._prefix = prefix
         self._most = most
+        self._least_switches = least_switches
         self._number = 0
         self._search = Search(order)
         self._order = order
@@ -86,7 +89,8 @@ class FaultSearch:
     def tell(self, execution: Execution) -> None:
         if self._is_base:
             self._search.tell(execution)
-            self._waiting.append(self._with_faults(execution))
+            if self._search.bound >= self._least_switches:
+                self._waiting.append(self._with_faults(execution))
 
     def _with_faults(self, base: Execution) -> Iterator[Strategy]:
         names = base.schedule.names

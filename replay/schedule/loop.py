@@ -114,6 +114,11 @@ class ControlledLoop(AttributingLoop):
             left(self)
             asyncio.events._set_running_loop(None)
 
+    @property
+    def turned_aside(self) -> bool:
+        """Whether a lane that went on and on was made to let others run: by a count, and not by the strategy."""
+        return self._spinners.turned_aside
+
     def interrupt(self) -> None:
         """End the run before its next step. Called by a signal handler, between any two instructions."""
         self.stopped, self._most_steps = self.stopped or INTERRUPTED, 0
@@ -278,7 +283,7 @@ class ControlledLoop(AttributingLoop):
         if self._spinners.now:
             if self._spinners.are_all:
                 return []
-            enabled = [actor for actor in enabled if actor.name not in self._spinners.now]
+            enabled = self._spinners.among(enabled)
         # Nothing else can run, so time passes: deadlines, and heartbeats beyond their share.
         return enabled or [a for a in (*self.lanes.values(), *self.background) if a.timers and has_live_timer(a)]
 

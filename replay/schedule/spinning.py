@@ -7,6 +7,9 @@ the same when it comes by there again, so is everything that it can do from ther
 the loop, and another lane has to run. A loop that changes anything, be it only a counter, is never taken for one. Where
 something is reached whose inside cannot be seen (an iterator, a random generator, a file), nothing is said.
 
+A coroutine that goes on and on where others could is then turned aside once in a while, so that what it may be waiting
+for can happen: the fairness of Musuvathi and Qadeer, "Fair Stateless Model Checking", PLDI 2008, by a count.
+
 This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
 
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 _FIRST_LOOK = 1_000
 _FIRST_LOOK_AT_TASK = 100  # of which each step has come to an `await`
 _LONGEST_LOOP = 64
+# So many steps of a coroutine, each to an `await`, in one go: while another request is under way, and else.
+_LONGEST_RUN = 300
+_LONGEST_RUN_BEFORE_OTHERS = 10_000
 _MOST_SPINS = 20  # of lanes that only ever wait for each other in this way
 _MOST_OBJECTS = 3_000
 _PLAIN: frozenset[type] = frozenset({type(None), bool, int, str, bytes, float, complex, range, type(...)})
@@ -141,12 +147,16 @@ class Spinners:
 
     Attributes:
         now: those that have done so since the latest step of any other. Each waits for such a step.
+        turned_aside: whether any was among them that is not known to spin.
     """
 
     def __init__(self) -> None:
         self.now: set[str] = set()
+        self.turned_aside = False
         self._watches: dict[str, SpinWatch] = {}
         self._in_turn = 0
+        self._running: Actor | None = None
+        self._run = 0
 
     @property
     def are_all(self) -> bool:
@@ -164,6 +174,24 @@ class Spinners:
             self.now.add(actor.name)
         elif watch.at is None:
             self._in_turn = 0
+            self._count(actor)
+
+    def among(self, enabled: list[Actor]) -> list[Actor]:
+        """Who of these may run. Who is only suspected goes on where no other can."""
+        others = [actor for actor in enabled if actor.name not in self.now]
+        known = all(self._watches[name].at for name in self.now)
+        self.turned_aside = self.turned_aside or not known
+        return others if others or known else enabled
+
+    def _count(self, actor: Actor) -> None:
+        self._run = self._run + 1 if actor is self._running else 1
+        self._running = actor
+        if self._run % _LONGEST_RUN or not isinstance(_going_on(actor), asyncio.Task):
+            return
+        others = any(lane.in_flight for lane in actor.loop.lanes.values() if lane is not actor)
+        if others or self._run >= _LONGEST_RUN_BEFORE_OTHERS:
+            self._run = 0
+            self.now.add(actor.name)
 
     def forget(self, actor: Actor) -> None:
         """It starts with something new."""
@@ -175,9 +203,14 @@ class Spinners:
         return "; ".join(f"{name} spins at {shown_line(at)} without waiting" for name, at in spinning)
 
 
+def _going_on(actor: Actor) -> Any:
+    """The thread or task of the actor's next step."""
+    return getattr(actor.ready[0].callback, "__self__", None) if actor.ready else None
+
+
 def _frames(actor: Actor) -> list[FrameType]:
     """The user's frames on the stack of the thread or task that goes on in the actor's next step, innermost first."""
-    thread = getattr(actor.ready[0].callback, "__self__", None) if actor.ready else None
+    thread = _going_on(actor)
     if isinstance(thread, asyncio.Task) and len(actor.ready) == 1 and not actor.timers:
         return _frames_of_task(thread)
     if not isinstance(thread, Controlled):

@@ -126,6 +126,8 @@ class Fingerprints:
         """
         self.still(loop)
         self.static.check_names()
+        if loop.turned_aside:
+            raise IrreducibleError("a request goes on and on")
 
     def still(self, loop: ControlledLoop) -> None:
         """Whether nothing has happened in this execution of which no moment could be told.

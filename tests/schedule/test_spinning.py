@@ -248,3 +248,21 @@ def test_a_coroutine_that_gives_up_polling_some_time_is_left_to_it(
     body: Callable[[int], Coroutine[Any, Any, object]], turns: int
 ) -> None:
     assert stopped_tasks({"alice": partial(body, turns)}, Serial(["alice"]))[0] == ""
+
+
+async def poll_unseen(name: str) -> None:
+    """What it polls is below an iterator, of which nobody can tell where it stands."""
+    for _ in itertools.count():
+        if FLAGS.get(name):
+            return
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_coroutine_that_may_poll_lets_the_lane_run_that_may_end_it(strategy: Callable[[], Strategy]) -> None:
+    lanes = {"alice": partial(flag, "ready"), "bob": partial(poll_unseen, "ready")}
+    assert stopped_tasks(lanes, strategy())[0] == ""
+
+
+def test_a_coroutine_with_much_to_do_is_left_to_it_while_no_other_can_run() -> None:
+    assert stopped_tasks({"alice": partial(in_a_generator, 20_000)}, Serial(["alice"]))[0] == ""
