@@ -94,7 +94,10 @@ class Program:
     def _graph(self, libraries: bool = True) -> StateGraph:
         handler = self.handler
         name = handler.spec.rpartition(":")[2]
-        graph = StateGraph(self.files, (f"{handler.module}.{name}", handler.target, handler.file), libraries)
+        roots = [(f"{handler.module}.{name}", handler.target, handler.file)]
+        if self.engine.serving is not None:
+            roots += [(f"request.state.{key}", value, "") for key, value in self.engine.serving.state.items()]
+        graph = StateGraph(self.files, roots, libraries)
         for path in self.files_written:
             graph.add_file(path)
         return graph

@@ -49,6 +49,11 @@ class Service:
         if self._server is not None:
             loop.run_alone(self._server.startup(), "startup")
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What start-up has put into the state that each request gets a copy of (ASGI lifespan protocol, 2.1)."""
+        return self._server.state if isinstance(self._server, Lifespan) else {}
+
     def shutdown(self, loop: ControlledLoop) -> None:
         if self._server is not None:
             loop.run_alone(self._server.shutdown(), "shutdown")
@@ -67,8 +72,7 @@ class Service:
             return partial(self._server.call, request)
         if self.kind == "wsgi":
             return partial(call_wsgi, self.target, request)
-        state = self._server.state if self._server is not None else {}
-        return partial(call_asgi, self.target, request, state)
+        return partial(call_asgi, self.target, request, self.state)
 
 
 async def _make(factory: Any, made: list[Any]) -> None:

@@ -119,11 +119,11 @@ class StateGraph:
         fickle: nodes that cannot be compared, because their members are made anew each time they are asked for.
     """
 
-    def __init__(self, files: UserFiles, handler: tuple[str, Any, str] | None = None, libraries: bool = True) -> None:
+    def __init__(self, files: UserFiles, roots: Sequence[tuple[str, Any, str]] = (), libraries: bool = True) -> None:
         """Walk what there is.
 
         Args:
-            handler: the object under test, which no module may hold: its name, itself, and its file.
+            roots: what no module may hold, such as the object under test: the name, the thing, and its file.
             libraries: whether to walk their modules too; what the user's reach of them is walked in any case.
         """
         self.files = files
@@ -150,8 +150,7 @@ class StateGraph:
         # The user's first, so that what both reach goes by the user's name for it.
         for name, module in self.user_modules.items():
             self._module(name, module)
-        if handler is not None:
-            name, target, file = handler
+        for name, target, file in roots:
             self._later(target, name, "module global", "", file)
         self._namespace(builtins)
         self._add("os.environ", "environment variable", "environ", os.environ, "", "")

@@ -311,3 +311,38 @@ async def test_state_inside_an_installed_library_is_found_named_and_put_back(ben
     clean = await bench.run(source.format(key="user"))
     assert clean.report.verdict == "clean", clean.report.reason
     assert clean.report.executions > 50
+
+
+async def test_an_object_in_the_state_that_a_lifespan_yields_is_named_by_the_way_a_request_gets_to_it(
+    bench: Bench,
+) -> None:
+    source = """
+        import asyncio
+        from contextlib import asynccontextmanager
+        from starlette.applications import Starlette
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Route
+
+        class Agent:
+            last = ""
+
+        @asynccontextmanager
+        async def lifespan(app):
+            yield {"agent": Agent()}
+
+        async def chat(request):
+            agent = {agent}
+            agent.last = (await request.json())["text"]
+            await asyncio.sleep(0)
+            return PlainTextResponse(agent.last)
+
+        app = Starlette(routes=[Route("/chat", chat, methods=["POST"])], lifespan=lifespan)
+        """
+    leaking = await bench.run(source.replace("{agent}", "request.state.agent"), posts(), "agent.py:app", switches=1)
+    (crossing,) = leaking.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == ("request.state.agent.last", "instance attribute")
+    assert crossing.write is not None
+    assert crossing.write.code == 'agent.last = (await request.json())["text"]'
+    clean = await bench.run(source.replace("{agent}", "Agent()"), posts(), "agent.py:app", switches=1)
+    assert clean.report.verdict == "clean", clean.report.reason
