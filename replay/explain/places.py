@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ MISSING: Any = object()
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
+_OF_TEXT = frozenset("uw")
 _WITH_ENTRIES = ("dict", "ordered")
 
 
@@ -237,6 +239,8 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return id(value)
     if isinstance(value, bytearray):
         return ("bytearray", bytes(value))
+    if isinstance(value, array):
+        return ("array", array.tounicode(value) if value.typecode in _OF_TEXT else array.tobytes(value))
     if isinstance(value, asyncio.AbstractEventLoop):
         return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):

@@ -69,6 +69,24 @@ KEPT = """
         await asyncio.sleep(0)
         return kept[KEY].text
     """
+TEXT = """
+    import array, asyncio
+    async def handle(user, message):
+        text = OWN
+        text[:] = array.array("u", message)
+        await asyncio.sleep(0)
+        return text.tounicode()
+    """
+MEMORY = """
+    import array, asyncio
+    shared = array.array("b", bytes(40))
+    view = memoryview(shared)
+    async def handle(user, message):
+        shared = OWN
+        shared[:len(message)] = array.array("b", message.encode())
+        await asyncio.sleep(0)
+        return shared.tobytes().rstrip(bytes(1)).decode()
+    """
 
 
 @pytest.mark.parametrize(
@@ -110,10 +128,27 @@ KEPT = """
             ("kept.data['last']", "instance attribute"),
             ("kept['last'] = said", "return kept['last'].text"),
         ),
+        (
+            TEXT.replace("        text = OWN\n", "").replace(
+                "    async def", '    text = array.array("u")\n    async def', 1
+            ),
+            TEXT.replace("OWN", 'array.array("u")'),
+            ("text", "module global"),
+            ('text[:] = array.array("u", message)', "return text.tounicode()"),
+        ),
+        (
+            MEMORY.replace("        shared = OWN\n", ""),
+            MEMORY.replace("OWN", 'array.array("b", bytes(40))'),
+            ("shared", "module global"),
+            (
+                'shared[:len(message)] = array.array("b", message.encode())',
+                "return shared.tobytes().rstrip(bytes(1)).decode()",
+            ),
+        ),
     ],
     ids=[
         *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
-        *("a user's own kind of dict", "weak references"),
+        *("a user's own kind of dict", "weak references", "an array", "an array that must not grow"),
     ],
 )
 def test_a_carrier_goes_by_its_authors_name(
