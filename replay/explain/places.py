@@ -15,11 +15,14 @@ from ..state import content
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Sequence
 
     from ..state.graph import Node, StateGraph
 
 MISSING: Any = object()
+INHERITED = "inherited"
+"""The form of a ContextVar's value in the context of a task that works for others, see `inherited`."""
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
@@ -75,7 +78,11 @@ class Place:
         Raises:
             LookupError: there is none.
         """
-        return graph.find(self.node, self._node_name, self.form)
+        return graph.find(self.node, self._node_name, "namespace" if self.form == INHERITED else self.form)
+
+    def variable(self, graph: StateGraph) -> contextvars.ContextVar[Any]:
+        """The ContextVar of an `INHERITED` place."""
+        return vars(self.node_in(graph).target)[self.key]
 
     def is_in(self, graph: StateGraph) -> bool:
         """Whether a graph, which may be another one's, has it."""
@@ -103,6 +110,8 @@ class Place:
             return MISSING if text is None else text.decode("utf-8", "replace")
         if self.form == "directory":
             return content.read("directory", node.target)
+        if self.form == INHERITED:
+            return self.variable(graph).get(MISSING)
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         if is_thread_local(node.target):
