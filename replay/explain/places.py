@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..state import content
+from ..state import content, inside_c
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
 if TYPE_CHECKING:
@@ -250,6 +250,11 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return ("bytearray", bytes(value))
     if isinstance(value, array):
         return ("array", array.tounicode(value) if value.typecode in _OF_TEXT else array.tobytes(value))
+    if inside_c.form_of(value) == "database":
+        return ("database", inside_c.read_database(value))
+    if inside_c.form_of(value) == "context":
+        set_to = inside_c.read_context(value).items()
+        return ("context", *((variable.name, _fingerprint(held, budget, depth + 1)) for variable, held in set_to))
     if isinstance(value, asyncio.AbstractEventLoop):
         return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):

@@ -87,6 +87,30 @@ MEMORY = """
         await asyncio.sleep(0)
         return shared.tobytes().rstrip(bytes(1)).decode()
     """
+DATABASE = """
+    import asyncio, sqlite3
+    def made():
+        db = sqlite3.connect(":memory:")
+        db.execute("create table said (who, text)")
+        db.commit()
+        return db
+    db = made()
+    async def handle(user, message):
+        db = OWN
+        db.execute("delete from said"); db.execute("insert into said values (?, ?)", (user, message)); db.commit()
+        await asyncio.sleep(0)
+        return db.execute("select text from said").fetchone()[0]
+    """
+CONTEXT = """
+    import asyncio, contextvars
+    current = contextvars.ContextVar("current", default="")
+    context = contextvars.Context()
+    async def handle(user, message):
+        context = OWN
+        context.run(current.set, message)
+        await asyncio.sleep(0)
+        return context.run(current.get)
+    """
 
 
 @pytest.mark.parametrize(
@@ -145,10 +169,26 @@ MEMORY = """
                 "return shared.tobytes().rstrip(bytes(1)).decode()",
             ),
         ),
+        (
+            DATABASE.replace("        db = OWN\n", ""),
+            DATABASE.replace("OWN", "made()"),
+            ("db", "module global"),
+            (
+                'db.execute("delete from said"); db.execute("insert into said values (?, ?)", (user, message)); db.commit()',
+                'return db.execute("select text from said").fetchone()[0]',
+            ),
+        ),
+        (
+            CONTEXT.replace("        context = OWN\n", ""),
+            CONTEXT.replace("OWN", "contextvars.Context()"),
+            ("context", "module global"),
+            ("context.run(current.set, message)", "return context.run(current.get)"),
+        ),
     ],
     ids=[
         *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
         *("a user's own kind of dict", "weak references", "an array", "an array that must not grow"),
+        *("a database in memory", "a context"),
     ],
 )
 def test_a_carrier_goes_by_its_authors_name(
