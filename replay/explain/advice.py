@@ -29,6 +29,10 @@ _FIXES = {
     "ContextVar default": (
         "the default of a ContextVar is one object for all contexts: leave it out, and set a new value in each request"
     ),
+    "leaked context": (
+        "a task keeps the context of whoever starts it, and with it {name}: start it when the application starts, or "
+        "with context=contextvars.Context(), and hand it what it needs with each item of work"
+    ),
     "environment variable": (
         "{name} belongs to the whole process: pass the value as an argument; not even a lock makes it safe for code "
         "that reads it later"

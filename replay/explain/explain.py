@@ -13,7 +13,7 @@ from ..schedule.execute import Execution, run_of
 from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
 from .isolate import Isolation, Survey
-from .places import Place
+from .places import INHERITED, Place
 from .siblings import last_used, made_together
 from .timeline import Timeline
 
@@ -110,7 +110,7 @@ def explain(
             break
     # What the user's modules reach first; then what only the libraries' own do.
     for wide in (False, True) if place is None else ():
-        changed, made, entries = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
+        changed, made, entries, said = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         # The first that gives the whole answer back: without a table of routes, say, nothing is leaked either.
         left = _MOST_TRIED
@@ -123,6 +123,9 @@ def explain(
             if cure is not None and (place is None or cure[1] == "whole"):
                 place, fixed = attempt, cure[0]
                 left = min(left, _MOST_AFTER_ONE) if cure[1] != "whole" else 0
+        if place is not None and place.form == INHERITED:
+            remark = said.get(place, "")
+            break
         if place is not None:
             named, looks = named_last(place, made_together(place, changed, made))
             executions += looks
@@ -130,7 +133,7 @@ def explain(
                 place = named
                 break
             if place in made and not wide:
-                below, _, entries = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
+                below, _, entries, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
                 inner, tried = _below(below, tried_apart)
                 executions += 1 + tried
                 place, fixed = inner or (place, fixed)
@@ -265,25 +268,35 @@ def _survey(
     candidate: Candidate,
     wide: bool,
     since: Place | None = None,
-) -> tuple[dict[Place, bool], set[Place], list[Place]]:
-    """What changed and whether it held the evidence; which of it a request made; and entries of dicts among it."""
+) -> tuple[dict[Place, bool], set[Place], list[Place], dict[Place, str]]:
+    """What changed and whether it held the evidence; which of it a request made; entries of dicts among it; and what
+    there is to say of it."""
 
     def job() -> list[Any]:
         survey = Survey(program, candidate.tokens, wide, since)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
-        found = [(survey.owned(place), held, place in survey.made) for place, held in survey.changed.items()]
-        rows = [[asdict(place), held, made] for place, held, made in found]
+        rows = [
+            [asdict(survey.owned(place)), held, place in survey.made, survey.heirs.in_words(place)]
+            for place, held in survey.changed.items()
+        ]
         return [rows, [asdict(entry) for entry in survey.entries]]
 
     found, entries = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
-    rows = [(Place.from_json(row), held, made) for row, held, made in found]
-    changed = {place: held for place, held, _ in rows}
-    return changed, {place for place, _, made in rows if made}, [Place.from_json(row) for row in entries]
+    rows = [(Place.from_json(row), held, made, said) for row, held, made, said in found]
+    return (
+        {place: held for place, held, _, _ in rows},
+        {place for place, _, made, _ in rows if made},
+        [Place.from_json(row) for row in entries],
+        {place: said for place, _, _, said in rows if said},
+    )
 
 
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
-    """Places that held the evidence first, then short names: the nearest to what its author would call it."""
-    return sorted(changed, key=lambda p: (not changed[p], bool(p.package), len(p.name)))
+    """Places that held the evidence first, then short names: the nearest to what its author would call it.
+
+    What a task has inherited comes before all that leads to the task: kept apart, that heals too, and is not the cause.
+    """
+    return sorted(changed, key=lambda p: (not changed[p], p.form != INHERITED, bool(p.package), len(p.name)))
 
 
 def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

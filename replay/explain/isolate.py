@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..schedule import ownership
 from .arrival import Arrival
-from .places import Place, changed_places, entries_of, texts_in
+from .inherited import Disinherited, Heirs
+from .places import INHERITED, Place, changed_places, entries_of, texts_in
 from .whose import is_the_users
 
 if TYPE_CHECKING:
@@ -43,10 +45,13 @@ class Survey:
         """Entries of dicts among those, by keys that the program spells."""
         self.made: dict[Place, None] = {}
         """Those that held an object which was not there at first, with attributes of its own."""
+        self.heirs = Heirs(program.files)
 
     def begin(self, loop: ControlledLoop) -> None:
         if self._since is None:
-            self._arrived(self._program.graph_now(self._wide))
+            graph = self._program.graph_now(self._wide)
+            self.heirs.begin(loop, graph, self._wide)
+            self._arrived(graph)
         else:
             arrival = Arrival(self._program.files, self._program.graph_now, self._since, self._arrived)
             self._arrival = arrival
@@ -80,23 +85,32 @@ class Survey:
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...
     def answered(self, request: Request, lane: str, reply: Reply) -> None: ...
-    def end(self, loop: ControlledLoop) -> None: ...
+
+    def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
+        if self._since is None:
+            self.heirs.end()
+        for place, (texts, _) in self.heirs.found.items():
+            self.changed[place] = any(token in text.casefold() for token in self._tokens for text in texts)
 
 
 class Isolation:
-    """Observer: swaps the places' contents in before each step of a lane and out after it."""
+    """Observer: swaps the places' contents in before each step of a lane and out after it; and amid a step, when what
+    runs takes up another lane's work."""
 
     def __init__(self, program: Program, places: Sequence[Place]) -> None:
         self._program = program
-        self._places = places
+        self._places = [place for place in places if place.form != INHERITED]
+        self._disinherited = Disinherited(places)
         self._kept: dict[str, list[Any]] = {}
         self._first: list[Any] = []
         self._graph: StateGraph | None = None
         self._arrival: Arrival | None = None
         self._loop: ControlledLoop | None = None
+        self._lane = ""
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
+        self._disinherited.begin(self._program.graph_now)
         since = next((place.since for place in self._places if place.since is not None), None)
         if since is None:
             # After start-up: what it put there is what every lane starts from.
@@ -104,6 +118,7 @@ class Isolation:
         else:
             self._arrival = Arrival(self._program.files, self._program.graph_now, since, self._arrived)
         loop.before_step, loop.after_step = self._before, self._after
+        ownership.told.append(self._takes_up)
 
     def _arrived(self, graph: StateGraph) -> None:
         # What the other execution made only on its way is not there yet, and cannot be kept apart.
@@ -112,19 +127,35 @@ class Isolation:
         self._graph = graph
 
     def _before(self, actor: Actor) -> None:
+        self._lane = actor.name
         if self._graph is not None:
-            for place, value in zip(self._places, self._kept.get(actor.name, self._first), strict=True):
-                place.write(self._graph, value)
+            self._swap_in(self._graph)
         elif self._arrival is not None and self._loop is not None:
             self._arrival.watch(self._loop)
 
-    def _after(self, actor: Actor) -> None:
+    def _after(self, actor: Actor) -> None:  # noqa: ARG002
         if self._arrival is not None:
             self._arrival.unwatch()
         if self._graph is not None:
-            self._kept[actor.name] = [place.read(self._graph) for place in self._places]
+            self._swap_out(self._graph)
+
+    def _takes_up(self, owner: Actor, before: Actor) -> None:  # noqa: ARG002
+        if self._graph is not None:
+            self._swap_out(self._graph)
+            self._lane = owner.name
+            self._swap_in(self._graph)
+
+    def _swap_in(self, graph: StateGraph) -> None:
+        for place, value in zip(self._places, self._kept.get(self._lane, self._first), strict=True):
+            place.write(graph, value)
+
+    def _swap_out(self, graph: StateGraph) -> None:
+        self._kept[self._lane] = [place.read(graph) for place in self._places]
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...
     def answered(self, request: Request, lane: str, reply: Reply) -> None: ...
-    def end(self, loop: ControlledLoop) -> None: ...
+
+    def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
+        self._disinherited.end()
+        ownership.told.remove(self._takes_up)

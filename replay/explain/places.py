@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..state import content
+from ..state import content, inside_c
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Sequence
 
     from ..state.graph import Node, StateGraph
 
 MISSING: Any = object()
+INHERITED = "inherited"
+"""The form of a ContextVar's value in the context of a task that works for others, see `inherited`."""
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
+_OF_TEXT = frozenset("uw")
 _WITH_ENTRIES = ("dict", "ordered")
 
 
@@ -73,7 +78,11 @@ class Place:
         Raises:
             LookupError: there is none.
         """
-        return graph.find(self.node, self._node_name, self.form)
+        return graph.find(self.node, self._node_name, "namespace" if self.form == INHERITED else self.form)
+
+    def variable(self, graph: StateGraph) -> contextvars.ContextVar[Any]:
+        """The ContextVar of an `INHERITED` place."""
+        return vars(self.node_in(graph).target)[self.key]
 
     def is_in(self, graph: StateGraph) -> bool:
         """Whether a graph, which may be another one's, has it."""
@@ -108,6 +117,8 @@ class Place:
             return MISSING if text is None else text.decode("utf-8", "replace")
         if self.form == "directory":
             return content.read("directory", node.target)
+        if self.form == INHERITED:
+            return self.variable(graph).get(MISSING)
         if self.key is None:
             return node.target if node.form != "cell" else (content.read("cell", node.target) or (MISSING,))[0]
         if is_thread_local(node.target):
@@ -244,6 +255,13 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return id(value)
     if isinstance(value, bytearray):
         return ("bytearray", bytes(value))
+    if isinstance(value, array):
+        return ("array", array.tounicode(value) if value.typecode in _OF_TEXT else array.tobytes(value))
+    if inside_c.form_of(value) == "database":
+        return ("database", inside_c.read_database(value))
+    if inside_c.form_of(value) == "context":
+        set_to = inside_c.read_context(value).items()
+        return ("context", *((variable.name, _fingerprint(held, budget, depth + 1)) for variable, held in set_to))
     if isinstance(value, asyncio.AbstractEventLoop):
         return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):

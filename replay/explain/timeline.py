@@ -16,11 +16,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..run import Event
+from ..schedule import ownership
 from ..schedule.execute import error_text
 from ..trace.wording import body_text, request_text
 from .arrival import Arrival
 from .looking import Looking
-from .places import MISSING, fingerprint
+from .places import INHERITED, MISSING, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,6 +74,7 @@ class Timeline:
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
+        self._works_for = ""  # the lane of the step, unless it has taken up another's work
         self._last: dict[str, tuple[str, int] | None] = {}
         self._requests: dict[str, Request] = {}
         self._printed: dict[str, int] = {}
@@ -84,12 +86,14 @@ class Timeline:
         self._left: dict[str, int] = {}
         self._named: set[str] = set()
         self._hits = 0
+        self._in_contexts = carrier is not None and carrier.form == INHERITED
 
     # ---- the engine's hooks
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
+        ownership.told.append(self._takes_up)
         if self._carrier is not None and self._carrier.since is not None:
             self._arrival = Arrival(self._files, self._graph_now, self._carrier.since, self._carrier_in)
         elif self._carrier is not None:
@@ -108,6 +112,10 @@ class Timeline:
 
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         sys.settrace(None)
+        ownership.told.remove(self._takes_up)
+
+    def _takes_up(self, owner: Actor, before: Actor) -> None:  # noqa: ARG002
+        self._works_for = owner.name
 
     def started(self, request: Request, lane: str) -> None:
         sys.settrace(None)
@@ -135,7 +143,7 @@ class Timeline:
     def _enter(self, actor: Actor) -> None:
         last = self._last.get(actor.name)
         self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
-        self._lane = actor.name
+        self._lane = self._works_for = actor.name
         if actor.fault:
             self._event("fault", actor.name, _FAULTS[actor.fault])
         sys.settrace(self._trace)
@@ -178,6 +186,8 @@ class Timeline:
             self._line = _resumed(caller) if caller is not None else None
         elif event == "line":
             uses = self._uses.on_line(frame) if self._uses is not None else ""
+            if uses and self._in_contexts:
+                self._before = self._state()  # in this context: what it is in others has nothing to do with it
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
             self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
         return self._trace
@@ -218,7 +228,7 @@ class Timeline:
         if self._line is None or self._uses is None:
             return
         (file, number, uses), self._line = self._line, None
-        now = self._state()
+        now = self._state() if uses or not self._in_contexts else self._before
         hits, self._hits = self._hits, self._cache_hits()
         if now != self._before:
             self._before = now
@@ -237,12 +247,13 @@ class Timeline:
         at, code = self._files.at(file, number), source_line(file, number)
         last = self.events[-1] if self.events else None
         # A loop or a comprehension reads many times on one line; once is enough to see it.
-        if last is not None and (last.kind, last.lane, last.at) == (kind, self._lane, at):
+        lane = self._works_for
+        if last is not None and (last.kind, last.lane, last.at) == (kind, lane, at):
             self.events.pop()
             self.looking.forget_row()
         text = picture(self._carrier.value(self._graph))
         seen = self.looking.stack(self._suspended or self.looking.chain(self._frame), (file, number))
-        self._event(kind, self._lane, text, at=at, code=code, carrier=self._carrier.name, seen=seen)
+        self._event(kind, lane, text, at=at, code=code, carrier=self._carrier.name, seen=seen)
 
     def _state(self) -> Any:
         if self._graph is None or self._carrier is None:

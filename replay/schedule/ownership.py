@@ -15,12 +15,17 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR, Actor
 from .threads import here
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _OWNERS = "_crosslane_owners"
+told: list[Callable[[Actor, Actor], None]] = []
+"""Called by each task that works for another from now on, in its context: for whom, and for whom until now."""
 
 
 def follow_queues() -> None:
@@ -80,3 +85,5 @@ def _work_for(owner: Actor) -> None:
     task = asyncio.current_task()
     if task is not None and all(task is not lane.task for lane in owner.loop.lanes.values()):
         ACTOR.set(owner)
+        for tell in told:
+            tell(owner, mine)

@@ -14,9 +14,12 @@ import os
 import threading
 import types
 import warnings
+from array import array
 from collections import OrderedDict, deque
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import inside_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,7 @@ BUILTIN_FORMS: tuple[tuple[type, str], ...] = (
     (set, "set"),
     (deque, "deque"),
     (bytearray, "bytearray"),
+    (array, "array"),
 )
 # Containers of libraries, written in C, by top-level module and class.
 FOREIGN_FORMS = {
@@ -70,6 +74,8 @@ def read(form: str, target: Any) -> Any:
             return deque.copy(target)
         case "bytearray":
             return bytes(target)
+        case "array":
+            return array.tobytes(target)
         case "defaults":
             return (target.__defaults__, dict(target.__kwdefaults__ or {}))
         case "cell":
@@ -88,6 +94,10 @@ def read(form: str, target: Any) -> Any:
             return read_file(target)
         case "directory":
             return os.getcwd()
+        case "database":
+            return inside_c.read_database(target)
+        case "context":
+            return inside_c.read_context(target)
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -123,6 +133,12 @@ def write(form: str, target: Any, content: Any) -> None:
             deque.extend(target, content)
         case "bytearray":
             bytearray.__setitem__(target, slice(None), content)
+        case "array":
+            _write_array(target, content)
+        case "database":
+            inside_c.write_database(target, content)
+        case "context":
+            inside_c.write_context(target, content)
         case "defaults":
             defaults, keyword = content
             if target.__defaults__ is not defaults:
@@ -367,6 +383,18 @@ def _attributes(target: Any) -> dict[str, Any] | None:
         found = found if found is not None else {}
         found.setdefault(name, value)
     return found
+
+
+def _write_array(target: array[Any], content: bytes) -> None:
+    if array.tobytes(target) == content:
+        return
+    view = memoryview(target).cast("B")
+    if len(view) == len(content):
+        view[:] = content  # which does as well where somebody looks into its memory, and so it must not grow
+        return
+    view.release()
+    array.__delitem__(target, slice(None))
+    array.frombytes(target, content)
 
 
 def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
-from . import content
+from . import content, inside_c
 from .python_names import containers_in, named_classes, named_modules, names_in, texts_in
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _CACHE = type(functools.lru_cache(lambda: None))
 
 _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary)
 _OURS = frozenset({"crosslane", "__main__"})
+_OF_MEMORY = frozenset({"Array", "Structure", "Union", "_SimpleCData", "_Pointer"})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 _ATOMS: frozenset[type] = frozenset(
@@ -406,7 +407,12 @@ class StateGraph:
             self._later(cls, cls.__qualname__, "class attribute", owner, file)
         # An instance of a class written in Python that has neither attributes nor slots has nothing to change.
         known = known or (type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE and "__slots__" in vars(cls))
-        if isinstance(value, io.IOBase) and _top(cls) not in _OURS:
+        if inside := inside_c.form_of(value):
+            known = False  # it can be kept apart, but not put back in every case
+            self._add(name, kind, inside, value, owner, file)
+        bases = type.__dict__["__mro__"].__get__(cls)
+        in_memory = any(base.__module__ == "_ctypes" and base.__name__ in _OF_MEMORY for base in bases)
+        if in_memory or (isinstance(value, io.IOBase) and _top(cls) not in _OURS):
             known = False  # where it stands, and what it has in memory, is in no attribute
         if not known and self._users:
             self.unproven.append(f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state cannot be put back")

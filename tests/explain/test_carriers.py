@@ -69,6 +69,48 @@ KEPT = """
         await asyncio.sleep(0)
         return kept[KEY].text
     """
+TEXT = """
+    import array, asyncio
+    async def handle(user, message):
+        text = OWN
+        text[:] = array.array("u", message)
+        await asyncio.sleep(0)
+        return text.tounicode()
+    """
+MEMORY = """
+    import array, asyncio
+    shared = array.array("b", bytes(40))
+    view = memoryview(shared)
+    async def handle(user, message):
+        shared = OWN
+        shared[:len(message)] = array.array("b", message.encode())
+        await asyncio.sleep(0)
+        return shared.tobytes().rstrip(bytes(1)).decode()
+    """
+DATABASE = """
+    import asyncio, sqlite3
+    def made():
+        db = sqlite3.connect(":memory:")
+        db.execute("create table said (who, text)")
+        db.commit()
+        return db
+    db = made()
+    async def handle(user, message):
+        db = OWN
+        db.execute("delete from said"); db.execute("insert into said values (?, ?)", (user, message)); db.commit()
+        await asyncio.sleep(0)
+        return db.execute("select text from said").fetchone()[0]
+    """
+CONTEXT = """
+    import asyncio, contextvars
+    current = contextvars.ContextVar("current", default="")
+    context = contextvars.Context()
+    async def handle(user, message):
+        context = OWN
+        context.run(current.set, message)
+        await asyncio.sleep(0)
+        return context.run(current.get)
+    """
 
 
 @pytest.mark.parametrize(
@@ -110,10 +152,43 @@ KEPT = """
             ("kept.data['last']", "instance attribute"),
             ("kept['last'] = said", "return kept['last'].text"),
         ),
+        (
+            TEXT.replace("        text = OWN\n", "").replace(
+                "    async def", '    text = array.array("u")\n    async def', 1
+            ),
+            TEXT.replace("OWN", 'array.array("u")'),
+            ("text", "module global"),
+            ('text[:] = array.array("u", message)', "return text.tounicode()"),
+        ),
+        (
+            MEMORY.replace("        shared = OWN\n", ""),
+            MEMORY.replace("OWN", 'array.array("b", bytes(40))'),
+            ("shared", "module global"),
+            (
+                'shared[:len(message)] = array.array("b", message.encode())',
+                "return shared.tobytes().rstrip(bytes(1)).decode()",
+            ),
+        ),
+        (
+            DATABASE.replace("        db = OWN\n", ""),
+            DATABASE.replace("OWN", "made()"),
+            ("db", "module global"),
+            (
+                'db.execute("delete from said"); db.execute("insert into said values (?, ?)", (user, message)); db.commit()',
+                'return db.execute("select text from said").fetchone()[0]',
+            ),
+        ),
+        (
+            CONTEXT.replace("        context = OWN\n", ""),
+            CONTEXT.replace("OWN", "contextvars.Context()"),
+            ("context", "module global"),
+            ("context.run(current.set, message)", "return context.run(current.get)"),
+        ),
     ],
     ids=[
         *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
-        *("a user's own kind of dict", "weak references"),
+        *("a user's own kind of dict", "weak references", "an array", "an array that must not grow"),
+        *("a database in memory", "a context"),
     ],
 )
 def test_a_carrier_goes_by_its_authors_name(
@@ -221,8 +296,8 @@ def test_a_shared_entry_of_a_dict_is_named_with_its_key_and_a_users_own_is_not_a
 
 def test_what_cannot_be_kept_apart_is_said_where_no_carrier_is_found(tmp_path: Path) -> None:
     source = """
-        import asyncio, array
-        buffer = array.array("B", bytes(100))
+        import asyncio, ctypes
+        buffer = (ctypes.c_ubyte * 100)()
         async def handle(user, message):
             for index, byte in enumerate(message.encode()):
                 buffer[index] = byte
@@ -232,9 +307,7 @@ def test_what_cannot_be_kept_apart_is_said_where_no_carrier_is_found(tmp_path: P
     report = checked(source, tmp_path)
     first = report.crossings[0]
     assert (report.verdict, first.carrier) == ("contaminated", None)
-    assert "buffer is a array.array" in first.explained
+    assert "c_ubyte_Array_100" in first.explained
     assert "give each session one of its own" in first.fix
-    clean = checked(
-        source.replace("for index", "buffer = array.array('B', message.encode())\n            for index"), tmp_path
-    )
+    clean = checked(source.replace("for index", "buffer = (ctypes.c_ubyte * 100)()\n            for index"), tmp_path)
     assert clean.verdict == "clean", clean.reason
