@@ -64,6 +64,11 @@ class Channel:
         told = self._sidecar.counts()[1] if self._sidecar is not None else 0
         return max(self._lost, told + self._lost - self._told_lost)
 
+    @property
+    def unmet(self) -> list[str]:
+        """The rules for redaction that nothing matched, once it is closed; none where that is not known."""
+        return [] if self._sidecar is None or self._replaced else self._sidecar.unmet()
+
     def send(self, frame: Frame) -> None:
         """Pass a frame on. Never waits."""
         data = packed(frame)
@@ -122,6 +127,7 @@ class Channel:
         self._pipe = -1
         self._sent = 0
         self._failed = False
+        self._replaced = False
         self._attempts = 0
         self._lost = self._told_lost = 0
         self._numbers: list[int] = []
@@ -172,6 +178,7 @@ class Channel:
         missing = max(0, self._sent - written)
         self._lost = max(self._lost, lost + self._lost - self._told_lost) + missing
         self._told_lost = 0
+        self._replaced = True
         self._waiting.clear()
         self._waiting_bytes = 0
         # One that cannot even begin must not be started for every request.

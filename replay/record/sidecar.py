@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import operator
 import os
 import select
@@ -142,4 +143,4 @@ def main(counts: int) -> None:
             os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost), 0)
     recorder.close(replay.in_order)
     told.flush()
-    os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost), 0)
+    os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost) + json.dumps(recorder.unmet).encode("ascii"), 0)

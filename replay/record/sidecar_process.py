@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import marshal
 import os
 import select
@@ -95,6 +96,11 @@ class Sidecar:
         """How many frames it has written, and how many events it lost."""
         data = os.pread(self._counts.fileno(), COUNTS.size, 0)
         return COUNTS.unpack(data) if len(data) == COUNTS.size else (0, 0)
+
+    def unmet(self) -> list[str]:
+        """The rules for redaction that nothing matched; known once it has ended, and else none."""
+        data = os.pread(self._counts.fileno(), 1 << 20, COUNTS.size)
+        return json.loads(data) if data else []
 
     def wait(self, seconds: float) -> None:
         """Until it has ended, which it does when the pipe is closed and all is written."""
