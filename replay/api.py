@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from .asking import handler_or_set, left_out, replayable, trace_of, trace_or_set
+from .asking import handler_or_set, left_out, nothing_recorded, replayable, trace_of, trace_or_set
 from .budget import DEFAULT_BUDGET, budget_of
 from .errors import CrosslaneError
 from .export.visible import visible
@@ -242,8 +242,9 @@ class Settled:
         exchanges = replayable(self.trace)
         for problem in self.trace.problems[:10]:
             warnings.warn(visible(f"{self.trace.path}:{problem.line}: {problem.message}"), stacklevel=2)
-        if remark := left_out(self.trace, exchanges):
-            warnings.warn(f"{self.trace.path}: {remark}", stacklevel=2)
+        for remark in (left_out(self.trace, exchanges), nothing_recorded(exchanges, self.settings.upstream)):
+            if remark:
+                warnings.warn(f"{self.trace.path}: {remark}", stacklevel=2)
         return Job(
             action,
             self.trace.path,

@@ -78,6 +78,16 @@ def left_out(trace: Trace, kept: Sequence[Exchange]) -> str:
     return f"{left} of {of} requests are left out: their content was not recorded" if left else ""
 
 
+def nothing_recorded(exchanges: Iterable[Exchange], upstream: str) -> str:
+    """A remark where recorded answers of LLMs and tools were asked for and there are none; else ""."""
+    if upstream != "recorded" or any(exchange.upstream for exchange in exchanges):
+        return ""
+    return (
+        "the trace has no upstream calls, so --upstream recorded repeats none: LLMs answer with their whole prompt, as "
+        "with --upstream echo"
+    )
+
+
 def handler_or_set(handler: str | None, settings: Settings) -> str:
     """The handler that was named, else that of the settings.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .asking import nothing_recorded
 from .attempts import Reached, random_walk, search_of, stages
 from .baselines import run_alone
 from .beginning import after_the_beginning, beginning_of, of_the_beginning
@@ -46,7 +47,10 @@ def investigate(program: Program, job: Job) -> Investigation:
     if not lanes:
         raise ScheduleError("the trace has no request to replay", job.trace)
     program.prepare(lanes, Serial([lane.name for lane in lanes]))
-    return Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, known=job.known)
+    investigation = Investigation(program, lanes, job.exchanges, job.concurrency, allow=job.allow, known=job.known)
+    if remark := nothing_recorded(job.exchanges, job.upstream):
+        investigation.warnings.setdefault(remark)
+    return investigation
 
 
 def check(program: Program, job: Job, report: Callable[[Progress], None], partners: Partners | None = None) -> Result:

@@ -45,6 +45,12 @@ _ACCOUNT = re.compile(
     r"(?:card|customer|policy|patient|member|tax|contract|insurance)[_-]?(?:id|no|nr|num|number))(?:\[\d+\])?$",
     re.IGNORECASE,
 )
+# A member of this name says a person's in full, in whatever case; `name` alone may be a tool's or a shirt's.
+_NAMED = re.compile(
+    r"(?:^|[._-])(?:full|customer|patient|contact|guest|member|employee|client|holder|recipient|passenger)[_-]?names?$",
+    re.IGNORECASE,
+)
+_FULL_NAME = re.compile(r"[^\W\d_]{2,}(?:[ .'’-]{1,2}[^\W\d_]+){1,3}")
 _STAND_IN_AS = {
     "email": "email",
     "user": "id",
@@ -163,6 +169,11 @@ def accounts_in(texts: Iterable[tuple[str, str]]) -> Iterator[Value]:
 
 
 @lru_cache(maxsize=_CACHED)
+def _is_full_name(key: str) -> bool:
+    return _NAMED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)) is not None
+
+
+@lru_cache(maxsize=_CACHED)
 def _is_account(key: str) -> bool:
     return _ACCOUNT.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key)) is not None
 
@@ -259,6 +270,8 @@ def _in_json(value: Any) -> Iterator[Value]:
         named = ((key, item) for key, item in value.items() if isinstance(item, str))
         yield from (Value("name", folded(name).lower()) for _, name in whole_names(named))
         for key, item in value.items():
+            if isinstance(item, str) and _is_full_name(key) and _FULL_NAME.fullmatch(name := folded(item)):
+                yield Value("name", name.lower())
             if is_secret_key(key) and isinstance(item, (str, int)):
                 yield from _whole(str(item))
             else:

@@ -1,9 +1,10 @@
 """The way from a recorded service to the process that writes its trace: a pipe that is never waited for.
 
-What a full pipe does not take waits in a bounded queue, which a thread of our own empties; what does not fit there is
-counted, and the count follows as soon as there is room. Every process has a pipe and a writing process of its own, also
-after a fork: that one ends when it has read all and nobody holds the other end any more, so it outlives a service that
-is killed. Measured for this choice: a write that wakes nobody 1-2 us, a line in the file 40 us, redacted 140 us.
+What a full pipe does not take waits, bounded, in memory that the other process has open too (`overflow`); what does not
+fit there is counted, and the count follows as soon as there is room. Every process has a pipe and a writing process of
+its own, also after a fork: that one ends when it has read all and nobody holds the other end any more, so it outlives a
+service that is killed. Measured for this choice: a write that wakes nobody 1-2 us, a line in the file 40 us, redacted
+140 us.
 
 This module imports the standard library alone and its siblings: it lives in the recorded service.
 """
@@ -50,7 +51,6 @@ class Channel:
         self._mono0_ns = mono0_ns
         self._wall0_ns = time.time_ns() - (time.monotonic_ns() - mono0_ns)
         self._told = told
-        self._most = settings.limits.backlog_bytes
         self._lock = threading.Lock()
         self._closed = False
         self._fresh()
@@ -63,6 +63,11 @@ class Channel:
         """How many frames could not be kept, here or there."""
         told = self._sidecar.counts()[1] if self._sidecar is not None else 0
         return max(self._lost, told + self._lost - self._told_lost)
+
+    @property
+    def unmet(self) -> list[str]:
+        """The rules for redaction that nothing matched, once it is closed; none where that is not known."""
+        return [] if self._sidecar is None or self._replaced else self._sidecar.unmet()
 
     def send(self, frame: Frame) -> None:
         """Pass a frame on. Never waits."""
@@ -78,14 +83,12 @@ class Channel:
                     self._lose(frame)
                     return
                 self._sent += 1
-                written = self._write(data)
-                if written < len(data):
-                    self._waiting.appendleft(data[written:])
-                    self._waiting_bytes += len(data) - written
+                if not self._write(data):
+                    self._sent -= 1
+                    self._lose(frame)
             finally:
                 self._lock.release()
-        if self._waiting and self._thread is None:
-            self._push()
+        self._push()
 
     def close(self) -> None:
         """Send what waits, end the recording in order, and wait until all is written. Closing twice does nothing."""
@@ -95,11 +98,9 @@ class Channel:
         with self._lock:
             self._closed = True
             if self._pipe >= 0:
-                if self._numbers or self._lost > self._told_lost:
-                    self._waiting.append(self._losses())
-                self._waiting.append(packed((CLOSE,)))
-                while not self._drain() and time.monotonic() < until:
-                    self._writable(0.1)
+                self._drain()
+                self._tell_losses()
+                self._write(packed((CLOSE,)), True)
             self._shut()
         if self._sidecar is not None:
             self._sidecar.wait(max(0.0, until - time.monotonic()))
@@ -122,12 +123,12 @@ class Channel:
         self._pipe = -1
         self._sent = 0
         self._failed = False
+        self._replaced = False
         self._attempts = 0
         self._lost = self._told_lost = 0
         self._numbers: list[int] = []
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._thread: threading.Thread | None = None
 
     def _opened(self) -> bool:
         if self._closed or self._failed:
@@ -141,29 +142,44 @@ class Channel:
         return True
 
     def _open(self, wait_s: float = 0.0) -> None:
-        self._sidecar = Sidecar(self._told)
+        self._sidecar = Sidecar(self._told, self._settings.limits.backlog_bytes)
         self._pipe = self._sidecar.pipe
         self._sent = 0
         clock = (self._pid, self._wall0_ns, self._mono0_ns)
-        self._waiting.append(packed((SETTINGS, self._settings.to_data(), clock, self._told is not None)))
-        if self._lost > self._told_lost:
-            self._waiting.append(self._losses())
-        self._drain()
+        self._write(packed((SETTINGS, self._settings.to_data(), clock, self._told is not None)), True)
         try:
             self._sidecar.up(wait_s)
         except OSError:
             self._shut()
             raise
 
-    def _write(self, data: bytes) -> int:
-        """How much of it the pipe took."""
-        try:
-            return os.write(self._pipe, data)
-        except BlockingIOError:
-            return 0
-        except OSError:
+    def _write(self, data: bytes, whatever: bool = False) -> bool:
+        """Give it to the pipe, or to what the pipe is followed by; False where there is no room, `whatever` it takes.
+
+        The lock is held. Where the other process is gone, that is what becomes of the data, and counted there.
+        """
+        assert self._sidecar is not None
+        overflow = self._sidecar.overflow
+        written = 0
+        if overflow.empty:
+            try:
+                written = os.write(self._pipe, data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._died()
+                return True
+            if written == len(data):
+                return True
+        elif self._nobody_reads():
             self._died()
-            return len(data)
+            return True
+        return overflow.put(data[written:], whatever or written > 0)
+
+    def _nobody_reads(self) -> bool:
+        poll = select.poll()
+        poll.register(self._pipe, 0)
+        return any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
 
     def _died(self) -> None:
         """The writing process is gone. What it had not written is lost, and another one goes on."""
@@ -172,6 +188,7 @@ class Channel:
         missing = max(0, self._sent - written)
         self._lost = max(self._lost, lost + self._lost - self._told_lost) + missing
         self._told_lost = 0
+        self._replaced = True
         self._waiting.clear()
         self._waiting_bytes = 0
         # One that cannot even begin must not be started for every request.
@@ -186,15 +203,10 @@ class Channel:
                 os.close(self._pipe)
             self._pipe = -1
 
-    def _writable(self, seconds: float) -> None:
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLOUT)
-        poll.poll(seconds * 1000)
-
-    # ---- when the pipe is full
+    # ---- when another thread is in the midst of a write
 
     def _hold_back(self, data: bytes, frame: Frame) -> None:
-        if self._closed or self._waiting_bytes + len(data) > self._most:
+        if self._closed or self._waiting_bytes + len(data) > self._settings.limits.backlog_bytes:
             self._lose(frame)
             return
         self._sent += 1
@@ -205,55 +217,43 @@ class Channel:
         self._lost += 1
         if len(self._numbers) < _REMEMBERED:
             self._numbers.append(frame[1])
+        if self._sidecar is not None and self._pid == os.getpid():
+            self._sidecar.overflow.tell_untold(self._lost - self._told_lost)
 
-    def _losses(self) -> bytes:
-        numbers, self._numbers = self._numbers, []
-        count, self._told_lost = self._lost - self._told_lost, self._lost
-        return packed((LOST, count, numbers))
+    def _tell_losses(self) -> None:
+        """The lock is held."""
+        if self._pipe < 0 or self._lost == self._told_lost:
+            return
+        assert self._sidecar is not None
+        told, numbers = self._lost, self._numbers
+        if self._write(packed((LOST, told - self._told_lost, numbers)), True):
+            self._told_lost, self._numbers = told, []
+            self._sidecar.overflow.tell_untold(0)
 
     def _push(self) -> None:
-        """Write what another thread, or a full pipe, left waiting; whoever holds the lock looks again afterwards."""
+        """Write what waits; whoever holds the lock looks again afterwards. Then tell what is lost, if there is room."""
         while self._waiting and self._lock.acquire(blocking=False):
             try:
                 if self._pipe < 0 and not self._opened():
                     return
-                if not self._drain():
-                    self._thread = threading.Thread(target=self._work, name="crosslane-channel", daemon=True)
-                    self._thread.start()
-                    return
-            except RuntimeError:  # no more threads: a later frame tries again
-                self._thread = None
-                return
+                self._drain()
+            finally:
+                self._lock.release()
+        if self._lost > self._told_lost and not self._closed and self._lock.acquire(blocking=False):
+            try:
+                if self._sidecar is not None and self._sidecar.overflow.empty:
+                    self._tell_losses()
             finally:
                 self._lock.release()
 
-    def _drain(self) -> bool:
-        """Write what waits until nothing does, or False: the pipe is full. The lock is held."""
-        while self._waiting:
+    def _drain(self) -> None:
+        """Write what waits. The lock is held."""
+        while self._waiting and self._pipe >= 0:
             data = self._waiting.popleft()
-            written = self._write(data)
-            self._waiting_bytes = max(0, self._waiting_bytes - written)
-            if written < len(data):
-                self._waiting.appendleft(data[written:])
-                return False
-        self._waiting_bytes = 0
-        return True
-
-    def _work(self) -> None:
-        """Empty the queue as the pipe takes it."""
-        while True:
-            with self._lock:
-                if self._closed or self._pipe < 0:
-                    self._thread = None
-                    return
-                if self._drain():
-                    if self._lost > self._told_lost:
-                        self._waiting.append(self._losses())
-                        continue
-                    self._thread = None
-                    if not self._waiting:
-                        return
-            self._writable(0.1)
+            self._waiting_bytes = max(0, self._waiting_bytes - len(data))
+            if not self._write(data):
+                self._sent -= 1
+                self._lost += 1
 
 
 _LOG = logging.getLogger("crosslane")

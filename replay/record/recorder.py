@@ -123,6 +123,11 @@ class Recorder:
         """How many events could not be kept."""
         return self._writer.lost
 
+    @property
+    def unmet(self) -> list[str]:
+        """The user's rules for redaction that nothing matched so far."""
+        return [] if self._redact is None else self._redact.unmet
+
     def count_lost(self, events: int) -> None:
         """Events were lost before they came here."""
         self._writer.lost += events

@@ -57,6 +57,11 @@ class Relay:
         """How many events could not be kept, as far as is known."""
         return self._channel.lost
 
+    @property
+    def unmet(self) -> list[str]:
+        """The user's rules for redaction that nothing matched, once it is closed; none where that is not known."""
+        return self._channel.unmet
+
     def begin(self, method: str, target: str, headers: Raw, connection: str = "") -> Relayed:
         """An exchange whose request line and headers have come. `target` is path and query as sent."""
         if self._before_each is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import operator
 import os
 import select
@@ -21,6 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .frames import Clock, Replay, packed, unpacked
+from .overflow import Rest
 from .recorder import Note
 from .settings import Settings
 from .sidecar_process import COUNTS
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _READ = 1 << 20
 _AHEAD = 128 << 20
 """So much is read ahead; what comes on top waits in the service, and is counted there when it does not fit."""
+_LOOK_MS = 500
+"""A service that finds the pipe full in the moment in which it becomes empty wakes nobody."""
 _AT_ONCE = 32
 _PAUSE_S = 0.002
 """Reading a little later than one could wakes this process once for many frames, and lets the service's writes be
@@ -43,8 +47,9 @@ _MEMBERS = operator.attrgetter(*(member.name for member in dataclasses.fields(No
 class Intake:
     """What comes through the pipe, as frames. A thread reads it, however long one event takes to be written."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, rest: Rest) -> None:
         self._descriptor = descriptor
+        self._rest = rest
         self._data = bytearray()
         self._lock = threading.Lock()
         self._come = threading.Event()
@@ -72,13 +77,15 @@ class Intake:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
         while not self._ended:
-            poll.poll()
+            poll.poll(_LOOK_MS)
             time.sleep(_PAUSE_S)
             while len(self._data) < _AHEAD:
                 try:
-                    data = os.read(self._descriptor, _READ)
+                    data = os.read(self._descriptor, _READ) or self._rest.take(_READ)
                 except BlockingIOError:
-                    break
+                    data = self._rest.take(_READ)
+                    if not data:
+                        break
                 with self._lock:
                     self._data += data
                     self._ended = not data
@@ -116,12 +123,14 @@ class Told:
                 self._gone = True
 
 
-def main(counts: int) -> None:
-    """Record until the pipe ends. `counts` is the descriptor that keeps the counts."""
+def main(counts: int, overflow: int) -> None:
+    """Record until the pipe ends. `counts` is the descriptor that keeps the counts, `overflow` that of what it did not
+    take."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     sys.setswitchinterval(0.001)  # the thread that reads must not wait long
-    intake = Intake(0)
+    rest = Rest(overflow)
+    intake = Intake(0, rest)
     while not (first := intake.frames(1, 60)):
         if intake.ended:
             return
@@ -140,6 +149,7 @@ def main(counts: int) -> None:
             replay.take(frame)
         if frames:
             os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost), 0)
+    recorder.count_lost(rest.untold)
     recorder.close(replay.in_order)
     told.flush()
-    os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost), 0)
+    os.pwrite(counts, COUNTS.pack(replay.taken, recorder.lost) + json.dumps(recorder.unmet).encode("ascii"), 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import marshal
 import os
 import select
@@ -20,6 +21,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from .overflow import Overflow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,8 +32,8 @@ _PIPE_BYTES = 1 << 20
 COUNTS = struct.Struct("<qq")
 """How many frames are written and how many events are lost, as the sidecar keeps them in a file that both have open."""
 _START = (
-    "import sys; sys.path += [path for path in sys.argv[2:] if path not in sys.path]; "
-    "from crosslane.replay.record.sidecar import main; main(int(sys.argv[1]))"
+    "import sys; sys.path += [path for path in sys.argv[3:] if path not in sys.path]; "
+    "from crosslane.replay.record.sidecar import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 
 
@@ -39,34 +42,37 @@ class Sidecar:
 
     Args:
         told: called, from a thread, with every `Note` that comes back.
+        most: how many bytes may wait where the pipe is full.
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, told: Callable[[Note], None] | None) -> None:
+    def __init__(self, told: Callable[[Note], None] | None, most: int) -> None:
         python = interpreter()
         if python is None:
             raise FileNotFoundError("no interpreter of this installation")
         self._counts: IO[bytes] = tempfile.TemporaryFile(prefix="crosslane-")  # noqa: SIM115 - open as long as this is
+        self.overflow = Overflow(most)
         ends, self.pipe = os.pipe()
         with contextlib.suppress(OSError, AttributeError):  # as large as this system lets it be
             fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         os.set_blocking(self.pipe, False)
-        counts = self._counts.fileno()
+        shared = (self._counts.fileno(), self.overflow.descriptor)
         try:
             self._process = subprocess.Popen(
-                [python, "-I", "-c", _START, str(counts), *(path for path in sys.path if path)],
+                [python, "-I", "-c", _START, *map(str, shared), *(path for path in sys.path if path)],
                 stdin=ends,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                pass_fds=(counts,),
+                pass_fds=shared,
                 cwd="/",
             )
         except (OSError, ValueError, RuntimeError) as error:
             os.close(self.pipe)
             self._counts.close()
+            self.overflow.close()
             raise OSError(str(error)) from None
         finally:
             os.close(ends)
@@ -95,6 +101,11 @@ class Sidecar:
         """How many frames it has written, and how many events it lost."""
         data = os.pread(self._counts.fileno(), COUNTS.size, 0)
         return COUNTS.unpack(data) if len(data) == COUNTS.size else (0, 0)
+
+    def unmet(self) -> list[str]:
+        """The rules for redaction that nothing matched; known once it has ended, and else none."""
+        data = os.pread(self._counts.fileno(), 1 << 20, COUNTS.size)
+        return json.loads(data) if data else []
 
     def wait(self, seconds: float) -> None:
         """Until it has ended, which it does when the pipe is closed and all is written."""

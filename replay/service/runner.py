@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..asking import nothing_recorded
 from ..errors import HandlerError
 from ..pause import Pause
 from ..worker.job import Progress
@@ -117,7 +118,8 @@ def _prepared(job: Job) -> tuple[Job, list[str]]:
             'write {"request": {"method": "POST", "path": "/chat", "json": {…}}}',
         )
     remark = f"{left} of {len(job.exchanges)} requests are left out: they have no path, or are websockets"
-    return replace(job, exchanges=kept), [remark] if left else []
+    remarks = [remark] if left else []
+    return replace(job, exchanges=kept), [*remarks, *filter(None, [nothing_recorded(kept, job.upstream)])]
 
 
 def _can_send(exchange: Exchange) -> bool:

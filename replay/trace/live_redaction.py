@@ -50,6 +50,11 @@ class LiveRedactor:
         with self._lock:
             return self._redactor.event(held)
 
+    @property
+    def unmet(self) -> list[str]:
+        """The rules, as the user wrote them, that nothing matched so far."""
+        return self._redactor.unmet
+
     def rest(self) -> list[dict[str, Json]]:
         """What still waits when the recording ends."""
         with self._lock:

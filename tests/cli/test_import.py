@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from crosslane.replay.trace.store import load
 
 LINE = {"ts": 1_795_168_800, "session_id": "s-1", "user_id": "u-1", "path": "/chat", "request": {"message": "\x1b[31m"}}
@@ -89,3 +90,15 @@ def test_a_trace_can_come_through_a_pipe(tmp_path: Path) -> None:
     done = crosslane(tmp_path, "open", "-", stdin="")
     assert done.returncode == 2
     assert "the interface needs standard input for its keys" in done.stderr
+
+
+@pytest.mark.parametrize(("upstream", "said"), [("recorded", True), ("echo", False)])
+def test_recorded_answers_that_are_asked_for_and_not_there_are_told(tmp_path: Path, upstream: str, said: bool) -> None:
+    lines = [json.dumps({"session": name, "user": name, "message": f"I am {name}"}) for name in ("ann", "bo")]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    (tmp_path / "agent.py").write_text("async def handle(message):\n    return message\n")
+    options = ("--upstream", upstream, "--format", "json")
+    done = crosslane(tmp_path, "check", "t.jsonl", "agent.py:handle", *options)
+    remark = "the trace has no upstream calls, so --upstream recorded repeats none"
+    assert (remark in done.stderr) == said
+    assert any(remark in warning for warning in json.loads(done.stdout)["warnings"]) == said

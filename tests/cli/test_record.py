@@ -66,6 +66,19 @@ async def test_ctrl_c_closes_the_file_in_order_and_says_what_is_in_it(tmp_path: 
     assert trace.header["redaction"]["key_id"]
 
 
+async def test_a_rule_that_replaced_nothing_is_named_when_the_recording_ends(tmp_path: Path) -> None:
+    app = web.Application()
+    app.router.add_post("/chat", chat)
+    rules = ("--redact", "json:$.user_id", "--redact", "header:X-Tenant", "--redact", "pattern:ACC-[0-9]+")
+    async with TestServer(app) as server, recording(tmp_path, str(server.make_url("/")), *rules) as (process, port):
+        async with aiohttp.ClientSession() as client:
+            await client.post(f"http://127.0.0.1:{port}/chat", json={"user_id": "alice-ferrante"})
+        process.send_signal(signal.SIGINT)
+        said = (await asyncio.wait_for(process.stderr.read(), 20)).decode()
+    unmet = [line for line in said.splitlines() if "nothing matched" in line]
+    assert unmet == [f"warning: nothing matched --redact {rule}" for rule in ("header:X-Tenant", "pattern:ACC-[0-9]+")]
+
+
 async def test_kill_9_keeps_every_exchange_that_a_client_has_seen(tmp_path: Path) -> None:
     app = web.Application()
     app.router.add_post("/chat", chat)

@@ -7,8 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crosslane.replay.detect import audit as auditing
-from crosslane.replay.detect.audit import Audit, audit
+from crosslane.replay.detect import audited
+from crosslane.replay.detect.audit import audit
+from crosslane.replay.detect.audited import Audit
+from crosslane.replay.detect.encoded import carried
 from crosslane.replay.detect.ledger import Entry, Ledger
 from crosslane.replay.errors import TraceError
 from hypothesis import given
@@ -35,6 +37,11 @@ def of(folder: Path, *events: dict[str, Any], **options: Any) -> Audit:
     path = folder / "t.jsonl"
     path.write_text("".join(json.dumps(event) + "\n" for event in ({"k": "header", "v": 1}, *events)))
     return audit(path, **options)
+
+
+def in_base64(text: str, url: bool = False) -> str:
+    encoded = (base64.urlsafe_b64encode if url else base64.b64encode)(text.encode()).decode()
+    return encoded.rstrip("=") if url else encoded
 
 
 def seen(result: Audit) -> set[tuple[str, str, str, str]]:
@@ -422,7 +429,7 @@ def test_the_text_of_json_is_complete(tmp_path: Path) -> None:
         answered("r2", 3, "zoe@example.com"),
     )
     data = result.to_json()
-    assert data["version"] == auditing.VERSION
+    assert data["version"] == audited.VERSION
     assert set(data) >= {"trace", "requests", "lanes", "values", "capped", "findings", "problems"}
     assert set(data["findings"][0]) >= {"id", "kind", "source", "sink", "overlapped", "rank"}
 
@@ -560,3 +567,66 @@ def test_an_account_that_stands_in_two_users_answers_is_a_crossing(tmp_path: Pat
 )
 def test_what_the_service_tells_everybody_is_nobodys(tmp_path: Path, told: list[Any]) -> None:
     assert answers(tmp_path, *told) == set()
+
+
+SAID = "My order is ORD-55512-X, please deliver it to my sister in the old mill"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        (f"token: {in_base64('ORD-55512-X')}", "id"),
+        (f"state={in_base64('so far: ' + SAID)}&page=2", "id"),
+        (f"https://example.com/cb/{in_base64(json.dumps({'q': SAID}), url=True)}/next", "id"),
+        (in_base64("please deliver it to my sister in the old mill"), "phrase"),
+    ],
+)
+def test_what_is_answered_in_base64_is_read(tmp_path: Path, told: str, kind: str) -> None:
+    result = of(tmp_path, sent("r1", "zoe", 0, SAID), sent("r2", "tim", 1, "hi"), answered("r2", 3, {"reply": told}))
+    assert (kind, "zoe", "tim", "body.reply in base64") in seen(result)
+
+
+def test_what_a_user_sent_in_base64_is_no_news_to_that_user(tmp_path: Path) -> None:
+    told = in_base64("ORD-55512-X, paid and sent")
+    result = of(
+        tmp_path,
+        sent("r1", "zoe", 0, SAID),
+        sent("r2", "tim", 1, f"what is {told}?"),
+        answered("r2", 3, {"reply": f"it is about ORD-55512-X: {told}"}),
+    )
+    assert not result.findings
+
+
+@given(st.binary(min_size=18, max_size=60))
+def test_what_is_no_readable_text_in_base64_is_nothing(data: bytes) -> None:
+    told = list(carried(base64.b64encode(data).decode()))
+    try:
+        readable = data.decode().translate(str.maketrans("", "", "\n\r\t")).isprintable()
+    except UnicodeDecodeError:
+        readable = False
+    assert readable or data.decode("latin-1") not in told
+
+
+def test_the_order_of_the_lines_does_not_matter_where_the_times_are_right(tmp_path: Path) -> None:
+    events = (sent("r2", "tim", 5, "hi"), answered("r2", 9, "ORD-55512-X"), sent("r1", "zoe", 0, SAID))
+    assert seen(of(tmp_path, *events)) == {("id", "zoe", "tim", "body")}
+
+
+@pytest.mark.parametrize("key", ["full_name", "customerName", "patient-name", "contact_full_name"])
+def test_a_member_that_is_called_somebodys_name_holds_a_name_however_it_is_written(tmp_path: Path, key: str) -> None:
+    said = {"request": {"path": "/x", "json": {key: "zoe ferrante-li", "q": "hi"}}}
+    result = of(tmp_path, sent("r1", "z1", 0, **said), sent("r2", "t2", 1, "hi"), answered("r2", 3, "Zoe Ferrante-Li"))
+    assert seen(result) == {("name", "z1", "t2", "body")}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("name", "blue shirt"), ("file_name", "blue shirt"), ("tool_name", "look up"), ("full_name", "shirt"),
+     ("customer_name", "number 5 of all"), ("full_name", "no one at all who is known to us")],
+)  # fmt: skip
+def test_other_names_are_nobodys(tmp_path: Path, key: str, value: str) -> None:
+    said = {"request": {"path": "/x", "json": {key: value, "q": "hi"}}}
+    result = of(
+        tmp_path, sent("r1", "z1", 0, **said), sent("r2", "t2", 1, "hi"), answered("r2", 3, f"the {value} is here")
+    )
+    assert not result.findings

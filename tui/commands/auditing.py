@@ -15,7 +15,7 @@ from rich.text import Text
 from ..safe_text import safe
 
 if TYPE_CHECKING:
-    from ...replay.detect.audit import Audit, Finding
+    from ...replay.detect.audited import Audit, Finding
 
 
 def audit(

@@ -70,7 +70,7 @@ def check(
     job = Job(
         "check",
         loaded.path,
-        run.replayable(loaded),
+        run.replayable(loaded, settings.upstream),
         asked.handler,
         kind,
         settings.boundary or "user",

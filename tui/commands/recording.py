@@ -16,6 +16,7 @@ from rich.text import Text
 from ...replay.errors import CrosslaneError
 from ..safe_text import safe
 from .live_lanes import LiveLanes
+from .redacting import tell_unmet
 
 if TYPE_CHECKING:
     from ...replay.record.recorder import Recorder
@@ -134,4 +135,5 @@ def _summary(console: Console, recorder: Recorder | Relay, lanes: LiveLanes, out
             ),
             soft_wrap=True,
         )
+    tell_unmet(console, recorder.unmet)
     console.print(Text(f"next: crosslane audit {safe(os.path.relpath(output))}", "dim"), soft_wrap=True)

@@ -57,7 +57,7 @@ def replay(
     job = Job(
         "replay",
         loaded.path,
-        run.replayable(loaded),
+        run.replayable(loaded, settings.upstream),
         asked.handler,
         kind,
         settings.boundary or "user",

@@ -46,13 +46,17 @@ def load_trace(path: Path) -> Trace:
     return trace
 
 
-def replayable(trace: Trace) -> tuple[Exchange, ...]:
-    """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed."""
+def replayable(trace: Trace, upstream: str) -> tuple[Exchange, ...]:
+    """The exchanges whose requests were recorded in full. The rest is named: it is not there to be replayed.
+
+    So is that there are no recorded answers, where `upstream` asks for them.
+    """
     from ...replay import asking
 
     kept = asking.replayable(trace)
-    if remark := asking.left_out(trace, kept):
-        Console(stderr=True).print(Text(remark, "yellow"), soft_wrap=True)
+    for remark in (asking.left_out(trace, kept), asking.nothing_recorded(kept, upstream)):
+        if remark:
+            Console(stderr=True).print(Text(remark, "yellow"), soft_wrap=True)
     return kept
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from textual.app import App, ComposeResult
     from textual.events import Resize
 
-    from ...replay.detect.audit import Audit
+    from ...replay.detect.audited import Audit
     from ...replay.record.recorder import Note, Recorder
     from ...replay.record.relay import Relay
     from ...replay.trace.model import Trace
