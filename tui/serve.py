@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import secrets
 import shlex
 import signal
@@ -30,14 +31,30 @@ HOST = "127.0.0.1"
 _COOKIE = "crosslane"
 
 
+_FONT = re.compile(r"<link[^>]*fonts\.googleapis\.com[^>]*>")
+_HEAD = "<title>crosslane</title></head>"
+# The terminal hears keys once it was clicked on, else.
+_BODY = """<script>
+new MutationObserver((_, seen) => {
+  const keys = document.querySelector(".xterm-helper-textarea");
+  if (keys && document.body.classList.contains("-first-byte")) { seen.disconnect(); keys.focus(); }
+}).observe(document.documentElement, {subtree: true, childList: true, attributes: true});
+</script></body>"""
+
+
 class ServeError(CrosslaneError):
     """The interface cannot be served."""
+
+
+def page(html: str) -> str:
+    """Textual's page with a title, with the keys in the terminal from the start, and asking nothing of another site."""
+    return _FONT.sub("", html).replace("</head>", _HEAD, 1).replace("</body>", _BODY, 1)
 
 
 def guarded(application: web.Application, port: int, secret: str) -> web.Application:
     """The application, closed to everything but a browser on this machine that was given `secret`."""
     hosts = (f"{HOST}:{port}", f"localhost:{port}")
-    # Scripts and styles of the page stand in it. It asks another site for a font, which would tell that site of it.
+    # Scripts and styles of the page stand in it.
     policy = (
         "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; font-src 'self' data:; "
@@ -58,7 +75,10 @@ def guarded(application: web.Application, port: int, secret: str) -> web.Applica
             raise welcome
         if not secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), secret.encode()):
             raise web.HTTPForbidden(text="open the address that was printed, with its secret\n")
-        return await handler(request)
+        response = await handler(request)
+        if isinstance(response, web.Response) and response.content_type == "text/html" and response.text:
+            response.text = page(response.text)
+        return response
 
     async def harden(_: web.Request, response: web.StreamResponse) -> None:
         response.headers["Content-Security-Policy"] = policy

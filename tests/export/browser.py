@@ -56,9 +56,17 @@ class Page:
             pass
 
     async def value(self, expression: str) -> Any:
-        result = await self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Of a promise, what comes of it."""
+        result = await self.tell("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    async def press(self, key: str) -> None:
+        """A key by its name, or a character."""
+        code = {"Escape": 27, "Enter": 13, "Tab": 9}.get(key, 0)
+        typed: dict[str, Any] = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": code}
+        for kind in ("keyDown", "keyUp"):
+            await self.tell("Input.dispatchKeyEvent", type=kind, key=key, **typed)
 
     async def size(self, width: int, height: int, dark: bool = False) -> None:
         await self.tell(

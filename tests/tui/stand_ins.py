@@ -26,6 +26,7 @@ from crosslane.replay.trace.model import Exchange, Request, Response, Trace
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 from crosslane.tui.app import CrosslaneApp
+from crosslane.tui.screens.main import MainScreen
 from crosslane.tui.session import OpenSession
 from textual.app import App
 from textual.pilot import Pilot
@@ -160,9 +161,17 @@ def screen_text(app: App[None]) -> list[str]:
     return ["".join(segment.text for segment in strip).rstrip() for strip in lines[:height]]
 
 
+async def complete(app: CrosslaneApp, pilot: Pilot[None]) -> None:
+    """Wait until the main screen has all of its parts: the footer comes last."""
+    async with asyncio.timeout(30):
+        await pilot.pause()
+        while isinstance(app.screen, MainScreen) and not app.screen.query("FooterKey.-command-palette"):
+            await pilot.pause()
+
+
 async def settle(app: CrosslaneApp, pilot: Pilot[None]) -> None:
     """Wait until what was begun in threads is on the screen."""
-    await pilot.pause()
+    await complete(app, pilot)
     ending = [worker for worker in app.workers if worker.name != "_loader"]  # a directory tree's own never ends
     if ending:
         await app.workers.wait_for_complete(ending)

@@ -73,9 +73,8 @@ def text(app: CrosslaneApp) -> str:
     return " ".join(plain.split())
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_most_telling_finding_is_on_top_and_told_in_full(tmp_path: Path, size: tuple[int, int]) -> None:
-    async with listed(tmp_path, several(), size) as (app, pilot, _):
+async def test_the_most_telling_finding_is_on_top_and_told_in_full(tmp_path: Path) -> None:
+    async with listed(tmp_path, several(), (80, 24)) as (app, pilot, _):
         rows = [line for line in screen_text(app) if "alice → bob" in line or "carol → bob" in line]
         kinds = [next(word for word in ("verbatim", "derived", "known", "allowed") if word in row) for row in rows]
         assert kinds == ["verbatim", "derived", "verbatim", "known", "allowed"][: len(kinds)]
@@ -124,11 +123,8 @@ async def test_what_is_allowed_known_or_an_influence_stands_apart_with_its_reaso
             assert any(said in shown for shown in seen), said
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_enter_shows_the_finding_in_the_lanes_and_esc_changes_nothing(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
-    async with listed(tmp_path, several(), size) as (app, pilot, _):
+async def test_enter_shows_the_finding_in_the_lanes_and_esc_changes_nothing(tmp_path: Path) -> None:
+    async with listed(tmp_path, several(), (80, 24)) as (app, pilot, _):
         await pilot.press("escape")
         await pilot.pause()
         main = app.screen
@@ -188,8 +184,7 @@ async def test_names_in_a_finding_cannot_reach_the_terminal_raw(tmp_path: Path) 
         assert "[red]␛[2J" in text(app)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_clean_verdict_names_what_a_rule_allowed(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_a_clean_verdict_names_what_a_rule_allowed(tmp_path: Path) -> None:
     allowed = (
         Allowed("alice", "bob", "headers.x-left", "agent.limits", ""),
         Allowed("bob", "alice", "body", "", "one room"),
@@ -198,7 +193,7 @@ async def test_a_clean_verdict_names_what_a_rule_allowed(tmp_path: Path, size: t
         result("clean"), report=replace(result("clean").report, allowed=allowed, influences=(), warnings=())
     )
     app = CrosslaneApp(session(tmp_path, StandIn(clean)))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(160, 45)) as pilot:
         await settle(app, pilot)
         await pilot.press("tab", "end")
         await pilot.pause()

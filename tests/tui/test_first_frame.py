@@ -27,7 +27,7 @@ def as_it_was() -> Iterator[None]:
 
 
 async def test_the_lanes_are_drawn_before_what_stands_around_them_and_before_the_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_painted: None
 ) -> None:
     runner = StandIn(result())
     drawn: list[tuple[str, int, int]] = []
@@ -57,6 +57,15 @@ async def test_a_screen_that_is_opened_by_keys_typed_ahead_has_its_styles(tmp_pa
         async with asyncio.timeout(20):
             while app.screen.query_one(".dialog").styles.border_top[0] != "round":
                 await pilot.pause()
+
+
+async def test_in_a_window_that_has_not_the_focus_the_keys_stand_below_as_ever(tmp_path: Path) -> None:
+    app = CrosslaneApp(session(tmp_path, StandIn(result())))
+    app.set_reactive(CrosslaneApp.app_focus, False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(app, pilot)
+        assert "n Crossing" in screen_text(app)[-1]
+        assert screen_text(app)[-1].count("palette") == 1
 
 
 async def test_another_theme_repaints_the_rows_that_were_drawn_before(tmp_path: Path) -> None:

@@ -164,11 +164,10 @@ def test_whatever_is_wished_no_key_means_two_things_afterwards(wished: dict[str,
             assert len(owners[key]) == 1, (place.name, key, owners[key])
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_key_of_ones_own_works_and_the_help_says_so(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_a_key_of_ones_own_works_and_the_help_says_so(tmp_path: Path) -> None:
     write('[keys]\nreplay = "R"\nhelp = "f1"\nswitch-back = "W"\nfly = "z"\n')
     app = CrosslaneApp(session(tmp_path, StandIn(result())))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         (said,) = await at_rest(app, pilot)
         assert "there is no action 'fly'" in said
         await pilot.press("r")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,9 @@ import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import unused_port
 from crosslane.tui.serve import HOST, ServeError, application_of, main, serve
+
+from ..conftest import SAMPLES
+from ..export.browser import Page, browser, chromium
 
 pytest.importorskip("textual_serve")
 
@@ -87,6 +91,34 @@ async def test_a_websocket_is_not_opened_without_the_secret() -> None:
         with pytest.raises(WSServerHandshakeError) as refused:
             await client.ws_connect(f"ws://{address}/ws", origin=f"http://{address}")
         assert refused.value.status == 403
+
+
+@pytest.mark.skipif(chromium() is None, reason="needs Chromium or Chrome")
+async def test_a_real_browser_shows_the_interface_hears_keys_at_once_and_asks_nobody_else(tmp_path: Path) -> None:
+    trace, handler = str(SAMPLES / "overlap.jsonl"), "overlap.py:handle_message"
+    command = [sys.executable, "-m", "crosslane.tui", "open", trace, handler, "--cwd", str(SAMPLES)]
+    program = chromium()
+    assert program is not None
+    async with serving(command) as (_, address), browser(program, tmp_path / "profile") as tab:
+        await tab.size(1280, 800)
+        await tab.open(f"http://{address}/?secret={SECRET}")
+        await shown(tab, "✗ 1 crossing")
+        await shown(tab, "^p palette")
+        await tab.press("?")
+        await shown(tab, "Move the lane right")
+        await tab.press("Escape")
+        await shown(tab, "bob was answered with alice's data")
+        assert await tab.value("document.title") == "crosslane"
+        assert all(asked.startswith(f"http://{address}/") for asked in tab.asked), tab.asked
+        assert not [said for said in tab.said if "'error'" in said], tab.said
+
+
+async def shown(tab: Page, text: str) -> None:
+    """Wait until a text stands on the terminal of the page."""
+    rows = "document.querySelector('.xterm-rows')?.innerText.replaceAll('\\u00a0', ' ') ?? ''"
+    see = f"() => ({rows}).includes({text!r}) ? done(true) : requestAnimationFrame(see)"
+    async with asyncio.timeout(60):
+        assert await tab.value(f"new Promise(done => {{ const see = {see}; see() }})")
 
 
 async def test_its_own_page_gets_the_interface_and_its_keys_arrive(tmp_path: Path) -> None:

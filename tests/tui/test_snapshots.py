@@ -30,7 +30,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from .painted import Painted, painted
-from .stand_ins import StandIn, result, session, settle
+from .stand_ins import StandIn, complete, result, session, settle
 from .test_stepping import branch, with_choices
 from .test_traffic import written
 
@@ -124,7 +124,7 @@ async def ready(app: CrosslaneApp, pilot: Pilot[None]) -> None:
             await pilot.pause()
     elif not (isinstance(runner, StandIn) and runner.gate is not None):
         await settle(app, pilot)
-    await pilot.pause()
+    await complete(app, pilot)
 
 
 @asynccontextmanager
@@ -246,6 +246,8 @@ def test_every_picture_is_of_a_screen() -> None:
 # ---- keys
 
 LEAVES = {"quit", "suspend_process"}
+CLOSES = {"back", "cancel", "close", "dismiss_inspector", "leave", "select_cursor", "show"}
+"""Actions that may end a screen: they come last, so that the others need it only once."""
 ONE_EACH = {(shot.screen, shot.part and shot.name): shot for shot in reversed(SHOTS)}
 KEYED = [pytest.param(shot, id=shot.name) for shot in SHOTS if shot in ONE_EACH.values()]
 
@@ -257,12 +259,14 @@ async def test_every_key_of_a_screen_does_something_that_exists(tmp_path: Path, 
         screen, stack = app.screen, len(app.screen_stack)
         keys = {key: active for key, active in screen.active_bindings.items() if active.enabled}
         assert len(keys) > 3
-        for key, active in keys.items():
+        for key, active in sorted(keys.items(), key=lambda known: known[1].binding.action in CLOSES):
             namespace, action, _ = parse(active.binding.action)
             target = app if namespace == "app" else screen if namespace == "screen" else active.node
             assert any(hasattr(target, f"{prefix}{action}") for prefix in ("action_", "_action_")), (key, action)
             # What a widget of Textual's does by itself, an input or a list, is Textual's to test.
             if action in LEAVES or not type(active.node).__module__.startswith("crosslane"):
+                continue
+            if active.node is app and shot.keys:  # on what stands below it, the same was pressed
                 continue
             await pilot.press(key)
             await pilot.pause()

@@ -136,12 +136,9 @@ async def test_escape_chooses_nobody_and_a_step_without_a_choice_says_where_ther
         assert said == ["only alice could run here; another could at choice 2 and choice 4"]
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("verdict", "glyph"), [("clean", "●"), ("inconclusive", "◐"), ("contaminated", "✗")])
-async def test_the_outcome_of_a_branch_is_said_from_its_result(
-    tmp_path: Path, size: tuple[int, int], verdict: str, glyph: str
-) -> None:
-    async with opened(tmp_path, size) as (app, pilot, runner):
+async def test_the_outcome_of_a_branch_is_said_from_its_result(tmp_path: Path, verdict: str, glyph: str) -> None:
+    async with opened(tmp_path, (80, 24)) as (app, pilot, runner):
         made = branch(verdict)
         runner.answer = replace(made, run=replace(made.run, decisions=made.run.decisions[:2] + made.run.decisions[4:]))
         text = await press(app, pilot, "home", "right", "right", "c", "enter")
@@ -154,11 +151,8 @@ async def test_the_outcome_of_a_branch_is_said_from_its_result(
             assert main_screen(app).query_one(LanesView).cursor == 2, "where it parts from the run before"
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_tree_has_the_finding_and_its_passing_neighbour_from_the_start(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
-    async with opened(tmp_path, size) as (app, pilot, _):
+async def test_the_tree_has_the_finding_and_its_passing_neighbour_from_the_start(tmp_path: Path) -> None:
+    async with opened(tmp_path, (160, 45)) as (app, pilot, _):
         text = await press(app, pilot, "t")
         assert isinstance(app.screen, InterleavingsScreen)
         assert "2 requests: alice r1, bob r2" in text
@@ -194,9 +188,8 @@ async def test_enter_on_a_choice_that_nobody_made_runs_it(tmp_path: Path) -> Non
         assert runner.jobs[-1].schedule is not None
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_two_runs_stand_beside_each_other_from_where_they_part(tmp_path: Path, size: tuple[int, int]) -> None:
-    async with opened(tmp_path, size) as (app, pilot, _):
+async def test_two_runs_stand_beside_each_other_from_where_they_part(tmp_path: Path) -> None:
+    async with opened(tmp_path, (80, 24)) as (app, pilot, _):
         assert "one run only" in str(await press(app, pilot, "d")) or not isinstance(app.screen, ComparisonScreen)
         await press(app, pilot, "home", "right", "right", "right", "c", "enter")
         text = await press(app, pilot, "d")
@@ -223,11 +216,8 @@ async def test_two_marked_runs_are_compared_from_the_tree(tmp_path: Path) -> Non
         assert isinstance(app.screen, ComparisonScreen)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_what_can_be_done_to_a_request_is_a_choice_like_another_lane(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
-    async with opened(tmp_path, size) as (app, pilot, runner):
+async def test_what_can_be_done_to_a_request_is_a_choice_like_another_lane(tmp_path: Path) -> None:
+    async with opened(tmp_path, (160, 45)) as (app, pilot, runner):
         shown = main_screen(app).known.shown
         assert shown is not None
         third = replace(shown.decisions[2], enabled=("alice",), faults=("cancel", "fail"))

@@ -58,10 +58,9 @@ def written(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_trace_shows_its_lanes_and_what_crossed_in_them(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_a_trace_shows_its_lanes_and_what_crossed_in_them(tmp_path: Path) -> None:
     app = application(tmp_path, TrafficScreen(written(tmp_path / "t.jsonl")))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         text = await until(pilot, app, "alice -> bob")
         assert "ORD-88231-A" in text
         assert "2 requests recorded" in text
@@ -78,9 +77,8 @@ async def test_o_goes_on_to_replay_the_trace_on_a_handler(tmp_path: Path) -> Non
         assert any(isinstance(screen, StartScreen) for screen in app.screen_stack)
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_lanes_grow_while_traffic_is_recorded_and_the_audit_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CROSSLANE_STATE_DIR", str(tmp_path / "state"))
     last = {}
@@ -95,7 +93,7 @@ async def test_lanes_grow_while_traffic_is_recorded_and_the_audit_runs(
     async with TestServer(service) as server:
         screen = RecordingScreen(str(server.make_url("/")), 0, tmp_path / "t.jsonl")
         app = application(tmp_path, screen)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=(160, 45)) as pilot:
             await until(pilot, app, "waiting for traffic")
             async with aiohttp.ClientSession() as client:
 

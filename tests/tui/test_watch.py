@@ -55,13 +55,10 @@ async def until(app: CrosslaneApp, pilot: Pilot[None], said: Callable[[str], boo
     return text
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_an_edit_runs_the_repro_and_then_the_search_and_both_outcomes_stay(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
+async def test_an_edit_runs_the_repro_and_then_the_search_and_both_outcomes_stay(tmp_path: Path) -> None:
     runner = StandIn(result())
     app = CrosslaneApp(session(tmp_path, runner))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await settle(app, pilot)
         await pilot.press("w")
         await until(app, pilot, lambda text: "watching 1 file: save an edit, w stops" in text)
@@ -109,17 +106,14 @@ async def test_an_edit_amid_a_round_ends_it_and_begins_the_next(tmp_path: Path) 
         assert "✗" not in next(line for line in text.splitlines() if "round 1" in line)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_red_turns_green_over_a_syntax_error_in_the_running_program(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
+async def test_red_turns_green_over_a_syntax_error_in_the_running_program(tmp_path: Path) -> None:
     handler, file = tmp_path / "mine.py", tmp_path / "t.jsonl"
     handler.write_text(SHARED)
     file.write_text(LINES)
     app = CrosslaneApp(
         OpenSession(load(file), "mine.py:handle", WorkerOptions(cwd=tmp_path), runner=lambda o: Pool(o, 1))
     )
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(160, 45)) as pilot:
         await until(app, pilot, lambda text: "✗ 1 crossing" in text)
         await pilot.press("w")
         await until(app, pilot, lambda text: "watching 1 file" in text)

@@ -78,7 +78,7 @@ class MainScreen(Screen[None]):
         # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
         footer.call_next(footer.bindings_changed, self)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         if not self._app.app_focus:
-            footer.call_after_refresh(footer.recompose)
+            footer.refresh(recompose=True)
         if problem:
             self.panels.finding.error(problem)
             self.settled = True
