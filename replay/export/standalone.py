@@ -51,7 +51,7 @@ def load_handler(spec: str, folders: list[str]) -> Any:
     if place.endswith(".py"):
         file = next((f for folder in folders if os.path.isfile(f := os.path.join(folder, place))), None)
         if file is None:
-            raise LookupError(f"{place} is not in {' or '.join(dict.fromkeys(folders))}")
+            raise LookupError(f"{place} is not in {' or '.join(folders)}")
         root, parts = os.path.dirname(os.path.abspath(file)), [os.path.basename(file).removesuffix(".py")]
         while os.path.isfile(os.path.join(root, "__init__.py")):
             parts.insert(0, os.path.basename(root))
@@ -79,6 +79,21 @@ def load_handler(spec: str, folders: list[str]) -> Any:
         return target
     # An asynchronous factory is called at start-up, on the loop that its application will run on.
     return target if inspect.iscoroutinefunction(target) else target()
+
+
+def folder_of_the_handler(spec: str, folder: str) -> str | None:
+    """The nearest folder, from the one of this file upwards, that has the handler; else `folder`, if it is there.
+
+    So a script that travels with its project finds the handler of the checkout that it stands in.
+    """
+    place = spec.rpartition(":")[0]
+    file = place if place.endswith(".py") else place.replace(".", os.sep)
+    above = os.path.dirname(os.path.abspath(__file__))
+    while above != os.path.dirname(above):
+        if any(os.path.exists(os.path.join(above, name)) for name in (file, f"{file}.py")):
+            return above
+        above = os.path.dirname(above)
+    return folder if os.path.isdir(folder) else None
 
 
 class UserFiles:
@@ -249,7 +264,8 @@ def main(
     request of the sink is not answered and so shows nothing."""
     _thread.start_new_thread(give_up, ())
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
-    folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
+    own = os.path.dirname(os.path.abspath(__file__))
+    folders = list(dict.fromkeys((os.getcwd(), folder_of_the_handler(spec, folder) or folder, own)))
     files = UserFiles(folders)
     install(files, lambda: None, ThreadLoop)
     heard = Heard()
