@@ -30,6 +30,7 @@ from ..schedule.primitives import install
 from ..schedule.thread_loop import ThreadLoop
 from ..trace.fresh_identity import Answered, Issued, places_in, rewritten
 from ..upstream.calls import intercept
+from .visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,6 +264,9 @@ def main(
     The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
     request of the sink is not answered and so shows nothing."""
     _thread.start_new_thread(give_up, ())
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # an answer that the terminal has no letters for is no crash
+        reconfigure(errors="backslashreplace")
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
     own = os.path.dirname(os.path.abspath(__file__))
     folders = list(dict.fromkeys((os.getcwd(), folder_of_the_handler(spec, folder) or folder, own)))
@@ -276,8 +280,9 @@ def main(
             loaded_now()
         intercept(upstream, getattr(loaded, "__module__", ""), files, heard.sent)
         replies = force(loaded, requests, schedule, faults)
-    except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:
-        print(f"cannot run {spec}: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:
+        # Whatever its import does, down to ending the process, is no verdict.
+        print(visible(f"cannot run {spec}: {type(error).__name__}: {error}"))
         return 2
     status = 3
     for request, reply in replies:
@@ -291,9 +296,9 @@ def main(
                 shown = "\n".join((shown_by(reply), *heard.texts.get(request["id"], ()))).casefold()
                 crossed = [value for value in foreign if stands_in(value, shown)]
             status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
-        print(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400])
+        print(visible(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400]))
         if crossed:
-            print(f"  {request['lane']} was shown {sink['source']}'s data: {', '.join(crossed)}")
+            print(visible(f"  {request['lane']} was shown {sink['source']}'s data: {', '.join(crossed)}"))
     words = {0: "fixed: nothing crossed", 1: "contaminated", 3: "could not tell: the request was not answered"}
     print(words[status])
     return status

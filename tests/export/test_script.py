@@ -32,9 +32,9 @@ async def found(trace: str, handler: str) -> Result:
         return await worker.run(Job("check", trace, load(SAMPLES / trace).exchanges, handler))
 
 
-def run(path: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(path: Path, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """In a process that cannot see Crosslane (isolated), with a hash seed of its own."""
-    environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1", **more}
     return subprocess.run(
         [sys.executable, str(path), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -101,6 +101,20 @@ async def test_a_handler_that_is_gone_or_fails_is_not_called_fixed(tmp_path: Pat
     (tmp_path / "broken.py").write_text("async def handle(message):\n    raise ValueError('no model')\n")
     done = run(path, "broken.py:handle", cwd=tmp_path)
     assert (done.returncode, "ValueError: no model" in done.stdout) == (3, True)
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
+    done = run(path, "leaving.py:handle", cwd=tmp_path)
+    assert (done.returncode, "cannot run leaving.py:handle: SystemExit: 0" in done.stdout) == (2, True)
+
+
+def test_what_a_script_prints_holds_no_escape_and_fits_any_terminal(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text("async def handle(message):\n    return '\\x1b[2J\\ud800é'\n")
+    path = tmp_path / "repro.py"
+    request = {"k": "req", "id": "r2", "t": 1, "session": "s2", "user": "b", "message": "hi", "lane": "b\x1b]0;x\x07"}
+    hostile = replace(a_crossing(), requests=(request,), schedule=())
+    path.write_text(script(ExportSource(hostile, "agent.py:handle", None, str(tmp_path))))
+    done = run(path, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "\\u25cf b\\x1b]0;x\\x07      \\x1b[2J\\ud800\\xe9\nfixed: nothing crossed\n"
 
 
 def test_a_script_finds_the_handler_of_the_checkout_that_it_stands_in(
