@@ -144,10 +144,10 @@ def _settled(handler: object, sessions: Sessions | None, options: CheckOptions) 
 def _judged(result: Result, settled: Settled, allow_inconclusive: bool) -> Result:
     __tracebackhide__ = True
     report = result.report
-    if report.exit_code == 0 or (report.verdict == "inconclusive" and allow_inconclusive):
+    if report.exit_code == 0 or (report.doubt and allow_inconclusive):
         return result
-    if report.verdict == "inconclusive":
-        lines = [f"inconclusive: {report.reason}", f"searched: {report.coverage.statement}"]
+    if report.doubt:
+        lines = [f"inconclusive: {report.doubt}", f"searched: {report.coverage.statement}"]
         lines += [f"escaped control: {escape}" for escape in report.coverage.uncontrolled]
         lines.append("allow_inconclusive=True lets this pass")
         raise NotIsolated("\n".join(visible(line, 1_000) for line in lines), result)
