@@ -264,6 +264,11 @@ class Settled:
 
 
 async def _run(job: Job, settled: Settled, options: Options, jobs: int = 1, executor: Executor | None = None) -> Result:
+    if not _loop_is_running():
+        raise CrosslaneError(
+            "can be awaited under asyncio alone, and this is another event loop",
+            remedy="call the function without _async, which works under each",
+        )
     if is_service(job.handler):
         from .service.runner import ServiceRunner
 

@@ -70,9 +70,13 @@ def assert_isolated(
         CrosslaneError: the handler, the sessions or an option cannot be used.
     """
     __tracebackhide__ = True
-    refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
-    settled = _settled(handler, sessions, options)
-    return _judged(now(search(settled, options)), settled, allow_inconclusive)
+    try:
+        refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
+        settled = _settled(handler, sessions, options)
+        result = now(search(settled, options))
+    except CrosslaneError as error:
+        raise error.with_traceback(None) from None  # a line that says what to do, and no way through the engine
+    return _judged(result, settled, allow_inconclusive)
 
 
 async def assert_isolated_async(
@@ -82,11 +86,15 @@ async def assert_isolated_async(
     allow_inconclusive: bool = False,
     **options: Unpack[CheckOptions],
 ) -> Result:
-    """`assert_isolated` for asynchronous tests, whose event loop goes on meanwhile."""
+    """`assert_isolated` for tests under asyncio, whose event loop goes on meanwhile."""
     __tracebackhide__ = True
-    refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
-    settled = _settled(handler, sessions, options)
-    return _judged(await search(settled, options), settled, allow_inconclusive)
+    try:
+        refuse_wrong_types({"allow_inconclusive": allow_inconclusive})
+        settled = _settled(handler, sessions, options)
+        result = await search(settled, options)
+    except CrosslaneError as error:
+        raise error.with_traceback(None) from None
+    return _judged(result, settled, allow_inconclusive)
 
 
 def requests_of(sessions: Sessions | None) -> TraceLike:
@@ -136,10 +144,10 @@ def _settled(handler: object, sessions: Sessions | None, options: CheckOptions) 
 def _judged(result: Result, settled: Settled, allow_inconclusive: bool) -> Result:
     __tracebackhide__ = True
     report = result.report
-    if report.exit_code == 0 or (report.verdict == "inconclusive" and allow_inconclusive):
+    if report.exit_code == 0 or (report.doubt and allow_inconclusive):
         return result
-    if report.verdict == "inconclusive":
-        lines = [f"inconclusive: {report.reason}", f"searched: {report.coverage.statement}"]
+    if report.doubt:
+        lines = [f"inconclusive: {report.doubt}", f"searched: {report.coverage.statement}"]
         lines += [f"escaped control: {escape}" for escape in report.coverage.uncontrolled]
         lines.append("allow_inconclusive=True lets this pass")
         raise NotIsolated("\n".join(visible(line, 1_000) for line in lines), result)
@@ -163,20 +171,21 @@ def _told(finding: Finding, settled: Settled) -> str:
 
 def _commands(finding: Finding, settled: Settled) -> list[tuple[str, str]]:
     """What opens and what exports a finding; none where they could not find it, because nothing can be kept."""
-    from .export.findings import save
+    from .export.findings import kept_name, save
     from .trace.redaction_key import state_folder
 
     with contextlib.suppress(OSError):
         identity = finding.crossing.id
         folder = state_folder()
         save((finding.crossing,), settled.handler, settled.kind, settled.cwd, folder / "findings", (finding,))
-        trace = _kept_trace(settled, folder / "traces", identity)
+        name = kept_name(identity, settled.handler, settled.cwd)
+        trace = _kept_trace(settled, folder / "traces", name)
         words = ["crosslane", "open", str(trace), settled.handler, "--cwd", str(settled.cwd)]
         words += ["--kind", settled.kind] if settled.kind else []
         found_in = [path for path in settled.path if path not in (str(settled.cwd), os.path.dirname(sys.executable))]
         before = f"PYTHONPATH={shlex.quote(os.pathsep.join(found_in))} " if found_in else ""
         opens = before + shlex.join(words)
-        return [("open", opens), ("export", f"crosslane export {identity} --as pytest -o test_{identity}.py")]
+        return [("open", opens), ("export", f"crosslane export {name} --as pytest -o test_{identity}.py")]
     return []
 
 

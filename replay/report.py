@@ -209,7 +209,8 @@ class Coverage:
 class Report:
     """The whole result. `warnings` are remarks that are no contamination (a session that lost its own turn).
 
-    `known` are those of the crossings that a baseline lists."""
+    `known` are those of the crossings that a baseline lists. `beside_known` says why nothing can be said beside them;
+    it is empty where something can, and where the baseline lists nothing that was found."""
 
     verdict: Verdict
     reason: str
@@ -223,13 +224,19 @@ class Report:
     warnings: tuple[str, ...] = ()
     allowed: tuple[Allowed, ...] = ()
     known: tuple[Known, ...] = ()
+    beside_known: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 contaminated, 3 inconclusive; contaminated by nothing but what is known counts as clean."""
+        """0 clean, 1 contaminated, 3 inconclusive; what is known does not count, and hides no other verdict."""
         if self.crossings and {crossing.id for crossing in self.crossings} <= {entry.id for entry in self.known}:
-            return EXIT_CODES["clean"]
+            return EXIT_CODES["inconclusive" if self.beside_known else "clean"]
         return EXIT_CODES[self.verdict]
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing can be said; empty where something can."""
+        return (self.beside_known or self.reason) if self.exit_code == EXIT_CODES["inconclusive"] else ""
 
     def to_json(self) -> dict[str, Any]:
         """The contract of DESIGN: `check --format json` prints exactly this."""
@@ -247,6 +254,7 @@ class Report:
             "warnings": list(self.warnings),
             "allowed": [asdict(allowed) for allowed in self.allowed],
             "known": [asdict(known) for known in self.known],
+            "beside_known": self.beside_known,
         }
 
     @classmethod
@@ -270,6 +278,7 @@ class Report:
             warnings=tuple(data.get("warnings", ())),
             allowed=tuple(Allowed(**a) for a in data.get("allowed", ())),
             known=tuple(Known(**k) for k in data.get("known", ())),
+            beside_known=data.get("beside_known", ""),
         )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IDENTITIES = ("recorded", "fresh")
 _TEXTS = ("handler", "trace", "boundary", "identity", "budget", "upstream", "baseline")
 _KEYS = (*_TEXTS, "upstream_calls", "upstream_allow", "allow")
+_MEANT = {"upstream": ": recorded, echo, pass or FILE.py:function", "budget": ': "30s", or "5000x" executions'}
 _RULE_KEYS = ("lanes", "carrier", "sink", "reason")
 
 
@@ -134,8 +135,7 @@ def _settings(table: dict[str, Any], file: Path) -> Settings:
 def _text(table: dict[str, Any], key: str, where: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):
-        meant = ": recorded, echo, pass or FILE.py:function" if key == "upstream" else ""
-        raise SettingsError(f"{key} must be a string{meant}", where)
+        raise SettingsError(f"{key} must be a string{_MEANT.get(key, '')}", where)
     return value
 
 

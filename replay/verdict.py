@@ -44,7 +44,7 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
     )
     verdict, reason = _verdict(investigation, job, coverage, reached, findings)
     others = _verdict(investigation, job, coverage, reached, investigation.news)
-    beside = f"beside what is known, {others[0]}: {others[1]}" if others[0] == "inconclusive" != verdict else ""
+    beside = others[1] if others[0] == "inconclusive" != verdict else ""
     report = Report(
         verdict,
         reason,
@@ -57,15 +57,21 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         tuple(investigation.influences.values()),
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not (findings or reached.interrupted) else ()),
-            *((beside,) if beside else ()),
+            *beside_what_is_known(beside),
             *list(investigation.warnings)[:_MOST_WARNINGS],
         ),
         tuple(investigation.allowed.values()),
+        beside_known=beside,
     )
     runs = investigation.solo_runs if job.baselines else {}
     solo = {name: run_of(execution) for name, execution in runs.items()}
     run = findings[0].run if findings else _last_run(investigation)
     return Result(report, run, tuple(findings), solo)
+
+
+def beside_what_is_known(beside: str) -> tuple[str, ...]:
+    """The warning that nothing can be said beside what is known, and why; none without a reason."""
+    return (f"beside what is known, inconclusive: {beside}",) if beside else ()
 
 
 def not_begun(job: Job, elapsed_s: float, doing: str) -> Result:

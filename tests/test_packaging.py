@@ -30,6 +30,12 @@ def test_every_folder_with_code_is_in_the_distribution() -> None:
     assert listed == {"crosslane." + ".".join(folder.relative_to(ROOT).parts) for folder in folders}
 
 
+def test_type_checkers_of_other_projects_are_told_that_the_python_interface_is_typed() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "py.typed" in data["crosslane.replay"]
+    assert (ROOT / "replay" / "py.typed").is_file()
+
+
 def test_the_engine_does_not_reach_up_to_the_screen() -> None:
     for path in (ROOT / "replay").rglob("*.py"):
         depth = len(path.relative_to(ROOT / "replay").parts)

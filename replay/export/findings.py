@@ -1,8 +1,13 @@
-"""Findings as files: what `check` found is kept under its id, so that `export ID` needs no second search."""
+"""Findings as files: what `check` found is kept under its id, so that `export ID` needs no second search.
+
+An id names what crosses and is the same on every machine, so that the one that CI prints is the one at hand. Two
+projects whose handlers stand in modules of one name can therefore have findings of one id; the files tell them apart.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
@@ -48,8 +53,8 @@ def save(
         data: dict[str, Any] = {"handler": handler, "kind": kind, "cwd": str(cwd), "crossings": [crossing.to_json()]}
         if crossing.id in observed:
             data["findings"] = [observed[crossing.id].to_json()]
-        target = folder / f"{crossing.id}.json"
-        draft = folder / f".{crossing.id}.{os.getpid()}"
+        target = folder / f"{kept_name(crossing.id, handler, cwd)}.json"
+        draft = folder / f".{target.stem}.{os.getpid()}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(data, stream)
@@ -60,8 +65,16 @@ def save(
             old.unlink()
 
 
+def kept_name(identity: str, handler: str, cwd: Path) -> str:
+    """The name, without an ending, of what is kept of a finding: its id, and which program it is of."""
+    program = f"{cwd}\0{handler}".encode("utf-8", "surrogatepass")
+    return f"{identity}-{hashlib.sha256(program).hexdigest()[:6]}"
+
+
 def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
     """The finding that `report.json`, `report.json#ID`, or an id (or its beginning) names.
+
+    Where programs in several folders have findings of that id, it is that of `cwd`.
 
     Raises:
         ExportError: there is none, or more than one.
@@ -75,14 +88,7 @@ def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
             raise ExportError(
                 "no such report", file, "make one with: crosslane check TRACE HANDLER --format json > FILE"
             )
-        found = sorted(folder.glob(f"{_plain(file)}*.json")) if _plain(file) else []
-        if not found:
-            raise ExportError(
-                f"no finding {file!r} is kept", remedy="name a report made with check --format json, or run check again"
-            )
-        if len(found) > 1:
-            raise ExportError(f"{len(found)} findings begin with {file!r}", remedy="give more of the id")
-        data, wanted = _read(found[0]), found[0].stem
+        data, wanted = _kept(file, folder, cwd), file.partition("-")[0]
     try:
         crossings = [Crossing.from_json(crossing) for crossing in data["crossings"]]
         findings = [Finding.from_json(finding) for finding in data.get("findings", ())]
@@ -100,8 +106,23 @@ def load_finding(reference: str, folder: Path, cwd: Path) -> ExportSource:
     return ExportSource(matching[0], handler, data.get("kind"), str(data.get("cwd") or cwd), observed)
 
 
-def _plain(text: str) -> str:
-    return text if text.isalnum() else ""
+def _kept(name: str, folder: Path, cwd: Path) -> dict[str, Any]:
+    """The kept finding whose name begins like that."""
+    plain = name.replace("-", "").isalnum()
+    files = sorted(folder.glob(f"{name}*.json"), key=lambda file: file.stat().st_mtime) if plain else []
+    found = {file.stem: _read(file) for file in files}
+    if not found:
+        raise ExportError(
+            f"no finding {name!r} is kept", remedy="name a report made with check --format json, or run check again"
+        )
+    if len({stem.partition("-")[0] for stem in found}) > 1:
+        raise ExportError(f"{len(found)} findings begin with {name!r}", remedy="give more of the id")
+    programs = {(data.get("cwd"), data.get("handler")): (stem, data) for stem, data in found.items()}
+    here = [kept for (place, _), kept in programs.items() if place == str(cwd)] or list(programs.values())
+    if len(here) > 1:
+        listed = ", ".join(f"{stem} of {data.get('handler')} in {data.get('cwd')}" for stem, data in here)
+        raise ExportError(f"{name!r} was found in {len(here)} programs: {listed}", remedy="name one of them")
+    return here[0][1]
 
 
 def _read(path: Path) -> dict[str, Any]:

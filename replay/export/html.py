@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..service.options import is_service
 from .script import script
 from .story import GLYPHS, facts, headline, lanes, moments, request_text
 from .trace_file import trace_file
@@ -154,18 +155,28 @@ def _repro(source: ExportSource) -> list[str]:
         for request in crossing.requests
     )
     order = " → ".join(_text(str(step["lane"]), 40) for step in crossing.schedule[:200])
+    trace = ["<details><summary>the smallest trace</summary>", f"<pre>{_block(trace_file(source))}</pre></details>"]
+    if is_service(source.handler):
+        how = [
+            "<p>A script cannot hold a running service. Save the trace below as incident.jsonl and run <code>crosslane "
+            f"check incident.jsonl {_text(source.handler)}</code>, with the options that it was found with.</p>",
+            *trace,
+        ]
+    else:
+        how = [
+            "<p>Save the script below as repro.py beside the handler and run <code>python repro.py</code>: it needs "
+            "Python and the handler, nothing else, and exits with 1 while the bug is there, 0 once it is fixed.</p>",
+            *trace,
+            "<details><summary>repro.py</summary>",
+            f"<pre>{_block(script(source))}</pre></details>",
+        ]
     return [
         "<h2>How to repeat it</h2>",
         "<ol>",
         *requests,
         "</ol>",
         f"<p>Who runs at each step, from one await to the next: {order}</p>",
-        "<p>Save the script below as repro.py beside the handler and run <code>python repro.py</code>: it needs Python "
-        "and the handler, nothing else, and exits with 1 while the bug is there, with 0 once it is fixed.</p>",
-        "<details><summary>the smallest trace</summary>",
-        f"<pre>{_block(trace_file(source))}</pre></details>",
-        "<details><summary>repro.py</summary>",
-        f"<pre>{_block(script(source))}</pre></details>",
+        *how,
     ]
 
 

@@ -34,7 +34,7 @@ def junit_report(report: Report) -> str:
     cases = [_of_the_check(report)]
     cases += [_failed(crossing, report.handler) for crossing in new]
     cases += [_skipped(c, report.handler, known[c.id]) for c in report.crossings if c.id in known]
-    errors = int(report.verdict == "inconclusive")
+    errors = int(bool(report.doubt))
     return _suite(report.handler, cases, len(new), errors, len(report.crossings) - len(new), report.elapsed_s)
 
 
@@ -57,8 +57,8 @@ def _of_the_check(report: Report) -> str:
     case = f"    <testcase classname={_attribute(report.handler)} name={_attribute(f'check of {lanes}')}"
     case += f' time="{report.elapsed_s:.3f}"'
     said = _lines([("coverage", report.coverage.statement), *(("escaped", e) for e in report.coverage.uncontrolled)])
-    if report.verdict == "inconclusive":
-        error = f'<error type="inconclusive" message={_attribute(report.reason)}>{said}</error>'
+    if report.doubt:
+        error = f'<error type="inconclusive" message={_attribute(report.doubt)}>{said}</error>'
         return f"{case}>\n      {error}\n    </testcase>"
     return f"{case}>\n      <system-out>{said}</system-out>\n    </testcase>"
 

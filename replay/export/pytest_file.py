@@ -42,22 +42,13 @@ def pytest_file(source: ExportSource) -> str:
     return "\n".join(parts) + "\n"
 
 
-_TEST = '''    done = subprocess.run(
-        [sys.executable, os.path.abspath(__file__)], cwd=_folder_of_the_handler(), capture_output=True, text=True
+_TEST = """    done = subprocess.run(
+        [sys.executable, os.path.abspath(__file__)],
+        cwd=folder_of_the_handler(HANDLER, FOLDER),
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, "\\n" + done.stdout + done.stderr
-
-
-def _folder_of_the_handler():
-    """The nearest folder, from the one of this file upwards, that the handler can be loaded from."""
-    place = HANDLER.rpartition(":")[0]
-    file = place if place.endswith(".py") else place.replace(".", os.sep)
-    folder = os.path.dirname(os.path.abspath(__file__))
-    while folder != os.path.dirname(folder):
-        if any(os.path.exists(os.path.join(folder, name)) for name in (file, file + ".py")):
-            return folder
-        folder = os.path.dirname(folder)
-    return FOLDER if os.path.isdir(FOLDER) else None'''
+    assert done.returncode == 0, "\\n" + done.stdout + done.stderr"""
 
 
 def _explanation(crossing: Crossing) -> str:

@@ -77,13 +77,12 @@ def _rule(identity: str, name: str, short: str, full: str) -> dict[str, Any]:
 
 
 def _invocation(report: Report) -> dict[str, Any]:
-    inconclusive = report.verdict == "inconclusive"
-    level = "error" if inconclusive else "note"
-    notes = [(level, report.reason), ("note", report.coverage.statement)]
+    level = "error" if report.doubt else "note"
+    notes = [(level, report.doubt or report.reason), ("note", report.coverage.statement)]
     notes += [("warning", f"escaped control: {escape}") for escape in report.coverage.uncontrolled]
     notes += [("warning", warning) for warning in report.warnings]
     return {
-        "executionSuccessful": not inconclusive,
+        "executionSuccessful": not report.doubt,
         "toolExecutionNotifications": [{"level": at, "message": {"text": _text(text)}} for at, text in notes if text],
     }
 

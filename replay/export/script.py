@@ -44,6 +44,7 @@ CARRIED = (
     "detect/spelled.py",
     "trace/header_text.py",
     "trace/fresh_identity.py",
+    "export/visible.py",
     "export/standalone.py",
 )
 CARRIED_UPSTREAM = (

@@ -30,6 +30,7 @@ from ..schedule.primitives import install
 from ..schedule.thread_loop import ThreadLoop
 from ..trace.fresh_identity import Answered, Issued, places_in, rewritten
 from ..upstream.calls import intercept
+from .visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def load_handler(spec: str, folders: list[str]) -> Any:
     if place.endswith(".py"):
         file = next((f for folder in folders if os.path.isfile(f := os.path.join(folder, place))), None)
         if file is None:
-            raise LookupError(f"{place} is not in {' or '.join(dict.fromkeys(folders))}")
+            raise LookupError(f"{place} is not in {' or '.join(folders)}")
         root, parts = os.path.dirname(os.path.abspath(file)), [os.path.basename(file).removesuffix(".py")]
         while os.path.isfile(os.path.join(root, "__init__.py")):
             parts.insert(0, os.path.basename(root))
@@ -79,6 +80,21 @@ def load_handler(spec: str, folders: list[str]) -> Any:
         return target
     # An asynchronous factory is called at start-up, on the loop that its application will run on.
     return target if inspect.iscoroutinefunction(target) else target()
+
+
+def folder_of_the_handler(spec: str, folder: str) -> str | None:
+    """The nearest folder, from the one of this file upwards, that has the handler; else `folder`, if it is there.
+
+    So a script that travels with its project finds the handler of the checkout that it stands in.
+    """
+    place = spec.rpartition(":")[0]
+    file = place if place.endswith(".py") else place.replace(".", os.sep)
+    above = os.path.dirname(os.path.abspath(__file__))
+    while above != os.path.dirname(above):
+        if any(os.path.exists(os.path.join(above, name)) for name in (file, f"{file}.py")):
+            return above
+        above = os.path.dirname(above)
+    return folder if os.path.isdir(folder) else None
 
 
 class UserFiles:
@@ -248,8 +264,12 @@ def main(
     The exit code: 1 while the bug is there, 0 once it is fixed, 2 when the handler cannot be loaded, 3 when the
     request of the sink is not answered and so shows nothing."""
     _thread.start_new_thread(give_up, ())
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # an answer that the terminal has no letters for is no crash
+        reconfigure(errors="backslashreplace")
     spec = sys.argv[1] if len(sys.argv) > 1 else handler
-    folders = [os.getcwd(), folder, os.path.dirname(os.path.abspath(__file__))]
+    own = os.path.dirname(os.path.abspath(__file__))
+    folders = list(dict.fromkeys((os.getcwd(), folder_of_the_handler(spec, folder) or folder, own)))
     files = UserFiles(folders)
     install(files, lambda: None, ThreadLoop)
     heard = Heard()
@@ -260,8 +280,9 @@ def main(
             loaded_now()
         intercept(upstream, getattr(loaded, "__module__", ""), files, heard.sent)
         replies = force(loaded, requests, schedule, faults)
-    except (LookupError, ImportError, SyntaxError, TypeError, ValueError, RuntimeError) as error:
-        print(f"cannot run {spec}: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:
+        # Whatever its import does, down to ending the process, is no verdict.
+        print(visible(f"cannot run {spec}: {type(error).__name__}: {error}"))
         return 2
     status = 3
     for request, reply in replies:
@@ -275,9 +296,9 @@ def main(
                 shown = "\n".join((shown_by(reply), *heard.texts.get(request["id"], ()))).casefold()
                 crossed = [value for value in foreign if stands_in(value, shown)]
             status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
-        print(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400])
+        print(visible(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400]))
         if crossed:
-            print(f"  {request['lane']} was shown {sink['source']}'s data: {', '.join(crossed)}")
+            print(visible(f"  {request['lane']} was shown {sink['source']}'s data: {', '.join(crossed)}"))
     words = {0: "fixed: nothing crossed", 1: "contaminated", 3: "could not tell: the request was not answered"}
     print(words[status])
     return status

@@ -43,19 +43,30 @@ class Candidate:
     at: str
 
 
-def candidates_in(folder: Path) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a project came to. `unread` are the files that are no Python of this version, as `file:line`."""
+
+    candidates: tuple[Candidate, ...]
+    unread: tuple[str, ...]
+
+
+def candidates_in(folder: Path) -> Looked:
     """The applications of a project; where there is none, the functions that take a message for somebody."""
     applications: list[Candidate] = []
     functions: list[Candidate] = []
+    unread: list[str] = []
     for file in _files(folder):
+        name = file.relative_to(folder).as_posix()
         try:
             module = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-            continue  # what cannot be read cannot be the handler either
-        name = file.relative_to(folder).as_posix()
+        except (OSError, ValueError, RecursionError, MemoryError, SyntaxError) as error:
+            line = error.lineno if isinstance(error, SyntaxError) else None
+            unread.append(f"{name}:{line}" if line else name)
+            continue
         applications += _applications(module, name)
         functions += _functions(module, name)
-    return applications or functions
+    return Looked(tuple(applications or functions), tuple(unread))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -85,7 +96,7 @@ def _applications(module: ast.Module, file: str) -> list[Candidate]:
         and not _parameters(node)
         and (made := _returned(node, names)) is not None
     }
-    found: list[Candidate] = []
+    found: dict[str, Candidate] = {}  # by name: the branches of an `if` may each make it
     called: set[str] = set()
     for target, value, line in _assignments(module.body):
         made = _made(value, names)
@@ -93,13 +104,15 @@ def _applications(module: ast.Module, file: str) -> list[Candidate]:
             made = factories.get(value.func.id, (None, 0))[0]
             called.add(value.func.id)
         if made is not None:
-            found.append(Candidate(f"{file}:{target}", made, f"{file}:{line}"))
-    found += [
-        Candidate(f"{file}:{name}()", f"{made} factory", f"{file}:{line}")
-        for name, (made, line) in factories.items()
-        if name not in called
+            found.setdefault(target, Candidate(f"{file}:{target}", made, f"{file}:{line}"))
+    return [
+        *found.values(),
+        *(
+            Candidate(f"{file}:{name}()", f"{made} factory", f"{file}:{line}")
+            for name, (made, line) in factories.items()
+            if name not in called
+        ),
     ]
-    return found
 
 
 def _functions(module: ast.Module, file: str) -> list[Candidate]:
@@ -161,6 +174,15 @@ def _assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr | Non
                     yield target.id, node.value, node.lineno
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id, node.value, node.lineno
+        elif isinstance(node, (ast.If, ast.Try, ast.With)) and not _is_of_a_script(node):
+            yield from _assignments(inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt))
+
+
+def _is_of_a_script(node: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__"`, which no import runs."""
+    return isinstance(node, ast.If) and any(
+        isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
+    )
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

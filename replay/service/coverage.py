@@ -17,7 +17,7 @@ from ..run import Run
 from ..schedule.execute import run_of
 from ..schedule.strategies import Lockstep
 from ..state.fresh import Interrupted
-from ..verdict import failing_alone, found_verdict, one_lane_only
+from ..verdict import beside_what_is_known, failing_alone, found_verdict, one_lane_only
 from .outside import FIXES
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def result_of(
         )
     )
     verdict, reason = _verdict(target, investigation, job, points, escapes, reached, findings)
+    others = _verdict(target, investigation, job, points, escapes, reached, tuple(investigation.news))
+    beside = others[1] if others[0] == "inconclusive" != verdict else ""
     remarks = [*investigation.warnings, *target.remarks, *_waits(target)]
     report = Report(
         verdict,
@@ -65,9 +67,11 @@ def result_of(
         tuple(investigation.influences.values()),
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not findings else ()),
+            *beside_what_is_known(beside),
             *remarks[:_MOST_WARNINGS],
         ),
         tuple(investigation.allowed.values()),
+        beside_known=beside,
     )
     solo = {name: run_of(execution) for name, execution in investigation.solo_runs.items()}
     return Result(report, findings[0].run if findings else _last_run(target, investigation, reached), findings, solo)

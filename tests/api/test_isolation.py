@@ -198,3 +198,15 @@ async def test_the_error_carries_the_result(tmp_path: Path, monkeypatch: pytest.
         await assert_isolated_async(agents.leaking, budget="20x")
     assert sync.value.result.report.crossings == awaited.value.result.report.crossings
     assert (await assert_isolated_async(agents.isolated, budget="100x")).report.verdict == "clean"
+
+
+def test_what_cannot_be_used_is_said_without_the_way_through_the_engine() -> None:
+    with pytest.raises(CrosslaneError, match=r"gone\.jsonl: no such file") as refused:
+        assert_isolated(agents.isolated, "gone.jsonl")
+    assert [entry.name for entry in refused.traceback][1:] == ["assert_isolated"]
+
+
+def test_another_event_loop_than_that_of_asyncio_is_refused_with_the_way_out() -> None:
+    awaited = assert_isolated_async(agents.isolated)
+    with pytest.raises(CrosslaneError, match=r"under asyncio alone, .*; call the function without _async"):
+        awaited.send(None)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from crosslane.replay import check
 from crosslane.replay.errors import BaselineError
+from crosslane.replay.export.junit import junit_report
+from crosslane.replay.export.sarif import sarif_report
 from crosslane.replay.known_findings import Baseline, Entry, fingerprint, load_baseline, renewed, with_known
-from crosslane.replay.report import Carrier, Sink
+from crosslane.replay.report import Carrier, Report, Sink
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,14 +102,18 @@ def test_what_is_known_does_not_end_the_search_for_what_is_new(project: Path) ->
     assert "also with sessions asking again" in known.coverage.statement
 
 
-def test_what_is_inconclusive_beside_the_known_is_said(project: Path) -> None:
+def test_what_is_inconclusive_beside_the_known_is_no_pass(project: Path) -> None:
     looks_up = AGENT.replace("await", "socket.getaddrinfo('localhost', 1)\n    await")
     (project / "agent.py").write_text(f"import socket\n{looks_up}")
     run = ("check", "t.jsonl", "agent.py:handle", "--budget", "100x")
     assert crosslane(*run).returncode == 1
     crosslane(*run, "--write-baseline", "known.json")
     found = check("t.jsonl", "agent.py:handle", budget="100x", baseline="known.json").report
-    assert found.exit_code == 0
+    assert (found.exit_code, found.verdict) == (3, "contaminated")
+    assert found.doubt.startswith("control escaped: host looked up")
+    assert Report.from_json(found.to_json()) == replace(found, elapsed_s=round(found.elapsed_s, 4))
+    assert 'errors="1" skipped="1"' in junit_report(found)
+    assert json.loads(sarif_report(found, "."))["runs"][0]["invocations"][0]["executionSuccessful"] is False
     assert any(
         w.startswith("beside what is known, inconclusive: control escaped: host looked up") for w in found.warnings
     )

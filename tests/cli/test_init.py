@@ -83,8 +83,13 @@ def test_several_candidates_are_listed_and_one_is_taken(init, tmp_path: Path) ->
     assert doubt.returncode == 2
     assert "one.py:app (Flask), two.py:app (Flask); choose one with --handler" in doubt.stderr
     assert not (tmp_path / "crosslane.toml").exists()
-    assert init("--handler", "two.py:app").returncode == 0
-    assert load_settings(tmp_path, None).handler == "two.py:app"
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text('{"user": "alice", "message": "hello"}\n')
+    done = init("--handler", "two.py:app")
+    assert done.returncode == 0
+    assert "several traces are here (one.jsonl, two.jsonl): set one as trace" in done.stderr
+    settings = load_settings(tmp_path, None)
+    assert (settings.handler, settings.trace) == ("two.py:app", None)
 
 
 def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
@@ -103,12 +108,13 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "no FastAPI, Starlette, aiohttp, Flask or Django application is found here"),
+        ((), "a user and a message; left out, for it is no Python 3."),
         (("--handler", "nope.py:app"), "no such file"),
         (("--handler", "http://127.0.0.1:1", "--trace", "none.jsonl"), "none.jsonl: no such file"),
     ],
 )
-def test_what_cannot_be_set_is_one_line(init, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_set_is_one_line(init, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "main.py").write_text("app = (\n")
     done = init(*arguments)
     assert done.returncode == 2
     assert said in done.stderr

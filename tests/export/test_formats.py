@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 from crosslane.replay.errors import ExportError
-from crosslane.replay.export.findings import load_finding, save
+from crosslane.replay.export.findings import ExportSource, load_finding, save
 from crosslane.replay.export.formats import FORMATS, format_named
+from crosslane.replay.export.html import html
 from crosslane.replay.export.junit import junit, junit_report
 from crosslane.replay.export.mermaid import mermaid
 from crosslane.replay.export.sarif import sarif, sarif_report
@@ -49,6 +50,17 @@ def test_the_observed_run_is_kept_with_a_finding(tmp_path: Path) -> None:
     finding = observed(crossing(), "hello")
     save((finding.crossing,), "a.py:b", None, Path("/srv"), tmp_path, (finding,))
     assert load_finding("abc123", tmp_path, tmp_path).finding == finding
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("script", "pytest")])
+def test_a_finding_of_a_running_service_has_every_export_but_those_that_hold_its_process(name: str) -> None:
+    assert FORMATS[name].write(ExportSource(crossing(), "http://127.0.0.1:8000", None, "/srv"))
+
+
+def test_the_page_of_a_running_service_says_how_to_repeat_it_without_a_script() -> None:
+    page = html(ExportSource(crossing(), "http://127.0.0.1:8000", None, "/srv"))
+    assert "crosslane check incident.jsonl http://127.0.0.1:8000" in page
+    assert "repro.py" not in page
 
 
 async def test_the_diagram_draws_the_write_and_the_read_in_the_order_in_which_they_happened() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay.errors import ExportError
+from crosslane.replay.export import standalone
 from crosslane.replay.export.findings import ExportSource, load_finding, save
 from crosslane.replay.export.script import script
-from crosslane.replay.export.standalone import stands_in
+from crosslane.replay.export.standalone import folder_of_the_handler, stands_in
 from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
 from crosslane.replay.trace.store import load
 from crosslane.replay.worker.client import Worker, WorkerOptions
@@ -30,9 +32,9 @@ async def found(trace: str, handler: str) -> Result:
         return await worker.run(Job("check", trace, load(SAMPLES / trace).exchanges, handler))
 
 
-def run(path: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(path: Path, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """In a process that cannot see Crosslane (isolated), with a hash seed of its own."""
-    environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1", **more}
     return subprocess.run(
         [sys.executable, str(path), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -99,6 +101,33 @@ async def test_a_handler_that_is_gone_or_fails_is_not_called_fixed(tmp_path: Pat
     (tmp_path / "broken.py").write_text("async def handle(message):\n    raise ValueError('no model')\n")
     done = run(path, "broken.py:handle", cwd=tmp_path)
     assert (done.returncode, "ValueError: no model" in done.stdout) == (3, True)
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
+    done = run(path, "leaving.py:handle", cwd=tmp_path)
+    assert (done.returncode, "cannot run leaving.py:handle: SystemExit: 0" in done.stdout) == (2, True)
+
+
+def test_what_a_script_prints_holds_no_escape_and_fits_any_terminal(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text("async def handle(message):\n    return '\\x1b[2J\\ud800é'\n")
+    path = tmp_path / "repro.py"
+    request = {"k": "req", "id": "r2", "t": 1, "session": "s2", "user": "b", "message": "hi", "lane": "b\x1b]0;x\x07"}
+    hostile = replace(a_crossing(), requests=(request,), schedule=())
+    path.write_text(script(ExportSource(hostile, "agent.py:handle", None, str(tmp_path))))
+    done = run(path, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "\\u25cf b\\x1b]0;x\\x07      \\x1b[2J\\ud800\\xe9\nfixed: nothing crossed\n"
+
+
+def test_a_script_finds_the_handler_of_the_checkout_that_it_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "second checkout"
+    (checkout / "app").mkdir(parents=True)
+    (checkout / "app" / "main.py").write_text("")
+    monkeypatch.setattr(standalone, "__file__", str(checkout / "tests" / "repros" / "repro.py"))
+    for handler in ("app/main.py:app", "app.main:app"):
+        assert folder_of_the_handler(handler, str(tmp_path)) == str(checkout)
+    assert folder_of_the_handler("other.py:app", str(tmp_path)) == str(tmp_path)
+    assert folder_of_the_handler("other.py:app", str(tmp_path / "gone")) is None
 
 
 def a_crossing(text: str = "x", evidence: str = "secret", lane: str = "alice") -> Crossing:
@@ -168,16 +197,37 @@ def test_findings_are_kept_under_their_id_for_the_owner_alone(tmp_path: Path) ->
     for reference in ("abc123", "abc"):
         source = load_finding(reference, folder, tmp_path)
         assert source == ExportSource(a_crossing(), "a.py:b", "function", "/srv")
-    assert (folder / "abc123.json").stat().st_mode & 0o077 == 0
+    (kept,) = folder.glob("abc123-*.json")
+    assert kept.stat().st_mode & 0o077 == 0
     assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_only_the_newest_findings_are_kept(tmp_path: Path) -> None:
     for number in range(205):
         save((replace(a_crossing(), id=f"id{number:03}"),), "a.py:b", None, Path("/"), tmp_path)
-        os.utime(tmp_path / f"id{number:03}.json", (number, number))
-    kept = sorted(path.stem for path in tmp_path.glob("*.json"))
+        os.utime(next(tmp_path.glob(f"id{number:03}-*.json")), (number, number))
+    kept = sorted(path.stem.partition("-")[0] for path in tmp_path.glob("*.json"))
     assert (len(kept), kept[-1]) == (200, "id204")
+
+
+def test_two_projects_with_findings_of_one_id_each_export_their_own(tmp_path: Path) -> None:
+    for project in ("shop", "desk"):
+        save((a_crossing(),), "app/main.py:app", None, Path("/srv", project), tmp_path)
+    assert load_finding("abc123", tmp_path, Path("/srv/shop")).cwd == "/srv/shop"
+    assert load_finding("abc123", tmp_path, Path("/srv/desk")).cwd == "/srv/desk"
+    with pytest.raises(ExportError, match=r"'abc123' was found in 2 programs: .*; name one of them") as refused:
+        load_finding("abc123", tmp_path, Path("/elsewhere"))
+    named = [word for word in str(refused.value).split() if word.startswith("abc123-")]
+    assert [load_finding(name, tmp_path, Path("/elsewhere")).cwd for name in named] == ["/srv/shop", "/srv/desk"]
+
+
+def test_a_finding_that_is_found_again_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "abc123.json").write_text(
+        json.dumps({"handler": "a.py:b", "cwd": "/srv", "crossings": [a_crossing().to_json()]})
+    )
+    os.utime(tmp_path / "abc123.json", (1, 1))
+    save((replace(a_crossing(), fix="later"),), "a.py:b", None, Path("/srv"), tmp_path)
+    assert load_finding("abc123", tmp_path, tmp_path).crossing.fix == "later"
 
 
 @pytest.mark.parametrize(
@@ -204,8 +254,6 @@ def test_what_is_no_finding_is_refused_in_one_line(
 
 
 async def test_a_report_names_its_findings(bench: Bench, tmp_path: Path) -> None:
-    import json
-
     result = await bench.run(
         "import asyncio\nlog = []\nasync def handle(message):\n    log.append(message)\n    await asyncio.sleep(0)\n    return log\n",
         turns(("s1", "alice", "I am Alice Ferrante"), ("s2", "bob", "I am Bob Okafor")),

@@ -33,13 +33,21 @@ from crosslane.replay.handler.discover import candidates_in
         ("from flask import Flask\ndef make(config):\n    return Flask('x')", {}),
         ("from mine import FastAPI\napp = FastAPI()", {}),
         ("async def handle(user_id, message): ...\ndef other(x): ...", {"m.py:handle": "function"}),
+        (
+            "from flask import Flask\ntry:\n    import x\nexcept ImportError:\n    x = None\nif x:\n    app = Flask('a')\n"
+            "else:\n    app = Flask('b')\nif __name__ == '__main__':\n    own = Flask('c')",
+            {"m.py:app": "Flask"},
+        ),
         ("app = (", {}),
         ("raise SystemExit('run')", {}),
     ],
 )
 def test_an_application_is_known_by_what_makes_it(tmp_path: Path, source: str, found: dict[str, str]) -> None:
     (tmp_path / "m.py").write_text(source)
-    assert {candidate.spec: candidate.what for candidate in candidates_in(tmp_path)} == found
+    looked = candidates_in(tmp_path)
+    assert {candidate.spec: candidate.what for candidate in looked.candidates} == found
+    assert len(looked.candidates) == len(found)
+    assert looked.unread == (("m.py:1",) if source == "app = (" else ())
 
 
 def test_environments_tests_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
@@ -48,4 +56,6 @@ def test_environments_tests_and_hidden_folders_are_passed_over(tmp_path: Path) -
         (tmp_path / place / "app.py").write_text("from flask import Flask\napp = Flask('x')")
     (tmp_path / "env" / "pyvenv.cfg").touch()
     (tmp_path / "test_app.py").write_text("from flask import Flask\napp = Flask('x')")
-    assert [(c.spec, c.at) for c in candidates_in(tmp_path)] == [("src/shop/app.py:app", "src/shop/app.py:2")]
+    assert [(c.spec, c.at) for c in candidates_in(tmp_path).candidates] == [
+        ("src/shop/app.py:app", "src/shop/app.py:2")
+    ]

@@ -13,13 +13,14 @@ from rich.text import Text
 
 from ...replay.budget import DEFAULT_BUDGET
 from ...replay.errors import CrosslaneError, HandlerError
-from ...replay.handler.discover import Candidate, candidates_in
+from ...replay.handler.discover import Candidate, Looked, candidates_in
 from ...replay.service.options import is_service
 from ...replay.settings_file import settings_place, with_settings
 from ..safe_text import safe
 from . import printing
 
 _MOST_TRACES = 200
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def init(
@@ -35,7 +36,8 @@ def init(
     folder = Path.cwd()
     asking = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     chosen = _named(handler, folder) if handler is not None else _chosen(candidates_in(folder), asking)
-    trace = trace or _only_trace(folder)
+    traces = [trace] if trace is not None else _traces_in(folder)
+    trace = traces[0] if len(traces) == 1 else None
     if trace is not None and not trace.is_file():
         raise CrosslaneError("no such file", str(trace), "record one with crosslane record, or import one")
     values = {"handler": chosen.spec, "boundary": "user", "budget": DEFAULT_BUDGET}
@@ -52,12 +54,15 @@ def init(
     if asking and not typer.confirm(f"Write {file.name}?", default=True, err=True):
         raise typer.Exit(2)
     printing.write(file, after)
-    then = (
-        "run: crosslane check"
-        if trace is not None
-        else "record a trace with crosslane record, import one, or write one; then: crosslane check TRACE"
-    )
-    console.print(Text(f"wrote {safe(str(file))}; {then}"), soft_wrap=True)
+    if trace is not None:
+        then = "run: crosslane check"
+    elif traces:
+        named = ", ".join(_relative(each, folder) for each in traces[:6])
+        more = f" and {len(traces) - 6} more" if len(traces) > 6 else ""
+        then = f"several traces are here ({named}{more}): set one as trace, or run: crosslane check TRACE"
+    else:
+        then = "record a trace with crosslane record, import one, or write one; then: crosslane check TRACE"
+    console.print(Text(f"wrote {safe(str(file))}; {safe(then)}"), soft_wrap=True)
 
 
 def _named(handler: str, folder: Path) -> Candidate:
@@ -69,11 +74,13 @@ def _named(handler: str, folder: Path) -> Candidate:
     return Candidate(handler, "as given", "--handler")
 
 
-def _chosen(found: list[Candidate], asking: bool) -> Candidate:
+def _chosen(looked: Looked, asking: bool) -> Candidate:
+    found = looked.candidates
     if not found:
+        unread = f"; left out, for it is no Python {_PYTHON}: {', '.join(looked.unread[:6])}" if looked.unread else ""
         raise HandlerError(
             "no FastAPI, Starlette, aiohttp, Flask or Django application is found here, and no function that takes a "
-            "user and a message",
+            f"user and a message{unread}",
             remedy="name the handler with --handler file.py:attribute",
         )
     if len(found) == 1:
@@ -91,11 +98,10 @@ def _chosen(found: list[Candidate], asking: bool) -> Candidate:
     return found[answer - 1]
 
 
-def _only_trace(folder: Path) -> Path | None:
-    """The trace of the project, if there is exactly one: in its folder, or in one below."""
+def _traces_in(folder: Path) -> list[Path]:
+    """The traces of the project: in its folder, or in one below."""
     files = [file for pattern in ("*.jsonl", "*/*.jsonl") for file in sorted(folder.glob(pattern))]
-    traces = [file for file in files[:_MOST_TRACES] if _is_trace(file)]
-    return traces[0] if len(traces) == 1 else None
+    return [file for file in files[:_MOST_TRACES] if _is_trace(file)]
 
 
 def _is_trace(file: Path) -> bool:
