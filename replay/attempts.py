@@ -158,7 +158,7 @@ def stages(investigation: Investigation, search: Search, job: Job, reached: Reac
         return
     yield Stage("serial", _searched(search, lanes, 0, "", reached))
     # They are few, and find what no switch does; the schedules with two switches can be more than the budget allows.
-    yield Stage("faults", _fault_attempts(investigation, lanes, job, reached, range(1), Share(), _FAULTS))
+    yield shared("faults", False, ())
     yield shared("bounded", True, search.order)
     # What has crossed already needs no proof that nothing does.
     if (
@@ -205,7 +205,12 @@ def _beyond(investigation: Investigation, search: Search, job: Job, reached: Rea
         yield from _searched(search, lanes, job.switches, "", reached, always=-1)
 
 
+def _faults(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
+    return _fault_attempts(investigation, investigation.lanes, job, reached, range(1), search.share, _FAULTS)
+
+
 _SHARED: dict[str, Callable[[Investigation, Search, Job, Reached], Iterator[Attempt]]] = {
+    "faults": _faults,
     "bounded": _bounded,
     "all": _all,
     "beyond": _beyond,
