@@ -206,6 +206,12 @@ def test_what_cannot_be_used_is_said_without_the_way_through_the_engine() -> Non
     assert [entry.name for entry in refused.traceback][1:] == ["assert_isolated"]
 
 
+def test_an_application_without_sessions_is_told_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("async def app(scope, receive, send): ...\n")
+    with pytest.raises(CrosslaneError, match=r"sessions: are not given, and what an application is asked .* a path"):
+        assert_isolated("app.py:app", cwd=tmp_path, kind="asgi", jobs=1)
+
+
 def test_another_event_loop_than_that_of_asyncio_is_refused_with_the_way_out() -> None:
     awaited = assert_isolated_async(agents.isolated)
     with pytest.raises(CrosslaneError, match=r"under asyncio alone, .*; call the function without _async"):
