@@ -202,6 +202,7 @@ def _commands(finding: Finding, settled: Settled) -> list[tuple[str, str]]:
 
 def _kept_trace(settled: Settled, folder: Path, name: str) -> Path:
     """The file that the trace is in, or one that it is written to, for its owner alone to read."""
+    from .export.findings import drop_oldest
     from .trace.store import dump
 
     given = Path(settled.trace.path)
@@ -212,4 +213,5 @@ def _kept_trace(settled: Settled, folder: Path, name: str) -> Path:
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         dump(settled.trace.exchanges, stream)
+    drop_oldest(folder, ".jsonl")
     return target

@@ -192,11 +192,17 @@ def test_allowing_the_inconclusive_takes_a_yes_or_a_no() -> None:
 
 async def test_the_error_carries_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSLANE_STATE_DIR", str(tmp_path))
+    (tmp_path / "traces").mkdir()
+    for number in range(200):
+        (tmp_path / "traces" / f"old{number}.jsonl").touch()
+        os.utime(tmp_path / "traces" / f"old{number}.jsonl", (number, number))
     with pytest.raises(NotIsolated) as sync:
         assert_isolated(agents.leaking, budget="20x")
     with pytest.raises(NotIsolated) as awaited:
         await assert_isolated_async(agents.leaking, budget="20x")
     assert sync.value.result.report.crossings == awaited.value.result.report.crossings
+    kept = {path.name for path in (tmp_path / "traces").iterdir()}
+    assert (len(kept), "old0.jsonl" in kept) == (200, False), "traces are private, and are not kept for ever"
     assert (await assert_isolated_async(agents.isolated, budget="100x")).report.verdict == "clean"
 
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export import standalone
-from crosslane.replay.export.findings import ExportSource, load_finding, save
+from crosslane.replay.export.findings import ExportSource, drop_oldest, load_finding, save
 from crosslane.replay.export.script import script
 from crosslane.replay.export.standalone import folder_of_the_handler, stands_in
 from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
@@ -219,6 +219,8 @@ def test_only_the_newest_findings_are_kept(tmp_path: Path) -> None:
         os.utime(next(tmp_path.glob(f"id{number:03}-*.json")), (number, number))
     kept = sorted(path.stem.partition("-")[0] for path in tmp_path.glob("*.json"))
     assert (len(kept), kept[-1]) == (200, "id204")
+    drop_oldest(tmp_path, ".jsonl")
+    assert len(list(tmp_path.iterdir())) == 200
 
 
 def test_two_projects_with_findings_of_one_id_each_export_their_own(tmp_path: Path) -> None:
