@@ -18,6 +18,7 @@ from .api import CheckOptions, Settled, now, search
 from .asking import TraceLike
 from .errors import CrosslaneError
 from .export.visible import visible
+from .handler.http import NO_PATH
 from .option_types import refuse_wrong_types, shortly
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def assert_isolated(
         settled = _settled(handler, sessions, options)
         result = now(search(settled, options))
     except CrosslaneError as error:
-        raise error.with_traceback(None) from None  # a line that says what to do, and no way through the engine
+        raise _refused(error, sessions) from None  # a line that says what to do, and no way through the engine
     return _judged(result, settled, allow_inconclusive)
 
 
@@ -93,8 +94,18 @@ async def assert_isolated_async(
         settled = _settled(handler, sessions, options)
         result = await search(settled, options)
     except CrosslaneError as error:
-        raise error.with_traceback(None) from None
+        raise _refused(error, sessions) from None
     return _judged(result, settled, allow_inconclusive)
+
+
+def _refused(error: CrosslaneError, sessions: Sessions | None) -> CrosslaneError:
+    if sessions is None and NO_PATH in error.what:
+        return CrosslaneError(
+            "are not given, and what an application is asked has to have a path",
+            "sessions",
+            'give what each user asks: {"alice": [{"request": {"method": "POST", "path": "/chat", "json": {…}}}], …}',
+        )
+    return error.with_traceback(None)
 
 
 def requests_of(sessions: Sessions | None) -> TraceLike:
@@ -191,6 +202,7 @@ def _commands(finding: Finding, settled: Settled) -> list[tuple[str, str]]:
 
 def _kept_trace(settled: Settled, folder: Path, name: str) -> Path:
     """The file that the trace is in, or one that it is written to, for its owner alone to read."""
+    from .export.findings import drop_oldest
     from .trace.store import dump
 
     given = Path(settled.trace.path)
@@ -201,4 +213,5 @@ def _kept_trace(settled: Settled, folder: Path, name: str) -> Path:
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         dump(settled.trace.exchanges, stream)
+    drop_oldest(folder, ".jsonl")
     return target

@@ -114,9 +114,11 @@ def with_known(report: Report, baseline: Baseline) -> Report:
 def renewed(report: Report, baseline: Baseline, reason: str = "") -> str:
     """The text of the baseline with exactly the findings of a report in it, as far as its handler is concerned.
 
-    Reasons that were given stay; `reason` is that of new entries.
+    Reasons that were given stay; `reason` is that of new entries. A search that is inconclusive is no proof that what
+    it has not seen is gone, and takes nothing out.
     """
-    others = [entry for entry in baseline.entries if entry.handler != report.handler]
+    gone = report.verdict != "inconclusive"
+    others = [entry for entry in baseline.entries if not gone or entry.handler != report.handler]
     given = {entry.fingerprint: entry.reason for entry in baseline.entries if entry.handler == report.handler}
     own = {
         entry.fingerprint: entry

@@ -84,6 +84,7 @@ def fix_for(name: str, kind: str, cls: str) -> str:
         )
     if cls == "interleaved" and kind in ("module global", "class attribute", "instance attribute", "entry"):
         return (
-            f"do not keep per-request data in {name} across an await: pass it as an argument or a local. Else {advice}"
+            f"do not keep per-request data in {name} while a request waits: pass it as an argument or a local. "
+            f"Else {advice}"
         )
     return advice

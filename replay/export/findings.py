@@ -59,7 +59,12 @@ def save(
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(data, stream)
         draft.replace(target)
-    kept = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    drop_oldest(folder, ".json")
+
+
+def drop_oldest(folder: Path, ending: str) -> None:
+    """Keep the `KEPT` files with that ending which were written last."""
+    kept = sorted(folder.glob(f"*{ending}"), key=lambda file: file.stat().st_mtime, reverse=True)
     for old in kept[KEPT:]:
         with contextlib.suppress(OSError):
             old.unlink()

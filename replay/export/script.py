@@ -65,12 +65,20 @@ def script(source: ExportSource) -> str:
         _headline(source.crossing),
         "from __future__ import annotations\n",
         imports,
+        _VERSION,
         constants(source),
         "\n\n# What follows is the loop and the calling code of Crosslane, as they stand there.\n",
         *bodies,
         *entry(source.crossing),
     ]
     return "\n".join(parts) + "\n"
+
+
+# An exit code of its own: a syntax that an older Python does not know would look like the bug.
+_VERSION = """if sys.version_info < (3, 11):
+    print("this needs Python 3.11 or later")
+    sys.exit(2)
+"""
 
 
 def constants(source: ExportSource) -> str:

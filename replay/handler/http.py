@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 PART = 65_536  # what a server reads from a socket at once
+NO_PATH = "has no path, and an application needs one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def http_request(record: dict[str, Any]) -> HttpRequest:
     request = record.get("request")
     if not isinstance(request, dict) or "path" not in request:
         raise ValueError(
-            f"request {record['id']} has no path, and an application needs one: "
+            f"request {record['id']} {NO_PATH}: "
             'write {"request": {"method": "POST", "path": "/chat", "json": {…}}}'
         )
     body, content_type = _body(request)

@@ -192,11 +192,17 @@ def test_allowing_the_inconclusive_takes_a_yes_or_a_no() -> None:
 
 async def test_the_error_carries_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSLANE_STATE_DIR", str(tmp_path))
+    (tmp_path / "traces").mkdir()
+    for number in range(200):
+        (tmp_path / "traces" / f"old{number}.jsonl").touch()
+        os.utime(tmp_path / "traces" / f"old{number}.jsonl", (number, number))
     with pytest.raises(NotIsolated) as sync:
         assert_isolated(agents.leaking, budget="20x")
     with pytest.raises(NotIsolated) as awaited:
         await assert_isolated_async(agents.leaking, budget="20x")
     assert sync.value.result.report.crossings == awaited.value.result.report.crossings
+    kept = {path.name for path in (tmp_path / "traces").iterdir()}
+    assert (len(kept), "old0.jsonl" in kept) == (200, False), "traces are private, and are not kept for ever"
     assert (await assert_isolated_async(agents.isolated, budget="100x")).report.verdict == "clean"
 
 
@@ -204,6 +210,12 @@ def test_what_cannot_be_used_is_said_without_the_way_through_the_engine() -> Non
     with pytest.raises(CrosslaneError, match=r"gone\.jsonl: no such file") as refused:
         assert_isolated(agents.isolated, "gone.jsonl")
     assert [entry.name for entry in refused.traceback][1:] == ["assert_isolated"]
+
+
+def test_an_application_without_sessions_is_told_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("async def app(scope, receive, send): ...\n")
+    with pytest.raises(CrosslaneError, match=r"sessions: are not given, and what an application is asked .* a path"):
+        assert_isolated("app.py:app", cwd=tmp_path, kind="asgi", jobs=1)
 
 
 def test_another_event_loop_than_that_of_asyncio_is_refused_with_the_way_out() -> None:

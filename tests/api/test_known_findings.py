@@ -131,6 +131,14 @@ def test_entries_of_other_handlers_and_reasons_are_kept() -> None:
     assert not any("f" * 16 in warning for warning in with_known(seen, Baseline(Path("b"), (other,))).warnings)
 
 
+def test_a_search_that_is_inconclusive_takes_nothing_out_of_a_baseline() -> None:
+    nothing = report()
+    listed = Baseline(Path("b"), (Entry("0" * 16, nothing.handler, "ticket 12"),))
+    assert json.loads(renewed(replace(nothing, verdict="clean"), listed))["known"] == []
+    kept = json.loads(renewed(replace(nothing, verdict="inconclusive"), listed))["known"]
+    assert [entry["reason"] for entry in kept] == ["ticket 12"]
+
+
 @given(st.text(min_size=1, max_size=8), st.integers(1, 9_999))
 def test_a_fingerprint_knows_neither_users_nor_values_nor_lines(text: str, line: int) -> None:
     one = crossing()

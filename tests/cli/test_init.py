@@ -37,7 +37,7 @@ def init(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def test_the_application_goes_into_pyproject_and_its_text_stays(init, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "t.jsonl").write_text('{"user": "alice", "message": "hello"}\n')
+    (tmp_path / "t.jsonl").write_text('{"user": "alice", "request": {"method": "GET", "path": "/"}}\n')
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     printed = init("--print")
     assert (tmp_path / "pyproject.toml").read_text() == PROJECT

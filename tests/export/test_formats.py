@@ -19,8 +19,14 @@ from crosslane.replay.export.saving import save_export
 from crosslane.replay.export.trace_file import trace_file
 from crosslane.replay.report import Carrier, Known
 from crosslane.replay.trace.store import load
+from crosslane.tui.commands.exporting import formats_for_shells
 
 from .examples import crossing, found, observed, report, source_of, sources
+
+
+def test_shells_complete_the_formats() -> None:
+    assert formats_for_shells("s") == ["script", "svg", "sarif"]
+    assert set(formats_for_shells("")) == set(FORMATS)
 
 
 def test_a_format_is_chosen_by_name_or_by_what_the_file_ends_in() -> None:

@@ -10,11 +10,12 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export import standalone
-from crosslane.replay.export.findings import ExportSource, load_finding, save
+from crosslane.replay.export.findings import ExportSource, drop_oldest, load_finding, save
 from crosslane.replay.export.script import script
 from crosslane.replay.export.standalone import folder_of_the_handler, stands_in
 from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
@@ -104,6 +105,16 @@ async def test_a_handler_that_is_gone_or_fails_is_not_called_fixed(tmp_path: Pat
     (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
     done = run(path, "leaving.py:handle", cwd=tmp_path)
     assert (done.returncode, "cannot run leaving.py:handle: SystemExit: 0" in done.stdout) == (2, True)
+
+
+def test_a_script_under_an_older_python_says_so_and_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    body = ast.parse(script(ExportSource(a_crossing(), "a.py:b", None, "/"))).body
+    first, *_ = (place for place, node in enumerate(body) if not isinstance(node, (ast.Import, ast.ImportFrom)))
+    guard = compile(ast.Module([body[first]], []), "guard", "exec")
+    with pytest.raises(SystemExit) as ended:
+        exec(guard, {"sys": SimpleNamespace(version_info=(3, 10, 13), exit=sys.exit)})
+    assert (ended.value.code, capsys.readouterr().out) == (2, "this needs Python 3.11 or later\n")
+    exec(guard, {"sys": sys})
 
 
 def test_what_a_script_prints_holds_no_escape_and_fits_any_terminal(tmp_path: Path) -> None:
@@ -208,6 +219,8 @@ def test_only_the_newest_findings_are_kept(tmp_path: Path) -> None:
         os.utime(next(tmp_path.glob(f"id{number:03}-*.json")), (number, number))
     kept = sorted(path.stem.partition("-")[0] for path in tmp_path.glob("*.json"))
     assert (len(kept), kept[-1]) == (200, "id204")
+    drop_oldest(tmp_path, ".jsonl")
+    assert len(list(tmp_path.iterdir())) == 200
 
 
 def test_two_projects_with_findings_of_one_id_each_export_their_own(tmp_path: Path) -> None:

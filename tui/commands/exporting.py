@@ -14,6 +14,13 @@ from ..safe_text import safe
 from . import printing
 
 
+def formats_for_shells(incomplete: str) -> list[str]:
+    """What completes `--as`."""
+    from ...replay.export.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
 def export(
     finding: Annotated[str, typer.Argument(help="report.json, report.json#ID, or the id of a finding.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; - for standard output.")],
@@ -22,6 +29,7 @@ def export(
         typer.Option(
             "--as",
             help="script, pytest, html, svg, mermaid, text, sarif, junit or trace; default: by the ending.",
+            autocompletion=formats_for_shells,
         ),
     ] = None,
 ) -> None:

@@ -110,9 +110,10 @@ def _is_trace(file: Path) -> bool:
             first = json.loads(stream.readline(65_536))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(first, dict) and (
-        "k" in first or ("message" in first and ("user" in first or "session" in first))
-    )
+    if not isinstance(first, dict):
+        return False
+    of_somebody = "user" in first or "session" in first
+    return "k" in first or (of_somebody and ("message" in first or "request" in first))
 
 
 def _relative(file: Path, folder: Path) -> str:
