@@ -102,7 +102,7 @@ def write_generator(generator: Any, content: tuple[int, dict[str, Any]]) -> None
         held.clear()
         held.update(names)
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(1))
-    elif held.keys() == names.keys():
+    elif {*held} == {*names}:
         held.update(names)
 
 
