@@ -262,6 +262,9 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
     if inside_c.form_of(value) == "context":
         set_to = inside_c.read_context(value).items()
         return ("context", *((variable.name, _fingerprint(held, budget, depth + 1)) for variable, held in set_to))
+    if inside_c.form_of(value) == "generator":
+        names = inside_c.variables_of(value).items()
+        return ("generator", *((name, _fingerprint(held, budget, depth + 1)) for name, held in names))
     if isinstance(value, asyncio.AbstractEventLoop):
         return id(value)  # clients hold on to it; what it has to do is nobody's data
     if isinstance(value, tuple):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..run import Event
 from ..schedule import ownership
 from ..schedule.execute import error_text
+from ..state import inside_c
 from ..trace.wording import body_text, request_text
 from .arrival import Arrival
 from .looking import Looking
@@ -485,5 +486,5 @@ def picture(value: Any) -> str:
 
     if value is MISSING:
         return "(not set)"
-    text = body_text(plain(value))
+    text = body_text(plain(inside_c.told_by(value)))
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

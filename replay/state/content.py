@@ -98,6 +98,8 @@ def read(form: str, target: Any) -> Any:
             return inside_c.read_database(target)
         case "context":
             return inside_c.read_context(target)
+        case "generator":
+            return inside_c.read_generator(target)
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -139,6 +141,8 @@ def write(form: str, target: Any, content: Any) -> None:
             inside_c.write_database(target, content)
         case "context":
             inside_c.write_context(target, content)
+        case "generator":
+            inside_c.write_generator(target, content)
         case "defaults":
             defaults, keyword = content
             if target.__defaults__ is not defaults:

@@ -410,6 +410,8 @@ class StateGraph:
         if inside := inside_c.form_of(value):
             known = False  # it can be kept apart, but not put back in every case
             self._add(name, kind, inside, value, owner, file)
+            for key, item in inside_c.read_generator(value)[1].items() if inside == "generator" else ():
+                self._later(item, f"{name}.{key}", "local variable of a generator", owner, file)
         bases = type.__dict__["__mro__"].__get__(cls)
         in_memory = any(base.__module__ == "_ctypes" and base.__name__ in _OF_MEMORY for base in bases)
         if in_memory or (isinstance(value, io.IOBase) and _top(cls) not in _OURS):

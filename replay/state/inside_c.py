@@ -1,7 +1,8 @@
-"""The content of objects written in C whose own interface tells all of it: a database in memory, a `Context`.
+"""The content of objects of C and of the interpreter that tell of it: a database in memory, a `Context`, a generator.
 
-It cannot be put back in every case (a transaction is open, a variable was not set before), so it is no state to start
-the next execution from. But where it can, keeping it apart for each lane proves what it carried.
+It cannot be put back in every case: a transaction is open, a variable was not set before, a generator stands elsewhere.
+So it is no state to start the next execution from. But where it can, keeping it apart for each lane proves what it
+carried.
 """
 
 # Objects of the program are looked at here, and those have no types that we could know.
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ctypes
 import sys
+import types
 from typing import Any
 
 _LARGEST_DATABASE = 4_000_000
@@ -21,8 +24,21 @@ def form_of(thing: Any) -> str:
     """Which kind of content it has; "" for anything else."""
     if type(thing) is contextvars.Context:
         return "context"
+    if type(thing) in _FRAMES:
+        return "generator"
     database: Any = sys.modules.get("sqlite3")
     return "database" if database is not None and isinstance(thing, database.Connection) else ""
+
+
+def told_by(thing: Any) -> Any:
+    """What it holds by name, where that is more to be shown than the thing itself."""
+    match form_of(thing):
+        case "context":
+            return {variable.name: value for variable, value in thing.items()}
+        case "generator":
+            return variables_of(thing)
+        case _:
+            return thing
 
 
 def read_database(connection: Any) -> bytes:
@@ -64,6 +80,37 @@ def write_context(context: contextvars.Context, content: dict[contextvars.Contex
                 context.run(variable.set, value)
 
 
+def read_generator(generator: Any) -> tuple[int, dict[str, Any]]:
+    """Where it stands, and its local variables; -1 where it runs, or has ended."""
+    frame = _frame_of(generator)
+    return (-1, {}) if frame is None else (frame.f_lasti, dict(frame.f_locals))
+
+
+def variables_of(generator: Any) -> dict[str, Any]:
+    """Its local variables, even while it runs."""
+    frame = getattr(generator, _FRAMES[type(generator)][0])
+    return {} if frame is None else dict(frame.f_locals)
+
+
+def write_generator(generator: Any, content: tuple[int, dict[str, Any]]) -> None:
+    """Its local variables, where it stands at the same instruction; from 3.13 on, where it has the same ones."""
+    frame, (stands_at, names) = _frame_of(generator), content
+    if frame is None or frame.f_lasti != stands_at:
+        return
+    held = frame.f_locals
+    if type(held) is dict:  # a copy, before 3.13
+        held.clear()
+        held.update(names)
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(1))
+    elif {*held} == {*names}:
+        held.update(names)
+
+
+def _frame_of(generator: Any) -> Any:
+    frame, running = _FRAMES[type(generator)]
+    return None if getattr(generator, running) else getattr(generator, frame)
+
+
 def _default(variable: contextvars.ContextVar[Any]) -> Any:
     try:
         return contextvars.Context().run(variable.get)
@@ -72,3 +119,7 @@ def _default(variable: contextvars.ContextVar[Any]) -> Any:
 
 
 _MISSING: Any = object()
+_FRAMES: dict[type, tuple[str, str]] = {
+    types.GeneratorType: ("gi_frame", "gi_running"),
+    types.AsyncGeneratorType: ("ag_frame", "ag_running"),
+}

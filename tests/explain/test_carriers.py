@@ -111,6 +111,25 @@ CONTEXT = """
         await asyncio.sleep(0)
         return context.run(current.get)
     """
+GENERATOR = """
+    import asyncio
+    def talking():
+        last = said = new = None
+        while True:
+            new = yield last
+            last = said
+            said = new
+    def begun():
+        bot = talking()
+        next(bot)
+        return bot
+    bot = begun()
+    async def handle(user, message):
+        bot = OWN
+        before = bot.send(message)
+        await asyncio.sleep(0)
+        return [before]
+    """
 
 
 @pytest.mark.parametrize(
@@ -184,11 +203,17 @@ CONTEXT = """
             ("context", "module global"),
             ("context.run(current.set, message)", "return context.run(current.get)"),
         ),
+        (
+            GENERATOR.replace("        bot = OWN\n", ""),
+            GENERATOR.replace("OWN", "begun()"),
+            ("bot", "module global"),
+            ("said = new", "before = bot.send(message)"),
+        ),
     ],
     ids=[
         *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
         *("a user's own kind of dict", "weak references", "an array", "an array that must not grow"),
-        *("a database in memory", "a context"),
+        *("a database in memory", "a context", "a generator"),
     ],
 )
 def test_a_carrier_goes_by_its_authors_name(
