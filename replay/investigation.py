@@ -212,7 +212,7 @@ class Investigation:
                 crossed.add(candidate.request)
                 continue
             if not self.in_time():
-                if not self.findings:
+                if not self.findings and not self.program.interrupted():
                     self.stopped = self.stopped or _NO_TIME_TO_LOOK
                 return
             confirmed = self.confirm(candidate, lanes, execution.schedule)

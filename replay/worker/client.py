@@ -69,6 +69,7 @@ class Worker:
         self._cancelled = False
         self._paused = False
         self._ready = False
+        self._ended = False
         self._loaded: dict[str, tuple[int, int]] = {}
         self._given: tuple[Exchange, ...] | None = None
         self.reloaded: tuple[str, ...] = ()
@@ -144,7 +145,7 @@ class Worker:
                 await process.stdin.drain()
             while True:
                 message = await self._next(process, job)
-                if message is None and self._cancelled and not self._ready:
+                if message is None and self._ended:
                     await self.close()
                     return _not_begun(job, _clock() - began, "started")
                 if message is None:
@@ -153,7 +154,7 @@ class Worker:
                     self._ready = True
                     if self._paused:
                         process.send_signal(PAUSE_SIGNAL)
-                    if self._cancelled:
+                    if self._cancelled and not self._ended:
                         process.send_signal(signal.SIGINT)
                 if "loaded" in message:
                     self._loaded = {file: (at_ns, size) for file, (at_ns, size) in message["loaded"].items()}
@@ -210,6 +211,7 @@ class Worker:
         self._signal(signal.SIGINT)
         if not self._ready and self._process is not None and self._process.returncode is None:
             self._process.kill()  # nothing of the handler's runs in it, and it may take long to listen
+            self._ended = True
 
     async def pause(self) -> None:
         """Have the running job wait before its next execution; what it waits is no part of its budget."""
@@ -268,7 +270,7 @@ class Worker:
                 f"cannot start the interpreter ({error.strerror})", python, "give --python an interpreter that exists"
             ) from None
         self._stderr = b""
-        self._ready = False
+        self._ready = self._ended = False
         self._reading = asyncio.create_task(self._read_stderr(self._process))
         return self._process
 
