@@ -78,7 +78,7 @@ def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
         return not_begun(job, pursuit.elapsed_s, "tried for the first time")
     search = search_of(investigation.lanes, Share(0, job.shards))
     try:
-        investigation.in_time = pursuit.nearly_in_time
+        investigation.in_time = lambda: pursuit.nearly_in_time() and not program.interrupted()
         pursuit.announce("each lane alone", investigation)
         run_alone(investigation, pursuit.nearly_in_time)
         leader = Leader(pursuit, investigation, search, partners)

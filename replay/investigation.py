@@ -206,9 +206,7 @@ class Investigation:
             if key in self._seen:
                 crossed.add(candidate.request)
                 continue
-            if not self.in_time():
-                if not self.findings:
-                    self.stopped = self.stopped or _NO_TIME_TO_LOOK
+            if not self.in_time() and not self._looks_on():
                 return
             confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is None:
@@ -224,6 +222,14 @@ class Investigation:
                 difference = influence(outcome, alone, self.unstable[outcome.request])
                 if difference is not None and not self._depends(execution, lanes, outcome, difference.path):
                     self.influences.setdefault((outcome.request, difference.path), difference)
+
+    def _looks_on(self) -> bool:
+        """Whether to look on although time is up: where nothing is found yet, and nobody would be told of it."""
+        if self.findings or self.program.interrupted():
+            return False
+        if not self.variant and not self.scouting:
+            self.stopped = self.stopped or _NO_TIME_TO_LOOK
+        return bool(self.variant) or self.scouting
 
     def _depends(self, execution: Execution, lanes: tuple[Lane, ...], outcome: Outcome, path: str) -> bool:
         """Whether an answer that differs from the solo run does so because of what another lane said."""

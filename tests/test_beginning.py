@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 
 from crosslane.replay.beginning import LONG, beginning_of, first_requests
@@ -39,6 +40,18 @@ async def test_a_beginning_that_shows_nothing_is_no_verdict_on_a_long_trace(benc
     assert report.verdict == "inconclusive"
     assert "the budget ended" in report.reason
     assert "; before that, of 60 of the trace's 1,000 requests" in report.coverage.statement
+
+
+async def test_what_there_was_no_time_to_look_into_is_never_clean(bench: Bench) -> None:
+    # As on a machine on which the lanes alone take all the time there is.
+    hurried = """
+import crosslane.replay.pursuit
+crosslane.replay.pursuit.Pursuit.nearly_in_time = lambda self: self.program.executions < 5
+"""
+    bench.write(hurried + textwrap.dedent(LEAKY))
+    report = (await bench.run(variants=False, faults=False)).report
+    assert report.verdict == "inconclusive"
+    assert "the budget ended while what may have crossed was being looked into" in report.reason
 
 
 @settings(max_examples=10)

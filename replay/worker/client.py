@@ -47,6 +47,7 @@ _DUMP_S = 0.5
 # So many times the silence after which a handler is taken for stuck, we may be at work on a trace ourselves.
 _PATIENCE = 6
 _RESTARTS = 4
+_LOOK_S = 0.2
 _clock = time.monotonic
 _DUMP_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 _OF_PYTHON = re.compile(r"[/\\]lib[/\\]python3\.\d+t?[/\\](?!site-packages|dist-packages)|^<frozen ")
@@ -69,6 +70,7 @@ class Worker:
         self._cancelled = False
         self._paused = False
         self._ready = False
+        self._ended = False
         self._loaded: dict[str, tuple[int, int]] = {}
         self._given: tuple[Exchange, ...] | None = None
         self.reloaded: tuple[str, ...] = ()
@@ -134,23 +136,26 @@ class Worker:
         self._handler = _program(job)
         assert process.stdin is not None
         dying = ""
+        began = _clock()
         try:
             with contextlib.suppress(ConnectionError):
-                began = _clock()
                 if not await self._hand_over(process.stdin, job, on_progress):
                     await self.close()
-                    return _not_begun(job, _clock() - began)
+                    return _not_begun(job, _clock() - began, "given the trace")
                 _send(process.stdin, {"do": "run", "job": job.less(_clock() - began).to_json()})
                 await process.stdin.drain()
             while True:
                 message = await self._next(process, job)
+                if message is None and self._ended:
+                    await self.close()
+                    return _not_begun(job, _clock() - began, "started")
                 if message is None:
                     raise await self._death(process, dying)
                 if "ready" in message:
                     self._ready = True
                     if self._paused:
                         process.send_signal(PAUSE_SIGNAL)
-                    if self._cancelled:
+                    if self._cancelled and not self._ended:
                         process.send_signal(signal.SIGINT)
                 if "loaded" in message:
                     self._loaded = {file: (at_ns, size) for file, (at_ns, size) in message["loaded"].items()}
@@ -183,8 +188,8 @@ class Worker:
         _send(pipe, {"do": "trace", "recorded": job.upstream in ("", "recorded")})
         for count, line in handing.pieces(job.exchanges):
             pipe.write(line)
-            await pipe.drain()
-            await asyncio.sleep(0)  # whoever wants to cancel has a turn, also where nothing had to be waited for
+            await asyncio.sleep(0)  # whoever wants to cancel has a turn, also where nothing has to be waited for
+            await self._drained(pipe)
             if self._cancelled:
                 return False
             if on_progress is not None and count < len(job.exchanges):
@@ -192,10 +197,22 @@ class Worker:
         self._given = job.exchanges
         return True
 
+    async def _drained(self, pipe: asyncio.StreamWriter) -> None:
+        """Wait until the worker has read, which one that is still starting does not, or nobody wants it any more."""
+        draining = asyncio.ensure_future(pipe.drain())
+        while not self._cancelled and not draining.done():
+            await asyncio.wait((draining,), timeout=_LOOK_S)
+        if draining.done():
+            draining.result()
+        draining.cancel()
+
     async def cancel(self) -> None:
         """Ask the running job to stop; its `run` then returns what was found so far."""
         self._cancelled, self._paused = True, False
         self._signal(signal.SIGINT)
+        if not self._ready and self._process is not None and self._process.returncode is None:
+            self._process.kill()  # nothing of the handler's runs in it, and it may take long to listen
+            self._ended = True
 
     async def pause(self) -> None:
         """Have the running job wait before its next execution; what it waits is no part of its budget."""
@@ -254,7 +271,7 @@ class Worker:
                 f"cannot start the interpreter ({error.strerror})", python, "give --python an interpreter that exists"
             ) from None
         self._stderr = b""
-        self._ready = False
+        self._ready = self._ended = False
         self._reading = asyncio.create_task(self._read_stderr(self._process))
         return self._process
 
@@ -335,12 +352,12 @@ def _send(pipe: asyncio.StreamWriter, message: dict[str, Any]) -> None:
     pipe.write((json.dumps(message) + "\n").encode())
 
 
-def _not_begun(job: Job, elapsed_s: float) -> dict[str, Any]:
+def _not_begun(job: Job, elapsed_s: float, doing: str) -> dict[str, Any]:
     if job.action == "share":
         return replace(Scouted(), interrupted=True).to_json()
     from ..verdict import not_begun
 
-    return not_begun(job, elapsed_s, "given the trace").to_json()
+    return not_begun(job, elapsed_s, doing).to_json()
 
 
 def _program(job: Job) -> tuple[object, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from crosslane.replay.trace.identity import Claim
 from crosslane.replay.trace.model import Exchange, Request, Response, Upstream
-from crosslane.replay.worker import handing
+from crosslane.replay.worker import client, handing
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 from hypothesis import given, settings
@@ -107,3 +108,20 @@ async def test_what_is_broken_off_while_it_is_handed_over_is_inconclusive_and_th
         assert report.verdict == "inconclusive"
         assert report.coverage.statement == "nothing was executed: interrupted while the handler was given the trace"
         assert len((await worker.run(job)).run.outcomes) == 2
+
+
+async def test_a_worker_that_does_not_listen_yet_is_not_waited_for_when_the_job_is_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = bench.write("import sys, time\nsys.stdin.buffer.read(1)\ntime.sleep(600)\n", "deaf.py")
+    monkeypatch.setattr(client, "_LAUNCH", deaf)
+    bench.write("async def handle(user, message):\n    return message\n")
+    for exchanges in (TWO_USERS, TWO_USERS * 20_000):  # as much as the pipe takes, and more
+        async with Worker(WorkerOptions(None, bench.folder)) as worker:
+            running = asyncio.ensure_future(worker.run(Job("replay", "t", exchanges, "agent.py:handle")))
+            while worker._process is None:
+                await asyncio.sleep(0)
+            await worker.cancel()
+            report = (await running).report
+        assert report.verdict == "inconclusive"
+        assert report.coverage.statement.startswith("nothing was executed: interrupted while the handler was ")
