@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from ...replay.errors import CrosslaneError
 from ..jobs import Jobs
 from ..known import Known
 from ..title import NARROW, main_title
+from ..widgets.keys_line import KeysLine
 from ..widgets.lanes_panel import LanesPanel
 from ..widgets.run_panels import RunPanels
 from .main_keys import KEYS
@@ -73,7 +74,7 @@ class MainScreen(Screen[None]):
         """Once the lanes are seen, what stands around them and the search: neither is waited for."""
         await self.panels.complete()
         await self.mount(Static(id="watch"), after="#title")
-        footer = Footer(compact=True)
+        footer = KeysLine()
         await self.mount(footer)
         # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
         footer.call_next(footer.bindings_changed, self)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

@@ -66,6 +66,7 @@ class RunPanels(Horizontal):
 
     def show(self, showing: Showing) -> None:
         self.showing = showing
+        self.set_class(not showing.run.outcomes, "-recorded")
         self.lanes.border_title = showing.title
         self.lanes.show(showing.grid, showing.emphasis, showing.row)
 
