@@ -210,8 +210,7 @@ class MainScreen(Screen[None]):
 
     def _title_line(self, width: int) -> Text:
         shown = self.panels.showing.of if self.panels.showing is not None else None
-        line = main_title(self.session, shown, self.jobs, self.known, width)
-        return Text(line, no_wrap=True, overflow="ellipsis")
+        return Text(main_title(self.session, shown, self.jobs, self.known, width), no_wrap=True, overflow="ellipsis")
 
     # ---- keys
 
@@ -236,10 +235,10 @@ class MainScreen(Screen[None]):
     def action_inspect(self) -> None:
         from .inspector import Inspector, look
 
-        showing, row = self.panels.showing, self.panels.lanes.cursor
-        if showing is None or showing.event(row) is None:
+        showing = self.panels.showing
+        if showing is None or self.panels.event is None:
             return
-        looked = look(showing, row, self.known, self.session.options.cwd)
+        looked = look(showing, self.panels.lanes.cursor, self.known, self.session.options.cwd)
         if looked is None:
             self.notify("this step belongs to no request")
         else:
