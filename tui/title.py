@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from .safe_text import safe
+from .words import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,8 @@ def main_title(session: OpenSession, shown: Shown | None, jobs: Jobs, known: Kno
         return title(paths, how, "", (), width)
     report = known.result.report
     count = len(report.crossings)
-    verdict, executions = counted(count) if count else report.verdict, f"{report.executions} executions"
+    said = f"{VERDICTS[report.verdict]} {report.verdict}"
+    verdict, executions = counted(count) if count else said, f"{report.executions} executions"
     if shown is not None and shown.outcome:
         beside = f"{known.result_of}: {verdict} in {executions}"
         return title(paths, how[:1], shown.outcome, tuple(filter(None, (beside, jobs.reloaded))), width)

@@ -109,4 +109,4 @@ async def browser(program: str, folder: Path) -> AsyncIterator[Page]:
                 yield Page(socket)
     finally:
         process.kill()
-        await process.wait()
+        await process.communicate()  # its pipe too, before the loop is closed

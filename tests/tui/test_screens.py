@@ -22,8 +22,9 @@ from crosslane.tui.widgets.lanes import LanesView
 from crosslane.tui.words import CROSSING, GLYPHS
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
+from textual.widgets._footer import FooterKey
 
-from .stand_ins import StandIn, result, screen_text, session, trace
+from .stand_ins import StandIn, result, screen_text, session, settle, trace
 
 SIZES = [(80, 24), (160, 45)]
 
@@ -257,6 +258,19 @@ async def test_a_verdict_without_a_finding_is_as_plain(tmp_path: Path, verdict: 
             "body.count",
         ):
             assert said in text, said
+
+
+async def test_a_key_stands_below_whole_or_not_at_all(tmp_path: Path) -> None:
+    async with opened(tmp_path, StandIn(result())) as (app, pilot):
+        counts: list[int] = []
+        for width in (160, 111, 83, 60):
+            await pilot.resize_terminal(width, 24)
+            await settle(app, pilot)
+            line, keys = screen_text(app)[-1], list(app.screen.query(FooterKey))
+            assert all(f"{key.key_display} {key.description}" in line for key in keys)
+            assert line.endswith("^p palette")
+            counts.append(len(keys))
+        assert counts == sorted(set(counts), reverse=True)
 
 
 @pytest.mark.parametrize("size", SIZES)

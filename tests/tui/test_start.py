@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from crosslane.replay.export.findings import save
+from crosslane.replay.report import Carrier
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.tui.app import CrosslaneApp
 from crosslane.tui.folders import findings_folder, state_folder
@@ -135,6 +136,19 @@ async def test_recent_work_and_findings_are_opened_again(tmp_path: Path, monkeyp
         job = runner.jobs[-1]
         assert job.handler == "agent.py:handle"
         assert [e.request.message for e in job.exchanges] == ["I am Alice Ferrante", "I am Bob Okafor"]
+
+
+async def test_recent_work_is_one_line_each_and_its_age_is_never_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = replace(
+        crossing(), carrier=Carrier("agent.a_name_that_goes_on_for_long.and_on", "module global", "agent.py:1")
+    )
+    save((long,), "agent.py:handle", None, tmp_path, findings_folder())
+    async with started(tmp_path, monkeypatch) as (app, _, _):
+        line = next(line for line in screen_text(app) if "✗ bob was answered" in line)
+        assert "…" in line
+        assert "just now" in line
 
 
 async def test_a_trace_alone_asks_for_its_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

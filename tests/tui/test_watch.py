@@ -157,7 +157,7 @@ async def test_a_file_that_is_gone_is_said_and_there_is_no_verdict_without_it(tm
         OpenSession(load(file), "mine.py:handle", WorkerOptions(cwd=tmp_path), runner=lambda o: Pool(o, 1))
     )
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(app, pilot, lambda text: "   clean" in text.partition("\n")[0])
+        await until(app, pilot, lambda text: "● clean" in text.partition("\n")[0])
         handler.unlink()
         await pilot.press("w")
         text = await until(app, pilot, lambda text: "gone" in text)

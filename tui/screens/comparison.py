@@ -9,12 +9,13 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from ..bindings import named
 from ..interleavings import difference
 from ..palette import ACCENT, LANES
 from ..safe_text import safe
+from ..widgets.keys_line import KeysLine
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -60,7 +61,7 @@ class ComparisonScreen(Screen[None]):
         with VerticalScroll(id="answers") as answers:
             answers.can_focus = True
             yield Static(self._answers())
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         table = self._table

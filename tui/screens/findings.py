@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from ...replay.report import Finding
 from ..bindings import named
@@ -17,6 +17,7 @@ from ..detail import detail
 from ..palette import ACCENT
 from ..ranking import COLUMNS, Entry, entries, said
 from ..title import NARROW
+from ..widgets.keys_line import KeysLine
 from ..widgets.search_line import ListSearch
 from ..words import facts
 from . import on_finding
@@ -82,7 +83,7 @@ class FindingsScreen(Screen["Chosen | None"]):
             with VerticalScroll(id="findings-detail"):
                 yield Static(id="findings-text")
         yield ListSearch(self._texts, lambda: self._table.cursor_row, self._go, lambda: self._table)
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         table = self._table
@@ -161,7 +162,7 @@ class FindingsScreen(Screen["Chosen | None"]):
 
     def action_minimise(self) -> None:
         if self._chosen is None:
-            self.notify("there is no finding to minimise")
+            self.notify("no finding is shown that could be made smaller")
         else:
             self.dismiss(Chosen(self._chosen, minimise=True))
 

@@ -10,10 +10,11 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from ..bindings import named
 from ..safe_text import safe
+from ..widgets.keys_line import KeysLine
 from .files import FilePicker, PathSuggester
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Form(ModalScreen["dict[str, str] | None"]):
                         suggester=PathSuggester() if field.path else None,
                     )
             yield Static(id="problem")
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         empty = next((field for field in self._fields if not field.value and not field.optional), self._fields[0])

@@ -69,7 +69,8 @@ class Inspector(ModalScreen[None]):
                     yield Static(inspection.recorded(looked))
                     yield Static(inspection.alone(looked))
                     yield Static(inspection.now(looked))
-                yield Static(inspection.fixed(looked))
+                with Horizontal(classes="beside"):
+                    yield Static(inspection.fixed(looked))
             with TabPane("stack", id="stack"), VerticalScroll():
                 yield Static(inspection.stack(looked))
             with TabPane("state", id="state"), VerticalScroll():

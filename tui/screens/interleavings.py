@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Input, Label, Static, Tree
+from textual.widgets import Input, Label, Static, Tree
 
 from ...replay.schedule.schedule import in_words
 from ..bindings import named
@@ -16,6 +16,7 @@ from ..interleavings import Stretch
 from ..palette import ACCENT
 from ..safe_text import safe
 from ..tried import Tried
+from ..widgets.keys_line import KeysLine
 from ..widgets.run_tree import RunTree
 from ..widgets.search_line import ListSearch
 
@@ -52,7 +53,7 @@ class InterleavingsScreen(Screen["Tried | Choice | None"]):
         yield RunTree()
         yield Static(id="interleaving")
         yield ListSearch(self._texts, self._place, self._go, lambda: self.query_one(RunTree))
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self._show(self._current)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from ...replay.errors import CrosslaneError
 from ..jobs import Jobs
 from ..known import Known
 from ..title import NARROW, main_title
+from ..widgets.keys_line import KeysLine
 from ..widgets.lanes_panel import LanesPanel
 from ..widgets.run_panels import RunPanels
 from .main_keys import KEYS
@@ -73,7 +74,7 @@ class MainScreen(Screen[None]):
         """Once the lanes are seen, what stands around them and the search: neither is waited for."""
         await self.panels.complete()
         await self.mount(Static(id="watch"), after="#title")
-        footer = Footer(compact=True)
+        footer = KeysLine()
         await self.mount(footer)
         # It came too late to be told of the keys, and without the terminal's focus it would not look for them either.
         footer.call_next(footer.bindings_changed, self)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
@@ -209,8 +210,7 @@ class MainScreen(Screen[None]):
 
     def _title_line(self, width: int) -> Text:
         shown = self.panels.showing.of if self.panels.showing is not None else None
-        line = main_title(self.session, shown, self.jobs, self.known, width)
-        return Text(line, no_wrap=True, overflow="ellipsis")
+        return Text(main_title(self.session, shown, self.jobs, self.known, width), no_wrap=True, overflow="ellipsis")
 
     # ---- keys
 
@@ -235,10 +235,10 @@ class MainScreen(Screen[None]):
     def action_inspect(self) -> None:
         from .inspector import Inspector, look
 
-        showing, row = self.panels.showing, self.panels.lanes.cursor
-        if showing is None or showing.event(row) is None:
+        showing = self.panels.showing
+        if showing is None or self.panels.event is None:
             return
-        looked = look(showing, row, self.known, self.session.options.cwd)
+        looked = look(showing, self.panels.lanes.cursor, self.known, self.session.options.cwd)
         if looked is None:
             self.notify("this step belongs to no request")
         else:

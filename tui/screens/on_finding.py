@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def ask_export(app: App[Any], session: OpenSession, finding: Finding | None) -> None:
     """Ask for a file name and write the finding there, in the format that the name ends in."""
     if finding is None:
-        app.notify("there is no finding to export")
+        app.notify("no finding is shown that could be exported")
         return
 
     def named(name: str | None) -> None:
@@ -61,7 +61,7 @@ def minimise(screen: MainScreen) -> None:
 
     finding = screen.finding
     if finding is None:
-        screen.notify("there is no finding to minimise")
+        screen.notify("no finding is shown that could be made smaller")
         return
 
     def heard(searched: Result) -> None:
@@ -78,7 +78,7 @@ def minimise(screen: MainScreen) -> None:
 def copy(app: App[Any], crossing: Crossing | None) -> None:
     """Put the finding on the clipboard, as text; the terminal does it, also over ssh."""
     if crossing is None:
-        app.notify("there is no finding to copy")
+        app.notify("no finding is shown that could be copied")
         return
     rows = "\n".join(f"{label:<8} {value}" for label, value in facts(crossing))
     app.copy_to_clipboard(f"{headline(crossing)}\n{rows}\n")

@@ -13,13 +13,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from ..bindings import named
 from ..folders import findings_folder, state_folder
 from ..recent import KeptFinding, Work, ago, recent_findings, recent_work
 from ..safe_text import safe
+from ..title import shortened
+from ..widgets.keys_line import KeysLine
 from ..widgets.options import Options
 from ..words import CROSSING, headline
 from .form import Field, Form, missing_file
@@ -52,6 +54,9 @@ _WAYS = (
     ),
 )
 _MOST_WORK = 6
+_MARK = 3
+# Of the box of the list, as its styles say: its width, and what of it is border, padding and scrollbar.
+_WIDEST, _SHARE, _EDGES = 96, 0.98, 5
 
 
 class StartScreen(Screen[None]):
@@ -104,7 +109,7 @@ class StartScreen(Screen[None]):
             yield Options(*_ways(), id="begin")
             yield Static(id="hint")
             yield Static(id="problem")
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0
@@ -139,17 +144,18 @@ class StartScreen(Screen[None]):
         self._choose(event.option.id or "")
 
     def _recent(self) -> list[Option | None]:
+        room = min(_WIDEST, int(self._app.size.width * _SHARE)) - _EDGES
         rows: list[Option | None] = [None, Option(Text("recent traces", "bold"), disabled=True)]
         for number, each in enumerate(self._works):
             name = f"{safe(Path(each.trace).name, 30)} > {safe(each.handler, 40)}"
-            rows.append(_row(f"work:{number}", "", name, ago(each.at)))
+            rows.append(_row(f"work:{number}", "", name, ago(each.at), room))
         if not self._works:
             rows.append(Option(Text("   none yet: what you open is listed here"), disabled=True))
         rows += [None, Option(Text("recent findings", "bold"), disabled=True)]
         for number, kept in enumerate(self._findings):
             crossing = kept.source.crossing
             through = f", through {safe(crossing.carrier.name, 40)}" if crossing.carrier is not None else ""
-            rows.append(_row(f"finding:{number}", CROSSING, f"{headline(crossing)}{through}", ago(kept.at)))
+            rows.append(_row(f"finding:{number}", CROSSING, f"{headline(crossing)}{through}", ago(kept.at), room))
         if not self._findings:
             rows.append(Option(Text("   none yet: what a check finds is listed here"), disabled=True))
         return rows
@@ -251,10 +257,9 @@ def _ways() -> list[Option]:
     return [_row(name, key, title, "") for name, key, title, _ in _WAYS]
 
 
-def _row(identity: str, mark: str, title: str, remark: str) -> Option:
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f" {mark:<2}", "bold")
-    text.append(title)
+def _row(identity: str, mark: str, title: str, remark: str, room: int = _WIDEST) -> Option:
+    """A row of one line in so many cells: what is too long goes in its middle, and the remark is whole."""
+    text = Text.assemble((f" {mark:<2}", "bold"), shortened(title, room - _MARK - len(remark) - 2))
     if remark:
         text.append(f"  {remark}", "dim")
     return Option(text, id=identity)

@@ -15,7 +15,7 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from ...replay.errors import CrosslaneError
 from ..bindings import named
@@ -26,6 +26,7 @@ from ..palette import ACCENT
 from ..safe_text import safe
 from ..session import recorded_run
 from ..title import NARROW
+from ..widgets.keys_line import KeysLine
 from ..widgets.lanes import LanesView
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class TrafficScreen(Screen[None]):
             yield LanesView()
             with Vertical(id="side"), VerticalScroll(id="finding"):
                 yield Static(id="audit")
-        yield Footer(compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.query_one("#finding").border_title = "audit"

@@ -146,7 +146,7 @@ class LanesView(ScrollView, can_focus=True):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self._room
         if self._grid is None or not self._grid.events:
             return Strip.blank(width, self._base)
         if y == 0:
@@ -183,8 +183,13 @@ class LanesView(ScrollView, can_focus=True):
         strip = Strip(segments, max(made, width))
         return strip if made <= width else strip.crop(0, width)
 
+    @property
+    def _room(self) -> int:
+        """The cells of a line: its end is not to be behind the scrollbar."""
+        return max(0, self.size.width - self.scrollbar_size_vertical)
+
     def _lane_width(self) -> tuple[int, int]:
-        return lane_width(self.size.width - STEP_WIDTH, len(self._columns))
+        return lane_width(self._room - STEP_WIDTH, len(self._columns))
 
     # ---- the cursor
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal, Vertical
 
-from ..breakpoints import Stops, next_hit, stops, toggled
 from .finding import FindingPanel
 from .lanes import LanesView
 from .lanes_panel import LanesPanel
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ...replay.run import Event, Run
-    from ..breakpoints import Breakpoint
+    from ..breakpoints import Breakpoint, Stops
     from ..showing import Showing
 
 
@@ -66,6 +65,7 @@ class RunPanels(Horizontal):
 
     def show(self, showing: Showing) -> None:
         self.showing = showing
+        self.set_class(not showing.run.outcomes, "-recorded")
         self.lanes.border_title = showing.title
         self.lanes.show(showing.grid, showing.emphasis, showing.row)
 
@@ -98,10 +98,14 @@ class RunPanels(Horizontal):
         self.source.redraw()
 
     def on_source_panel_toggled(self, message: SourcePanel.Toggled) -> None:
+        from ..breakpoints import toggled
+
         self.break_at(toggled(self.breakpoints, message.file, message.line))
 
     def to_breakpoint(self, by: int) -> None:
         """To the next row that a breakpoint hits, or back to the last one."""
+        from ..breakpoints import next_hit
+
         if self.showing is None or not self.breakpoints:
             self.notify("no breakpoint is set; b sets one")
             return
@@ -113,6 +117,8 @@ class RunPanels(Horizontal):
 
     def _stops(self) -> Stops:
         """Where the breakpoints stop in the view that is shown."""
+        from ..breakpoints import Stops, stops  # not for the first frame
+
         if self.showing is None or not self.breakpoints:
             return Stops((), ())
         of = (self.showing.view.run, self.breakpoints)
