@@ -43,6 +43,7 @@ CARRIED = (
     "handler/service.py",
     "detect/spelled.py",
     "trace/header_text.py",
+    "trace/sent_texts.py",
     "trace/fresh_identity.py",
     "export/visible.py",
     "export/standalone.py",
