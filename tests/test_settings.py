@@ -11,7 +11,7 @@ import pytest
 from crosslane.replay.allow import Allow
 from crosslane.replay.errors import SettingsError
 from crosslane.replay.settings import Settings, load_settings
-from crosslane.tui.cli import app
+from crosslane.tui.commands.program import app
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any, cast
-
-import typer
+from typing import Any, cast
 
 from ..replay.errors import CrosslaneError
-from .commands.table import INTERFACE, Commands, function_of
+from .commands.table import INTERFACE, function_of
 
-app = typer.Typer(
-    name="crosslane",
-    cls=Commands,
-    help="Find where one user's data reached another: replay recorded requests under controlled concurrency.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-@app.callback(invoke_without_command=True)
-def version(show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
-    if show:
-        from importlib.metadata import version as installed
-
-        sys.stdout.write(f"crosslane {installed('crosslane')}\n")
-        raise typer.Exit
+_COMPLETION = "_CROSSLANE_COMPLETE"
+"""Set by a shell that asks what could follow; Typer answers."""
 
 
 def main() -> None:
     """Entry point: errors become one line and exit code 2, and a closed pipe is no error."""
     try:
-        # Without its standalone mode, click returns the code of an Exit instead of raising it.
-        status = 0 if _opened(sys.argv[1:]) else int(app(standalone_mode=False) or 0)
+        status = 0 if _opened(sys.argv[1:]) else _program()
     except CrosslaneError as error:
         status = _fail(str(error))
-    except typer.Abort:
-        status = 130
     except BrokenPipeError:
         # Python would complain again while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,7 +34,7 @@ def main() -> None:
 
 def _opened(words: list[str]) -> bool:
     """Whether the line asked for the interface, in words that need no checking; it was open then."""
-    if not words or words[0] not in INTERFACE or f"_{app.info.name}_complete".upper() in os.environ:
+    if not words or words[0] not in INTERFACE or _COMPLETION in os.environ:
         return False
     from .commands.straight import arguments_of
 
@@ -64,6 +43,12 @@ def _opened(words: list[str]) -> bool:
     if arguments is not None:
         function(**arguments)
     return arguments is not None
+
+
+def _program() -> int:
+    from .commands.program import run
+
+    return run()
 
 
 def _fail(line: str) -> int:

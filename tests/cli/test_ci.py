@@ -12,7 +12,7 @@ import pytest
 import typer
 import yaml
 from crosslane.replay.settings import load_settings
-from crosslane.tui.cli import app
+from crosslane.tui.commands.program import app
 
 from ..conftest import ROOT
 

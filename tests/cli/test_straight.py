@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import pytest
 import typer
 from crosslane.tui.commands import opening
+from crosslane.tui.commands.declared import Option, for_typer
+from crosslane.tui.commands.program import app
 from crosslane.tui.commands.straight import arguments_of
-from crosslane.tui.commands.table import COMMANDS
+from crosslane.tui.commands.table import COMMANDS, function_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -36,7 +38,7 @@ def as_typer_has_it(words: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[s
 
     monkeypatch.setattr(opening, "_open_app", heard)
     monkeypatch.setattr(opening, "load_settings", lambda *asked: Overridden(said, asked))
-    app.command()(opening.open_)
+    app.command()(for_typer(opening.open_))
     done = CliRunner().invoke(app, words)
     return {"said": said, "code": done.exit_code}
 
@@ -92,7 +94,33 @@ def test_every_other_line_is_left_to_typer(words: list[str]) -> None:
     assert arguments_of(opening.open_, words) is None
 
 
-def test_a_command_imports_neither_the_others_nor_what_checks_their_values() -> None:
+def test_typer_is_told_all_that_a_command_declares() -> None:
+    program: Any = typer.main.get_command(app)
+    for name in COMMANDS:
+        hints = get_type_hints(function_of(name), include_extras=True)
+        told = {parameter.name: parameter for parameter in program.commands[name].params}
+        for parameter, hint in hints.items():
+            if parameter == "return":
+                continue
+            (said,) = hint.__metadata__
+            assert told[parameter].help == said.help, f"{name}: {parameter}"
+            assert told[parameter].show_default == said.show_default, f"{name}: {parameter}"
+            if isinstance(said, Option) and said.names:
+                assert tuple(told[parameter].opts) == said.names, f"{name}: {parameter}"
+        assert set(told) - {"help"} == set(hints) - {"return"}
+
+
+@pytest.mark.parametrize(("word", "code"), [("0", 2), ("1", 0), ("3", 0), ("4", 2)])
+def test_typer_keeps_a_number_within_its_declared_bounds(word: str, code: int) -> None:
+    def command(number: Annotated[int, Option(help="A number.", min=1, max=3)]) -> None:
+        assert str(number) == word
+
+    program = typer.Typer()
+    program.command()(for_typer(command))
+    assert CliRunner().invoke(program, ["--number", word]).exit_code == code
+
+
+def test_a_plain_open_imports_neither_other_commands_nor_typer() -> None:
     code = (
         "import sys; from crosslane.tui.commands import opening\n"
         "opening._open_app = lambda *asked: print('opened', asked[1])\n"
@@ -104,7 +132,14 @@ def test_a_command_imports_neither_the_others_nor_what_checks_their_values() -> 
     opened, modules = done.stdout.splitlines()
     assert opened == "opened b.py:c"
     others = {f"crosslane.tui.commands.{place.partition(':')[0]}" for place in COMMANDS.values()}
-    unwanted = {*others, "pydantic", "crosslane.replay.report", "textual"} - {"crosslane.tui.commands.opening"}
+    unwanted = {
+        *others,
+        "typer",
+        "crosslane.tui.commands.program",
+        "pydantic",
+        "crosslane.replay.report",
+        "textual",
+    } - {"crosslane.tui.commands.opening"}
     assert not unwanted & set(modules.split())
 
 

@@ -174,7 +174,7 @@ def test_a_page_is_read_as_it_is_meant() -> None:
 
 
 def test_every_command_and_option_has_its_place_in_the_reference() -> None:
-    from crosslane.tui.cli import app
+    from crosslane.tui.commands.program import app
     from typer.main import get_command
 
     page = (ROOT / "docs" / "commands.md").read_text("utf-8")

@@ -13,19 +13,20 @@ from rich.console import Console
 from rich.text import Text
 
 from ..safe_text import safe
+from .declared import Argument, Option
 
 if TYPE_CHECKING:
     from ...replay.detect.audited import Audit, Finding
 
 
 def audit(
-    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines); - for standard input.", show_default=False)],
-    boundary: Annotated[
-        str, typer.Option(help="What must be isolated: user, session, or a field of the request.")
-    ] = "user",
-    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
-    most: Annotated[int, typer.Option(min=1, help="Print at most this many findings.")] = 50,
-    open_: Annotated[bool, typer.Option("--open", help="Look at the lanes and the findings in the interface.")] = False,
+    trace: Annotated[Path, Argument(help="A trace file (JSON lines); - for standard input.", show_default=False)],
+    boundary: Annotated[str, Option(help="What must be isolated: user, session, or a field of the request.")] = "user",
+    format: Annotated[Literal["text", "json"], Option(help="text or json.")] = "text",  # noqa: A002
+    most: Annotated[int, Option(min=1, help="Print at most this many findings.")] = 50,
+    open_: Annotated[
+        bool, Option(names=("--open",), help="Look at the lanes and the findings in the interface.")
+    ] = False,
 ) -> None:
     """Search recorded traffic for one user's values in another user's answers and prompts."""
     if open_:

@@ -14,6 +14,7 @@ from ...replay.budget import DEFAULT_BUDGET, budget_of
 from ...replay.known_findings import load_baseline, renewed, with_known
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
 from . import options, printing, run, service_run
+from .declared import Option
 
 
 def check(
@@ -22,23 +23,23 @@ def check(
     concurrency: options.ConcurrencyOption = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="How long the search may take: 30s (the default), 500ms, 2m, or 5000x executions."),
+        Option(help="How long the search may take: 30s (the default), 500ms, 2m, or 5000x executions."),
     ] = None,
-    switches: Annotated[int, typer.Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
-    faults: Annotated[bool, typer.Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
-    variants: Annotated[bool, typer.Option(help="Also try requests again, and users who ask the same.")] = True,
+    switches: Annotated[int, Option(min=0, help="Most switches a schedule may have.")] = DEFAULT_SWITCHES,
+    faults: Annotated[bool, Option(help="Also cancel requests, let limits pass and upstream calls fail.")] = True,
+    variants: Annotated[bool, Option(help="Also try requests again, and users who ask the same.")] = True,
     format: Annotated[  # noqa: A002
-        Literal["text", "json", "sarif", "junit"], typer.Option(help="text, json, sarif or junit.")
+        Literal["text", "json", "sarif", "junit"], Option(help="text, json, sarif or junit.")
     ] = "text",
     baseline: Annotated[
-        Path | None, typer.Option(help="Findings that are known and do not fail; default: the project's setting.")
+        Path | None, Option(help="Findings that are known and do not fail; default: the project's setting.")
     ] = None,
     write_baseline: Annotated[
-        Path | None, typer.Option(help="Write what was found into this file, as known from now on.")
+        Path | None, Option(help="Write what was found into this file, as known from now on.")
     ] = None,
-    reason: Annotated[str, typer.Option(help="With --write-baseline: why the new entries are known.")] = "",
+    reason: Annotated[str, Option(help="With --write-baseline: why the new entries are known.")] = "",
     jobs: Annotated[
-        int, typer.Option(min=0, help="Processes that search, each with the program in it; 0 is one a core.")
+        int, Option(min=0, help="Processes that search, each with the program in it; 0 is one a core.")
     ] = 0,
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from ..folders import findings_folder
 from ..safe_text import safe
 from . import printing
+from .declared import Argument, Option
 
 
 def formats_for_shells(incomplete: str) -> list[str]:
@@ -22,12 +22,12 @@ def formats_for_shells(incomplete: str) -> list[str]:
 
 
 def export(
-    finding: Annotated[str, typer.Argument(help="report.json, report.json#ID, or the id of a finding.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write; - for standard output.")],
+    finding: Annotated[str, Argument(help="report.json, report.json#ID, or the id of a finding.")],
+    output: Annotated[Path, Option(names=("-o", "--output"), help="Where to write; - for standard output.")],
     as_: Annotated[
         str | None,
-        typer.Option(
-            "--as",
+        Option(
+            names=("--as",),
             help="script, pytest, html, svg, mermaid, text, sarif, junit or trace; default: by the ending.",
             autocompletion=formats_for_shells,
         ),

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..safe_text import safe
+from .declared import Argument, Option
 from .redacting import tell_unmet
 
 if TYPE_CHECKING:
@@ -23,41 +24,41 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 5
 
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="The trace to write.", show_default=False)]
-MappingOption = Annotated[Path | None, typer.Option(help="A TOML file of such pairs.")]
+OutputOption = Annotated[Path, Option(names=("-o", "--output"), help="The trace to write.", show_default=False)]
+MappingOption = Annotated[Path | None, Option(help="A TOML file of such pairs.")]
 
 
 def import_(
-    files: Annotated[list[str], typer.Argument(help="Files or patterns; - for standard input.", show_default=False)],
+    files: Annotated[list[str], Argument(help="Files or patterns; - for standard input.", show_default=False)],
     output: OutputOption,
-    format: Annotated[str | None, typer.Option(help="The format; default: told by content.")] = None,  # noqa: A002
+    format: Annotated[str | None, Option(help="The format; default: told by content.")] = None,  # noqa: A002
     session: Annotated[
-        list[str] | None, typer.Option(help="A place that names the session, such as header:x-chat; repeatable.")
+        list[str] | None, Option(help="A place that names the session, such as header:x-chat; repeatable.")
     ] = None,
     user: Annotated[
-        list[str] | None, typer.Option(help="A place that names the user, such as body:meta.user; repeatable.")
+        list[str] | None, Option(help="A place that names the user, such as body:meta.user; repeatable.")
     ] = None,
     map: Annotated[  # noqa: A002
-        list[str] | None, typer.Option(help="field=path: where a plain log has a field; repeatable.")
+        list[str] | None, Option(help="field=path: where a plain log has a field; repeatable.")
     ] = None,
     mapping: MappingOption = None,
     fallback: Annotated[
         Literal["trace", "connection", "request"],
-        typer.Option(help="What is a session where nothing names one: each trace, connection, or request."),
+        Option(help="What is a session where nothing names one: each trace, connection, or request."),
     ] = "trace",
     prompt_as: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Where bodies were not recorded but prompts were, make a body of what the user said: message, or "
             "json:message for an application."
         ),
     ] = None,
     redact: Annotated[
         list[str] | None,
-        typer.Option(help="Replace this too: header:NAME, json:$.user.email, pattern:REGEX, kind:email; repeatable."),
+        Option(help="Replace this too: header:NAME, json:$.user.email, pattern:REGEX, kind:email; repeatable."),
     ] = None,
-    no_redact: Annotated[bool, typer.Option("--no-redact", help="Keep credentials as they are.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    no_redact: Annotated[bool, Option(names=("--no-redact",), help="Keep credentials as they are.")] = False,
+    json_: Annotated[bool, Option(names=("--json",), help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read recorded traffic in any known format, told by its content, and write it as a trace."""
     from ...replay.formats.found import Reading

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ...replay.errors import CrosslaneError
 from ...replay.settings import Settings, load_settings
 from . import options, run, service_run
+from .declared import Argument
 
 if TYPE_CHECKING:
     from ...replay.worker.options import WorkerOptions
@@ -26,8 +25,8 @@ def demo() -> None:
 
 
 def open_(
-    trace: Annotated[Path | None, typer.Argument(help="A trace file.", show_default=False)] = None,
-    handler: Annotated[str | None, typer.Argument(help="The handler to replay it on.", show_default=False)] = None,
+    trace: Annotated[Path | None, Argument(help="A trace file.", show_default=False)] = None,
+    handler: Annotated[str | None, Argument(help="The handler to replay it on.", show_default=False)] = None,
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,
     kind: options.KindOption = None,

@@ -6,52 +6,53 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ...replay.settings import Settings, load_settings
+from .declared import Argument, Option
 
 if TYPE_CHECKING:
     from ...replay.worker.options import WorkerOptions
 
 TraceArgument = Annotated[
     Path | None,
-    typer.Argument(
+    Argument(
         help="A trace file (JSON lines), - for standard input; default: the project's setting.", show_default=False
     ),
 ]
 HandlerArgument = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         help="file.py:attribute, package.module:attribute, …:factory() or http://127.0.0.1:8000; default: the "
         "project's setting.",
         show_default=False,
     ),
 ]
-PythonOption = Annotated[str | None, typer.Option(help="Interpreter of your project; default: the current one.")]
-CwdOption = Annotated[Path | None, typer.Option(help="Directory to run the handler in; default: the current one.")]
-KindOption = Annotated[str | None, typer.Option(help="function, asgi, aiohttp or wsgi; default: detected.")]
+PythonOption = Annotated[str | None, Option(help="Interpreter of your project; default: the current one.")]
+CwdOption = Annotated[Path | None, Option(help="Directory to run the handler in; default: the current one.")]
+KindOption = Annotated[str | None, Option(help="function, asgi, aiohttp or wsgi; default: detected.")]
 BoundaryOption = Annotated[
-    str | None, typer.Option(help="What must be isolated: user (the default), session, or a field of the request.")
+    str | None, Option(help="What must be isolated: user (the default), session, or a field of the request.")
 ]
 UpstreamOption = Annotated[
     list[str] | None,
-    typer.Option("--upstream-call", help="A function or method of the program that is an upstream call; repeatable."),
+    Option(
+        names=("--upstream-call",), help="A function or method of the program that is an upstream call; repeatable."
+    ),
 ]
 StandInOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         help="What answers HTTP calls: recorded (the trace, LLMs and tools), echo (the whole prompt, LLMs only), pass "
         "(a server on this machine) or FILE.py:function; default: recorded where the trace has calls, else echo."
     ),
 ]
 UpstreamAllowOption = Annotated[
-    list[str] | None, typer.Option("--upstream-allow", help="Let calls to this host through for real; repeatable.")
+    list[str] | None, Option(names=("--upstream-allow",), help="Let calls to this host through for real; repeatable.")
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Settings; default: crosslane.toml or pyproject.toml nearby.")
+    Path | None, Option(names=("--config",), help="Settings; default: crosslane.toml or pyproject.toml nearby.")
 ]
-ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Most requests in flight; 1 is serial.")]
-BlockedOption = Annotated[float, typer.Option(min=0.1, help="Seconds after which a step counts as blocking the loop.")]
+ConcurrencyOption = Annotated[int | None, Option(min=1, help="Most requests in flight; 1 is serial.")]
+BlockedOption = Annotated[float, Option(min=0.1, help="Seconds after which a step counts as blocking the loop.")]
 
 
 def worker_options(python: str | None, cwd: Path | None) -> WorkerOptions:

@@ -9,12 +9,12 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from ...replay.errors import CrosslaneError
 from ..safe_text import safe
+from .declared import Option
 from .live_lanes import LiveLanes
 from .redacting import tell_unmet
 
@@ -26,23 +26,23 @@ _EVERYWHERE = ("0.0.0.0", "::", "")
 
 
 def record(
-    to: Annotated[str, typer.Option(help="The service to record: http://127.0.0.1:8000")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The trace to write.")] = Path("trace.jsonl"),
-    port: Annotated[int, typer.Option(help="Listen on this port; 0 takes a free one.")] = 9000,
-    host: Annotated[str, typer.Option(help="Listen on this address; other machines cannot reach the default.")] = (
+    to: Annotated[str, Option(help="The service to record: http://127.0.0.1:8000")],
+    output: Annotated[Path, Option(names=("-o", "--output"), help="The trace to write.")] = Path("trace.jsonl"),
+    port: Annotated[int, Option(help="Listen on this port; 0 takes a free one.")] = 9000,
+    host: Annotated[str, Option(help="Listen on this address; other machines cannot reach the default.")] = (
         "127.0.0.1"
     ),
     session: Annotated[
-        list[str] | None, typer.Option(help="Where the session stands: header:x-session-id, body:chat.id, path:1")
+        list[str] | None, Option(help="Where the session stands: header:x-session-id, body:chat.id, path:1")
     ] = None,
-    user: Annotated[list[str] | None, typer.Option(help="Where the user stands: body:user_id, jwt:sub")] = None,
+    user: Annotated[list[str] | None, Option(help="Where the user stands: body:user_id, jwt:sub")] = None,
     redact: Annotated[
         list[str] | None,
-        typer.Option(help="Replace this too: header:NAME, query:NAME, json:$.user.email, pattern:REGEX, kind:email"),
+        Option(help="Replace this too: header:NAME, query:NAME, json:$.user.email, pattern:REGEX, kind:email"),
     ] = None,
-    no_redact: Annotated[bool, typer.Option("--no-redact", help="Keep credentials as they are.")] = False,
-    append: Annotated[bool, typer.Option("--append", help="Add to a trace that is there already.")] = False,
-    part_mb: Annotated[int, typer.Option(help="Begin another file after so many MB; closed ones are compressed.")] = 64,
+    no_redact: Annotated[bool, Option(names=("--no-redact",), help="Keep credentials as they are.")] = False,
+    append: Annotated[bool, Option(names=("--append",), help="Add to a trace that is there already.")] = False,
+    part_mb: Annotated[int, Option(help="Begin another file after so many MB; closed ones are compressed.")] = 64,
 ) -> None:
     """Record what passes between clients and a service, streams and websockets included. Ctrl-c ends it in order."""
     from ...replay.record.service import started

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from ..safe_text import safe
+from .declared import Argument, Option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def redact(
-    trace: Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the redacted trace.")],
+    trace: Annotated[Path, Argument(help="A trace file (JSON lines).", show_default=False)],
+    output: Annotated[Path, Option(names=("-o", "--output"), help="Where to write the redacted trace.")],
     redact: Annotated[
         list[str] | None,
-        typer.Option(help="header:NAME, json:$.user.email, pattern:REGEX or kind:email|phone|card|iban; repeatable."),
+        Option(help="header:NAME, json:$.user.email, pattern:REGEX or kind:email|phone|card|iban; repeatable."),
     ] = None,
     no_defaults: Annotated[
-        bool, typer.Option("--no-defaults", help="Only what --redact names, no credentials by default.")
+        bool, Option(names=("--no-defaults",), help="Only what --redact names, no credentials by default.")
     ] = False,
     keep_map: Annotated[
-        Path | None, typer.Option(help="Write which stand-in is which value; keep this file to yourself.")
+        Path | None, Option(help="Write which stand-in is which value; keep this file to yourself.")
     ] = None,
 ) -> None:
     """Replace private values by stand-ins: one value has one stand-in everywhere, so that crossings stay visible."""

@@ -14,20 +14,21 @@ from ...replay.schedule.schedule import FAULTS, Schedule
 from ...replay.schedule.schedule import to_json as schedule_to_json
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, Job
 from . import options, printing, run, service_run
+from .declared import Option
 
 
 def replay(
     trace: options.TraceArgument = None,
     handler: options.HandlerArgument = None,
     concurrency: options.ConcurrencyOption = None,
-    schedule: Annotated[Path | None, typer.Option(help="Follow the schedule in this file exactly.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Choose at random, repeatably.")] = None,
-    serial: Annotated[bool, typer.Option("--serial", help="One lane after another.")] = False,
+    schedule: Annotated[Path | None, Option(help="Follow the schedule in this file exactly.")] = None,
+    seed: Annotated[int | None, Option(help="Choose at random, repeatably.")] = None,
+    serial: Annotated[bool, Option(names=("--serial",), help="One lane after another.")] = False,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Follow a schedule that no longer fits as far as it goes.")
+        bool, Option(names=("--best-effort",), help="Follow a schedule that no longer fits as far as it goes.")
     ] = False,
-    save_schedule: Annotated[Path | None, typer.Option(help="Write the schedule that was followed.")] = None,
-    format: Annotated[Literal["text", "json"], typer.Option(help="text or json.")] = "text",  # noqa: A002
+    save_schedule: Annotated[Path | None, Option(help="Write the schedule that was followed.")] = None,
+    format: Annotated[Literal["text", "json"], Option(help="text or json.")] = "text",  # noqa: A002
     python: options.PythonOption = None,
     cwd: options.CwdOption = None,
     kind: options.KindOption = None,

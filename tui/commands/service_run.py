@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from ...replay.service.options import ServiceOptions, is_service
+from .declared import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,32 +16,33 @@ if TYPE_CHECKING:
     from ...replay.worker.pool import Pool
 
 LlmPortOption = Annotated[
-    int, typer.Option(min=0, max=65535, help="For a URL: where the stub LLM listens; 0 takes a free port.")
+    int, Option(min=0, max=65535, help="For a URL: where the stub LLM listens; 0 takes a free port.")
 ]
 LaunchOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         help='For a URL: start the service with this, as in "uvicorn app:app --port {port}"; {llm_port} and the '
         "variables of the SDKs name the stub LLM."
     ),
 ]
 FreshOption = Annotated[
-    Literal["restart", "keep"], typer.Option(help="With --launch: start it again for each execution, or only once.")
+    Literal["restart", "keep"], Option(help="With --launch: start it again for each execution, or only once.")
 ]
 IdentityOption = Annotated[
     Literal["recorded", "fresh"] | None,
-    typer.Option(
+    Option(
         help="For a URL: send recorded (the default) sessions and tokens, or fresh ones of the same shape each time."
     ),
 ]
 SettleOption = Annotated[
-    float, typer.Option(min=0.01, help="For a URL: seconds without a sign after which the service stands still.")
+    float, Option(min=0.01, help="For a URL: seconds without a sign after which the service stands still.")
 ]
 RemoteOption = Annotated[
-    bool, typer.Option("--allow-remote", help="For a URL: let it be on another machine. Requests have effects there.")
+    bool,
+    Option(names=("--allow-remote",), help="For a URL: let it be on another machine. Requests have effects there."),
 ]
 TogetherOption = Annotated[
-    bool, typer.Option("--together", help="For a URL: release the first requests of all lanes at the same moment.")
+    bool, Option(names=("--together",), help="For a URL: release the first requests of all lanes at the same moment.")
 ]
 
 

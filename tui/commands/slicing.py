@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from ...replay.errors import CrosslaneError
 from ..safe_text import safe
+from .declared import Argument, Option
 
-TraceArgument = Annotated[Path, typer.Argument(help="A trace file (JSON lines).", show_default=False)]
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="The trace to write.", show_default=False)]
+TraceArgument = Annotated[Path, Argument(help="A trace file (JSON lines).", show_default=False)]
+OutputOption = Annotated[Path, Option(names=("-o", "--output"), help="The trace to write.", show_default=False)]
 
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "": 10**9}
 
@@ -24,16 +24,16 @@ def slice_(
     output: OutputOption,
     begin: Annotated[
         str | None,
-        typer.Option("--from", help="Seconds from the start, or an ISO time: what was in flight then or later."),
+        Option(names=("--from",), help="Seconds from the start, or an ISO time: what was in flight then or later."),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Likewise: what began by then.")] = None,
-    session: Annotated[list[str] | None, typer.Option(help="Only this session; repeatable.")] = None,
-    user: Annotated[list[str] | None, typer.Option(help="Only this user; repeatable.")] = None,
+    end: Annotated[str | None, Option(names=("--to",), help="Likewise: what began by then.")] = None,
+    session: Annotated[list[str] | None, Option(help="Only this session; repeatable.")] = None,
+    user: Annotated[list[str] | None, Option(help="Only this user; repeatable.")] = None,
     around: Annotated[
         str | None,
-        typer.Option(help="The id of a request: what overlapped it, and what those sessions did before."),
+        Option(help="The id of a request: what overlapped it, and what those sessions did before."),
     ] = None,
-    margin: Annotated[str, typer.Option(help="With --around: how far to look on both sides, as 5s or 500ms.")] = "5s",
+    margin: Annotated[str, Option(help="With --around: how far to look on both sides, as 5s or 500ms.")] = "5s",
 ) -> None:
     """Keep a part of a trace: a span of time, sessions, users, or whatever could have touched one request."""
     from ...replay.trace.slice import Selection, slice_trace

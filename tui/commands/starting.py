@@ -18,19 +18,18 @@ from ...replay.service.options import is_service
 from ...replay.settings_file import settings_place, with_settings
 from ..safe_text import safe
 from . import printing
+from .declared import Option
 
 _MOST_TRACES = 200
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def init(
-    handler: Annotated[
-        str | None, typer.Option(help="The handler, where several could be meant or none is found.")
-    ] = None,
-    trace: Annotated[Path | None, typer.Option(help="The trace to check with.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace settings that are there.")] = False,
-    print_: Annotated[bool, typer.Option("--print", help="Print what would be written, and write nothing.")] = False,
+    handler: Annotated[str | None, Option(help="The handler, where several could be meant or none is found.")] = None,
+    trace: Annotated[Path | None, Option(help="The trace to check with.")] = None,
+    yes: Annotated[bool, Option(names=("--yes",), help="Ask nothing.")] = False,
+    force: Annotated[bool, Option(names=("--force",), help="Replace settings that are there.")] = False,
+    print_: Annotated[bool, Option(names=("--print",), help="Print what would be written, and write nothing.")] = False,
 ) -> None:
     """Set the project up: find its application, and write pyproject.toml or crosslane.toml."""
     folder = Path.cwd()

@@ -1,7 +1,8 @@
 """A command line that is plainly well-formed, read from the declaration of its command alone.
 
-Typer checks values with a library that takes longer to import than the interface has until its first frame. Whatever
-is not plain, an unknown option, a value out of its range, `--help`, is left to it: it alone says what is wrong.
+Typer and the library that it checks values with take time to import which the interface does not have before its
+first frame. Whatever is not plain, an unknown option, a value out of its range, `--help`, is left to it: it alone says
+what is wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from typer.models import ArgumentInfo, OptionInfo
+from .declared import Argument, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,16 +23,16 @@ class _NotPlainError(Exception):
 
 def arguments_of(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any] | None:
     """The arguments that `command` is to be called with, those of which nothing is said left out; None if not plain."""
-    places: list[tuple[str, Any, ArgumentInfo]] = []
-    options: dict[str, tuple[str, Any, OptionInfo]] = {}
+    places: list[tuple[str, Any, Argument]] = []
+    options: dict[str, tuple[str, Any, Option]] = {}
     for name, hint in get_type_hints(command, include_extras=True).items():
         if get_origin(hint) is not Annotated:
             continue
         kind, info, *_ = get_args(hint)
-        if isinstance(info, ArgumentInfo):
+        if isinstance(info, Argument):
             places.append((name, kind, info))
-        elif isinstance(info, OptionInfo):
-            for spelled in info.param_decls or (f"--{name.replace('_', '-')}",):
+        elif isinstance(info, Option):
+            for spelled in info.names or (f"--{name.replace('_', '-')}",):
                 options[spelled] = (name, kind, info)
     said: dict[str, Any] = {}
     waiting = list(words)
@@ -51,7 +52,7 @@ def arguments_of(command: Callable[..., None], words: Sequence[str]) -> dict[str
     return said
 
 
-def _put(said: dict[str, Any], name: str, kind: Any, info: ArgumentInfo | OptionInfo, text: str) -> None:
+def _put(said: dict[str, Any], name: str, kind: Any, info: Argument | Option, text: str) -> None:
     several, value = _value(kind, info, text)
     if several:
         said.setdefault(name, []).append(value)
@@ -61,7 +62,7 @@ def _put(said: dict[str, Any], name: str, kind: Any, info: ArgumentInfo | Option
         said[name] = value
 
 
-def _value(kind: Any, info: ArgumentInfo | OptionInfo, text: str) -> tuple[bool, Any]:
+def _value(kind: Any, info: Argument | Option, text: str) -> tuple[bool, Any]:
     """Whether there may be several, and what the text means."""
     if get_origin(kind) in (Union, UnionType):
         kinds = [each for each in get_args(kind) if each is not type(None)]
@@ -69,13 +70,13 @@ def _value(kind: Any, info: ArgumentInfo | OptionInfo, text: str) -> tuple[bool,
     several = get_origin(kind) is list
     if several:
         (kind,) = get_args(kind)
-    if not text or text.startswith("-") or info.callback is not None or info.parser is not None:
+    if not text or text.startswith("-"):
         raise _NotPlainError
     if kind is str:
         return several, text
     if kind is Path:
         return several, Path(text)
-    if kind is int and text.isascii() and text.isdigit():
+    if kind is int and isinstance(info, Option) and text.isascii() and text.isdigit():
         number = int(text)
         if (info.min is None or number >= info.min) and (info.max is None or number <= info.max):
             return several, number
