@@ -57,6 +57,7 @@ class Search:
         self._owners = owners
         self._requests = requests
         self._exchange = -1
+        self._numbers: dict[str, int] = {}
         self._hits: dict[tuple[str, int, int], _Hit] = {}
         self._sent_at: dict[tuple[str, int], int] = {}
         self._automaton: Any = cast("Any", import_module("ahocorasick")).Automaton()
@@ -77,10 +78,21 @@ class Search:
             return
         number = self._requests.lane_number(lane)
         if isinstance(item, Exchange):
-            self._exchange += 1  # both readings give the exchanges in one order
-            self._answered(item, lane, number)
+            place = self._number_of(item.request.id)
+            if place is not None:
+                self._exchange = place
+                self._answered(item, lane, number)
         else:
             self._sent(item, number)
+
+    def _number_of(self, request: str) -> int | None:
+        """Its number in the first reading, None where it came later: a trace may be recorded while it is read."""
+        ids, following = self._requests.ids, self._exchange + 1
+        # Both readings give the exchanges in one order, as long as it is not.
+        if not self._numbers and following < len(ids) and ids[following] == request:
+            return following
+        self._numbers = self._numbers or {identity: number for number, identity in enumerate(ids)}
+        return self._numbers.get(request)
 
     def findings(self) -> list[Finding]:
         return [self._finding(hit) for hit in self._hits.values()]

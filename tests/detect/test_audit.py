@@ -630,3 +630,25 @@ def test_other_names_are_nobodys(tmp_path: Path, key: str, value: str) -> None:
         tmp_path, sent("r1", "z1", 0, **said), sent("r2", "t2", 1, "hi"), answered("r2", 3, f"the {value} is here")
     )
     assert not result.findings
+
+
+def test_what_is_recorded_while_the_trace_is_read_is_left_to_the_next_audit(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    first = (sent("r1", "zoe", 0, "order ORD-20417-X"), answered("r1", 10, "noted"))
+    late = (
+        answered("r0", 12, {"reply": "ORD-20417-X"}),
+        sent("r2", "tim", 20, "hello"),
+        answered("r2", 30, {"reply": "last: ORD-20417-X"}),
+    )
+    path.write_text("".join(json.dumps(event) + "\n" for event in ({"k": "header", "v": 1}, *first)))
+    path.write_text(json.dumps(sent("r0", "ann", 1, "hi")) + "\n" + path.read_text())
+
+    def grows(phase: str, size: int) -> None:
+        if phase == "searching" and "r2" not in path.read_text():
+            with path.open("a") as file:
+                file.writelines(json.dumps(event) + "\n" for event in late)
+
+    growing = audit(path, progress=grows)
+    assert growing.requests == 2
+    assert seen(growing) == {("id", "zoe", "ann", "body.reply")}
+    assert {sink for _, _, sink, _ in seen(audit(path))} == {"ann", "tim"}
