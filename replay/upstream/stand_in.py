@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from ..schedule.actors import ACTOR
 from ..schedule.threads import here
 from .calls import UpstreamFailedError, wait, wait_in_thread
-from .wire import Answer, Call, compose, json_answer, prompt, said
+from .composing import compose
+from .wire import Answer, Call, json_answer, prompt, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

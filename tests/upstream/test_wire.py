@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from crosslane.replay.upstream.wire import Call, compose, from_schema, prompt, said
+from crosslane.replay.upstream.composing import compose
+from crosslane.replay.upstream.made import from_schema
+from crosslane.replay.upstream.wire import Call, prompt, said
 from hypothesis import given
 from hypothesis import strategies as st
 
