@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .threads import Controlled
 
 _foreign_arrived = threading.Event()  # one for all loops, of which one runs at a time
+_STEPS_OF_TASKS: set[type] = set()  # what asyncio written in C calls a task's step; there is no name to import it by
 
 
 class AttributingLoop(DetachedLoop):
@@ -41,6 +42,12 @@ class AttributingLoop(DetachedLoop):
         task_contexts: the context of each task so far, in the order in which they were made.
         time_matters: whether the program has read a clock, or had timers whose order a clock decides.
     """
+
+    __slots__ = (
+        *("_closed", "_exception_handler", "_foreign", "_lane_numbers", "_names_made", "_nobody", "_plumbing"),
+        *("_serial", "_starting", "_stepping", "_sure_steps", "_task_factory", "_tasks", "background", "baton"),
+        *("context", "lanes", "now", "task_contexts", "time_matters"),
+    )
 
     def __init__(self, lane_names: Sequence[str]) -> None:
         super().__init__()
@@ -57,6 +64,7 @@ class AttributingLoop(DetachedLoop):
         self._names_made: dict[str, int] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._plumbing: set[asyncio.Task[Any]] = set()
+        self._sure_steps: set[type] = _STEPS_OF_TASKS  # callbacks of these types need no closer look
         self._foreign: deque[Handle] = deque()
         self._starting: Controlled | None = None  # the thread of a request, until it first gives the baton back
         self._stepping: Actor | None = None
@@ -241,12 +249,20 @@ class AttributingLoop(DetachedLoop):
         task = asyncio.current_task(self)
         if task is not None:
             self._plumbing.add(task)
+            self._sure_steps = set()
 
-    def _is_step(self, callback: Any) -> bool:
+    def _is_step(self, callback: object) -> bool:
         """Whether running `callback` is a step: a task's step, or a callback of the program itself."""
+        kind = type(callback)
+        if kind in self._sure_steps:
+            return True
         owner = getattr(callback, "__self__", None)
         if isinstance(owner, asyncio.Task):
-            return not self._plumbing or owner not in self._plumbing
+            if self._plumbing:
+                return owner not in self._plumbing
+            if kind.__name__ == "TaskStepMethWrapper":
+                _STEPS_OF_TASKS.add(kind)
+            return True
         if getattr(owner, "plumbing", False):
             return False
         function = getattr(callback, "func", callback)

@@ -9,17 +9,19 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandlerError
-from ..handler.reply import Reply, plain
+from ..handler.reply import Reply
+from ..handler.told import error_text
 from ..run import Decision, Outcome, Run
 from ..trace.fresh_identity import Answered
 from ..trace.sessions import Sessions
+from .looks import Looked, Looks
 from .loop import ControlledLoop
 from .schedule import FAULTS, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..handler.service import Service
+    from ..handler.service import Fitted, Service
     from ..trace.lanes import Lane
     from ..trace.model import Request
     from ..trace.sessions import Recorded
@@ -45,6 +47,7 @@ class Execution:
         outcomes: in the order in which requests were started.
         decisions, faults, starts, limits, upstream, remarks: see `ControlledLoop`.
         files: those that the program wrote; they stand again as they did before.
+        looked: what it read from clocks, where that was noted.
     """
 
     lanes: tuple[str, ...]
@@ -59,6 +62,7 @@ class Execution:
     upstream: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    looked: Looked = field(default_factory=dict[str, tuple[float, ...]])
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -74,6 +78,7 @@ class Execution:
             "upstream": self.upstream,
             "remarks": self.remarks,
             "files": self.files,
+            "looked": self.looked,
         }
 
     @classmethod
@@ -91,6 +96,7 @@ class Execution:
             tuple(data["upstream"]),
             tuple(data["remarks"]),
             tuple(data["files"]),
+            {lane: tuple(times) for lane, times in data["looked"].items()},
         )
 
     @property
@@ -122,7 +128,7 @@ class Heard:
 
 
 NOTHING_HEARD = Heard()
-_MOST_CAUSES = 4
+_MOST_FITTED = 1_000
 
 
 def _forget(answers: dict[str, list[tuple[str, Any, Any]]]) -> None:
@@ -144,6 +150,8 @@ class Engine:
             what was heard, how many calls were made.
         recorded: what the recording says was issued to the clients: what is issued now takes its place, see `Sessions`.
         replies: the answers so far of the execution under way: request, lane, reply. `serving` is what gives them.
+        looks: between the program and its clocks.
+        fitted: the latest requests by their addresses, as the handler is given them.
     """
 
     service: Callable[[], Service]
@@ -157,6 +165,8 @@ class Engine:
     recorded: Recorded | None = None
     replies: list[tuple[Request, str, Reply]] = field(default_factory=list["tuple[Request, str, Reply]"])
     serving: Service | None = None
+    looks: Looks = field(default_factory=Looks)
+    fitted: dict[int, tuple[Request, Fitted]] = field(default_factory=dict[int, "tuple[Request, Fitted]"])
 
     def execute(
         self,
@@ -192,7 +202,7 @@ class Engine:
                 actor = loop.lanes[lane.name]
                 for request in lane.requests:
                     try:
-                        call = service.call(request.to_json())
+                        call = service.calling(self._fitted(service, request))
                     except ValueError as error:
                         raise HandlerError(str(error)) from None
                     if sessions is not None:
@@ -220,6 +230,7 @@ class Engine:
                 upstream=tuple(loop.upstream),
                 remarks=(*loop.remarks, *(sessions.remarks() if sessions is not None else ())),
                 files=self.files(),
+                looked=self.looks.looked(),
             )
             if not loop.stopped:
                 service.shutdown(loop)
@@ -228,6 +239,16 @@ class Engine:
             if collecting:
                 gc.enable()
         return execution
+
+    def _fitted(self, service: Service, request: Request) -> Fitted:
+        """Made once: thousands of executions have the same requests."""
+        known = self.fitted.get(id(request))
+        if known is None:
+            if len(self.fitted) >= _MOST_FITTED:
+                self.fitted.clear()
+            # Beside the request itself: as long as that lives, no other has its address.
+            known = self.fitted[id(request)] = (request, service.fitted(request.to_json()))
+        return known[1]
 
     def _outcomes(
         self, replies: list[tuple[Request, str, Reply]], loop: ControlledLoop, sessions: Sessions | None
@@ -323,33 +344,6 @@ def _possible_faults(execution: Execution, cancels: bool) -> dict[int, tuple[str
 
 SERVING = next(inner for inner in _serving.__code__.co_consts if isinstance(inner, CodeType))
 """The code that gives a request to the handler: of each request's task the outermost."""
-
-
-def error_text(error: BaseException | None) -> str | None:
-    """`Type: message`, made without running the exception's own `__str__`."""
-    if error is None:
-        return None
-    return f"{_described(error)}{beside_error(error)}"
-
-
-def beside_error(error: BaseException | None) -> str:
-    """What a traceback shows of an exception beside its own text: its notes, and what it was raised from."""
-    told: list[str] = []
-    shown = error
-    for _ in range(_MOST_CAUSES):
-        if shown is None:
-            break
-        notes: list[Any] = shown.__dict__.get("__notes__") or []
-        told += [note for note in notes if isinstance(note, str)]
-        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
-        if shown is not None and shown.args:
-            told.append(f"from {_described(shown)}")
-    return f" ({'; '.join(told)})" if told else ""
-
-
-def _described(error: BaseException) -> str:
-    parts = ", ".join(part if isinstance(part, str) else str(plain(part)) for part in error.args)
-    return f"{type(error).__name__}: {parts}" if parts else type(error).__name__
 
 
 def run_of(

@@ -1,7 +1,8 @@
 """Faults at every place where they can happen: each schedule with few switches, and in it one fault at each await.
 
 A client that goes away, a time limit that passes, an upstream call that fails: what a request was about to clean up
-may then stay as it is, and the next request finds it. At most one fault an execution, since one is what such bugs need.
+may then stay as it is, and the next request finds it, or the next two, when they overlap. At most one fault an
+execution, since one is what such bugs need.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from .schedule import Schedule
 from .search import Search
 from .share import Share
-from .strategies import Replayed, Serial
+from .strategies import Nested, Replayed, Serial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,15 +95,29 @@ class FaultSearch:
 
     def _with_faults(self, base: Execution) -> Iterator[Strategy]:
         names = base.schedule.names
+        for step, action in self._places(base):
+            yield Replayed(Schedule(names[: step + 1], ((step, action),)), Serial(self._order))
+        # What a fault has broken, such as a lock that is let go twice, may take two others that overlap to show.
+        for step, action in self._places(base) if self._search.bound == 0 else ():
+            others = _beginning_after(base, step)
+            if len(others) > 1:
+                yield Replayed(Schedule(names[: step + 1], ((step, action),)), Nested(others, 1))
+
+    def _places(self, base: Execution) -> Iterator[tuple[int, str]]:
         starts, lanes = set(base.starts), set(base.lanes)
         limits, upstream = set(base.limits), set(base.upstream)
-        for step, name in enumerate(names):
+        for step, name in enumerate(base.schedule.names):
             if step in starts or name not in lanes:
                 continue
-            actions = [
-                *(["cancel"] if self._cancelling else []),
-                *(["timeout"] if step in limits else []),
-                *(["fail"] if step in upstream else []),
-            ]
-            for action in actions:
-                yield Replayed(Schedule(names[: step + 1], ((step, action),)), Serial(self._order))
+            if self._cancelling:
+                yield step, "cancel"
+            if step in limits:
+                yield step, "timeout"
+            if step in upstream:
+                yield step, "fail"
+
+
+def _beginning_after(base: Execution, step: int) -> list[str]:
+    """The lanes that send a request after a step, in the order in which they do."""
+    names = base.schedule.names
+    return list(dict.fromkeys(names[start] for start in sorted(base.starts) if start > step))

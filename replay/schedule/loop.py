@@ -23,6 +23,7 @@ from .attribution import AttributingLoop
 from .deadlines import has_live_timer
 from .spinning import Spinners
 from .threads import Controlled, entered, left
+from .waiting import waiting_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -52,6 +53,13 @@ class ControlledLoop(AttributingLoop):
         before_step, after_step: called with the actor, for observers; None when nobody watches.
         line_hook: a trace function for what the program's threads do, or None.
     """
+
+    __slots__ = (
+        *("_all_lanes", "_choose", "_chosen", "_enabled_before", "_in_flight", "_max_in_flight", "_most_steps"),
+        *("_names_before", "_running", "_spinners", "after_step", "before_step", "decisions", "faulted", "faults"),
+        *("is_closing", "limits", "line_hook", "looked_around", "overlapped", "starts", "steps", "stopped"),
+        *("thread_ident", "upstream"),
+    )
 
     def __init__(self, lane_names: Sequence[str], max_in_flight: int | None = None) -> None:
         super().__init__(lane_names)
@@ -199,7 +207,8 @@ class ControlledLoop(AttributingLoop):
         ready = actor.ready
         if actor.fault:
             self._do(actor, actor.fault)
-        self._note_places(actor)
+        if actor.timers or actor.at_upstream or self.steps > _STEPS_UNWATCHED or self.baton.threads:
+            self._note_places(actor)
         if not ready:
             if actor.pending and not actor.in_flight:
                 self._start_request(actor)
@@ -214,10 +223,13 @@ class ControlledLoop(AttributingLoop):
             self._running = None
             actor = self._stepping
             ready = actor.ready
-            if self._is_step(handle.callback):
+            if type(handle.callback) in self._sure_steps or self._is_step(handle.callback):
                 break
-        while ready and (ready[0].dead or not self._is_step(ready[0].callback)):
-            handle = ready.popleft()
+        while ready:
+            handle = ready[0]
+            if not handle.dead and (type(handle.callback) in self._sure_steps or self._is_step(handle.callback)):
+                break
+            ready.popleft()
             if not handle.dead:
                 self._run(handle)
         nobody = self._nobody
@@ -233,7 +245,8 @@ class ControlledLoop(AttributingLoop):
             self._spinners.watch(actor)
         if actor.at_upstream:
             self.upstream.append(len(self.decisions) - 1)
-        if actor.timers and any(handle.deadline and not handle.dead for _, _, handle in actor.timers):
+        # Where every timer is a delay, which is most often so, none is a limit.
+        if len(actor.timers) > actor.delays and any(h.deadline and not h.dead for _, _, h in actor.timers):
             self.limits.append(len(self.decisions) - 1)
 
     def _do(self, actor: Actor, fault: str) -> None:
@@ -368,7 +381,7 @@ class ControlledLoop(AttributingLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def _deadlock(self) -> str:
-        waits = self.baton.waits()
+        waits = [*self.baton.waits(), *waiting_tasks(self)]
         return f"deadlock: {'; '.join(waits)}" if waits else "deadlock"
 
     def _run_out(self, limit: int) -> None:

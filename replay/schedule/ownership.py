@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _OWNERS = "_crosslane_owners"
 told: list[Callable[[Actor, Actor], None]] = []
-"""Called by each task that works for another from now on, in its context: for whom, and for whom until now."""
+"""Called by each task or thread that works for another from now on, in its context: for whom, and who it was before."""
 
 
 def follow_queues() -> None:
@@ -81,6 +81,8 @@ def _work_for(owner: Actor) -> None:
         if not thread.serves_request:
             thread.home = owner
             ACTOR.set(owner)
+            for tell in told:
+                tell(owner, mine)
         return
     task = asyncio.current_task()
     if task is not None and all(task is not lane.task for lane in owner.loop.lanes.values()):

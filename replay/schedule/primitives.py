@@ -12,6 +12,7 @@ This module imports the standard library alone and its siblings: exported repro 
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import concurrent.futures
 import logging
@@ -182,6 +183,15 @@ def _install_threads(uncontrolled: Callable[[], None]) -> None:
         if ended.acquire(True, -1 if timeout is None else timeout):
             _join(self, timeout)
 
+    def start_new_thread(function: Callable[..., object], args: tuple[Any, ...], kwargs: Any = None, /) -> int:
+        if not running_loops:
+            return really_start_new(function, args, kwargs or {})
+        thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
+        thread.start()
+        return thread.ident or 0
+
+    really_start_new = _thread.start_new_thread
+    _thread.start_new_thread = _thread.start_new = start_new_thread
     threading.Thread.start = start  # type: ignore[method-assign]
     threading.Thread.join = join  # type: ignore[method-assign]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -102,22 +103,31 @@ class Lockstep:
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
         self._count = 0
+        # Who can run, and the same in the order of their turns: as long as nobody else can, that only goes round.
+        self._enabled: list[Actor] = []
+        self._turns: deque[Actor] = deque()
 
     def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:  # noqa: ARG002
-        # Background tasks have priority, because on a plain loop they run in the same turn. Idle ones come last.
-        last, longest_ago = self._last, _IDLE << 1
-        actor = enabled[0]
-        for candidate in enabled:
-            at = last.get(candidate.name, -1)
-            if candidate.background and not candidate.ready:
-                at += _IDLE
-            if at < longest_ago:
-                actor, longest_ago = candidate, at
-                if at < 0:
-                    break
+        if enabled != self._enabled or enabled[-1].background:
+            self._turns = self._in_turn(enabled)
+            self._enabled = enabled
+        actor = self._turns[0]
+        self._turns.rotate(-1)
         self._count += 1
-        last[actor.name] = self._count
+        self._last[actor.name] = self._count
         return actor
+
+    def _in_turn(self, enabled: list[Actor]) -> deque[Actor]:
+        # Most often somebody is done: the others keep their turns.
+        left = [actor for actor in self._turns if actor in enabled]
+        if len(left) < len(enabled) or enabled[-1].background:
+            left = sorted(enabled, key=self._turn)
+        return deque(left)
+
+    def _turn(self, actor: Actor) -> int:
+        # Background tasks have priority, because on a plain loop they run in the same turn. Idle ones come last.
+        at = self._last.get(actor.name, -1)
+        return at + _IDLE if actor.background and not actor.ready else at
 
 
 class RandomWalk:

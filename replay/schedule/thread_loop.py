@@ -1,7 +1,8 @@
 """The event loop that a controlled thread gets when it asks for one of its own (`asyncio.run` in a Flask view).
 
-It runs its callbacks on that thread, first in, first out, so that the lines in them are points to be switched at like
-all others there. Waiting for a timer is a sleep of the thread; waiting for another thread passes the baton.
+It runs its callbacks on the thread that runs it, first in, first out, so that the lines in them are points to be
+switched at like all others there. Its timers are those of the lanes that set them, as on the loop of the execution:
+a loop that lives in a thread of its own may serve several, and none of them waits for another's.
 
 This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
 """
@@ -10,28 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .actors import Handle
+from .deadlines import is_deadline
 from .detached import DetachedLoop
 from .primitives import CooperativeLock
-from .threads import Abandoned
+from .threads import Abandoned, here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .threads import Controlled
 
 
 class ThreadLoop(DetachedLoop):
-    """See the module. `owner` is the thread that it runs on."""
+    """See the module. `owner` is the thread that runs it, and before that the one that has made it."""
 
     def __init__(self, owner: Controlled) -> None:
         super().__init__()
         self.owner = owner
         self.escapes = owner.loop.escapes
         self._ready: deque[Handle] = deque()
-        self._timers: list[tuple[float, int, Handle]] = []
+        self._timers: dict[int, Handle] = {}
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._woken: CooperativeLock | None = None
@@ -53,6 +56,9 @@ class ThreadLoop(DetachedLoop):
         self._stopping = True
 
     def _run_while(self, wanted: Any) -> None:
+        if self._running:
+            raise RuntimeError("This event loop is already running")
+        self.owner = here() or self.owner
         asyncio.events._set_running_loop(self)
         self._running = True
         try:
@@ -76,18 +82,21 @@ class ThreadLoop(DetachedLoop):
             self.call_exception_handler({"message": "exception in callback", "exception": error})
 
     def _wait(self) -> None:
-        while self._timers and self._timers[0][2].dead:
-            heapq.heappop(self._timers)
-        if self._timers:
-            due, _, handle = heapq.heappop(self._timers)
-            self.owner.sleep(due - self.time())
-            handle.dead = True
-            self._call(handle)
-            return
         self._woken = CooperativeLock()
         self._woken.acquire()
-        self._woken.acquire()  # until another thread calls back
+        self._woken.acquire()  # until a timer is due, or another thread calls back
         self._woken = None
+
+    def _wake(self, context: contextvars.Context) -> None:
+        """Go on, for the lane that the next callback belongs to."""
+        if self._woken is not None and self._woken.locked():
+            self.owner.actor = context.run(self.owner.loop.actor_here, self.owner.home)
+            self._woken.release()
+
+    def _due(self, serial: int, handle: Handle) -> None:
+        del self._timers[serial]
+        self._ready.append(handle)
+        self._wake(handle.context.copy())
 
     # ---- as asyncio calls it
 
@@ -101,8 +110,7 @@ class ThreadLoop(DetachedLoop):
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
         handle = self.call_soon(callback, *args, context=context)
-        if self._woken is not None and self._woken.locked():
-            self._woken.release()
+        self._wake(handle.context.copy())
         return handle
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
@@ -110,12 +118,15 @@ class ThreadLoop(DetachedLoop):
 
     def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
         handle = self._handle(callback, args, context, when)
+        lane, outer = handle.context.copy(), self.owner.loop
         self._serial += 1
-        heapq.heappush(self._timers, (when, self._serial, handle))
-        return handle
+        set_timer: Callable[..., Handle] = outer.deadline if is_deadline(callback) else outer.call_later
+        timer = lane.run(set_timer, max(0.0, when - self.time()), self._due, self._serial, handle)
+        self._timers[self._serial] = timer
+        return timer
 
     def time(self) -> float:
-        return self.owner.actor.clock
+        return self.owner.loop.actor_here(self.owner.home).clock
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
@@ -145,6 +156,9 @@ class ThreadLoop(DetachedLoop):
 
     def close(self) -> None:
         self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def get_task_factory(self) -> Any:
         return None

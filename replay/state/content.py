@@ -19,7 +19,7 @@ from collections import OrderedDict, deque
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import inside_c
+from . import inside_c, streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,9 @@ _ITERATORS = (type(iter([])), type(iter(())))
 LARGEST_FILE = 4_000_000
 _MOST_LAYOUTS = 5_000
 _MISSING: Any = object()
+
+# As `id`, but no audit event, which costs more than all else where a hook listens.
+identity = object.__hash__
 _CLASS_INTERNALS = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__abstractmethods__", "_abc_impl"})
 
 
@@ -100,6 +103,8 @@ def read(form: str, target: Any) -> Any:
             return inside_c.read_context(target)
         case "generator":
             return inside_c.read_generator(target)
+        case "stream":
+            return streams.read(target)
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -143,6 +148,8 @@ def write(form: str, target: Any, content: Any) -> None:
             inside_c.write_context(target, content)
         case "generator":
             inside_c.write_generator(target, content)
+        case "stream":
+            streams.write(target, content)
         case "defaults":
             defaults, keyword = content
             if target.__defaults__ is not defaults:
@@ -184,7 +191,7 @@ def cached(cache: Any) -> list[Any]:
     of a bounded one its key, its result and its class, and of an unbounded one the dict."""
     size = cache.cache_info().currsize
     held = gc.get_referents(cache) if size else []
-    links = [at for at, each in enumerate(held) if isinstance(each, type) and each.__name__ == "_lru_list_elem"]
+    links = [at for at, each in enumerate(held) if issubclass(type(each), type) and each.__name__ == "_lru_list_elem"]
     if cache.cache_info().maxsize is not None:
         return [held[at - 1] for at in links[:size]]
     tables = [each for each in held if type(each) is dict and len(each) == size and each is not vars(cache)]
@@ -238,11 +245,11 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple) and one and all(type(pair) is tuple for pair in one):
         return len(one) == len(other) and all(a is b or _same_pair(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, (list, tuple, deque)):
-        if len(one) == 2 and isinstance(one, tuple) and isinstance(one[1], dict):
+        if len(one) == 2 and issubclass(type(one), tuple) and issubclass(type(one[1]), dict):
             return one[0] is other[0] and same(one[1], other[1])
         return len(one) == len(other) and all(a is b or _same_numbers(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, set):
-        return len(one) == len(other) and {id(item) for item in one} == {id(item) for item in other}
+        return len(one) == len(other) and set(map(identity, one)) == set(map(identity, other))
     return bool(one == other)  # bytes, numbers: nothing of the program's
 
 
@@ -279,10 +286,10 @@ def _same_numbers(one: Any, other: Any) -> bool:
 
 def _same_pair(one: Any, other: Any) -> bool:
     """Items of a multidict, which are made anew each time they are asked for."""
-    if type(other) is not tuple or len(one) != 2 or len(other) != 2 or not isinstance(one[0], str):
+    if type(other) is not tuple or len(one) != 2 or len(other) != 2 or not issubclass(type(one[0]), str):
         return False
     value = one[1] is other[1] or (type(one[1]) is type(other[1]) is str and one[1] == other[1])
-    return value and isinstance(other[0], str) and str.__eq__(one[0], other[0])
+    return value and issubclass(type(other[0]), str) and str.__eq__(one[0], other[0])
 
 
 def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
@@ -299,6 +306,8 @@ def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
 def handed_out(target: Any) -> list[Any]:
     """What one of Python's iterators over a list or tuple, or a `cycle` of one, gives in turn. It does not move on."""
     cls = type(target)
+    if cls is not itertools.cycle and cls not in _ITERATORS:
+        return []
     # Later versions of Python warn of asking a `cycle` this, and then it cannot be told.
     with warnings.catch_warnings(), contextlib.suppress(TypeError):
         warnings.simplefilter("ignore")
@@ -325,7 +334,7 @@ def has_slots(cls: type) -> bool:
 
 def has_attributes(value: Any) -> bool:
     """Whether it is an object that has attributes rather than a class, a function, a module or a builtin."""
-    if isinstance(value, (type, types.FunctionType, types.ModuleType)):
+    if issubclass(type(value), (type, types.FunctionType, types.ModuleType)):
         return False
     return own_dict(value) is not None or has_slots(type(value))
 
@@ -351,11 +360,11 @@ _layouts: dict[int, _Layout] = {}
 
 def _layout_of(cls: type) -> _Layout:
     # By address, because a class can have a hash of the program's. What is kept shares its address with no other.
-    known = _layouts.get(id(cls))
+    known = _layouts.get(identity(cls))
     if known is None:
         if len(_layouts) >= _MOST_LAYOUTS:
             _layouts.clear()
-        known = _layouts[id(cls)] = _Layout(cls, _attributes_of(cls), tuple(_slots_of(cls)))
+        known = _layouts[identity(cls)] = _Layout(cls, _attributes_of(cls), tuple(_slots_of(cls)))
     return known
 
 
@@ -402,7 +411,10 @@ def _write_array(target: array[Any], content: bytes) -> None:
 
 
 def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:
-    if same(namespace, content):
+    if type(namespace) is dict and len(namespace) == len(content) and all(map(is_, namespace, content)):
+        if not all(map(is_, namespace.values(), content.values())):
+            pairs = zip(content.items(), namespace.values(), strict=True)
+            namespace.update({key: first for (key, first), now in pairs if now is not first})
         return
     for key, value in content.items():
         if namespace.get(key, _MISSING) is not value:
@@ -418,6 +430,9 @@ def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 def _assign_class(cls: type, content: dict[str, Any]) -> None:
     members = type.__dict__["__dict__"].__get__(cls)
+    same_values = all(map(is_, map(members.get, content, itertools.repeat(_MISSING)), content.values()))
+    if same_values and len(members) == len(content) + len(_CLASS_INTERNALS & members.keys()):
+        return
     for key, value in content.items():
         if members.get(key, _MISSING) is not value:
             type.__setattr__(cls, key, value)
@@ -428,6 +443,9 @@ def _assign_class(cls: type, content: dict[str, Any]) -> None:
 def _assign_attributes(target: Any, content: dict[str, Any] | None) -> None:
     mine = own_dict(target)
     slots = dict(_layout_of(type(target)).slots)
+    if not slots and mine is not None:
+        _assign(mine, content or {})
+        return
     for name, member in slots.items():
         if content is not None and name in content:
             with contextlib.suppress(AttributeError, TypeError):  # read-only: then nothing has changed it either

@@ -13,6 +13,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import CrosslaneError, HandlerBlockedInC, HandlerError, StateEscaped
+from . import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -66,10 +67,25 @@ class Fresh:
         """From now on executions start from the state that `graph` has seen."""
         self._graph = graph
         graph.keep(self._keep)
-        self.forking = self.forking or bool(graph.unproven)
-        if self.forking:
-            gc.collect()
-            gc.freeze()  # so that collections in the children do not copy the pages of what was imported
+        if self.forking or graph.unproven:
+            self.fork()
+
+    def fork(self) -> None:
+        """From now on executions are kept apart by fork. None must have been made in this process before."""
+        self.forking = True
+        gc.collect()
+        gc.freeze()  # so that collections in the children do not copy the pages of what was imported
+
+    @property
+    def escaped(self) -> bool:
+        """Whether something has changed unnoticed, for which `StateEscaped` was raised."""
+        return self._graph is not None and bool(self._graph.late)
+
+    def begin_again(self, keep: Collection[str]) -> None:
+        """Put back what has changed unnoticed, now and from now on. The executions so far are worth nothing."""
+        self.graph.late.clear()
+        self.graph.keep(keep)
+        self.graph.restore()
 
     def prove(self) -> None:
         """Compare all state with what it was at first.
@@ -78,7 +94,7 @@ class Fresh:
             StateEscaped: something changed that was not being put back.
         """
         if self._graph is not None and not self.forking:
-            self._graph.look()
+            self._graph.prove()
             self._refuse_late(self._graph)
 
     def in_fork(self, job: Callable[[], T]) -> T:
@@ -100,7 +116,7 @@ class Fresh:
             Interrupted: the user asked to stop.
         """
         if self.forking:
-            return decode(self._forked(lambda: encode(job())))
+            return decode(self._forked(lambda: self._encoded(job, encode)))
         try:
             return job()
         finally:
@@ -108,6 +124,15 @@ class Fresh:
             self._refuse_late(self.graph)
             if os.getcwd() != self._folder:
                 os.chdir(self._folder)
+
+    def _encoded(self, job: Callable[[], T], encode: Callable[[T], Any]) -> Any:
+        try:
+            return encode(job())
+        finally:
+            # Of what is open, a fork shares the content and the position with the process it comes from.
+            for index, node in enumerate(self.graph.nodes):
+                if node.form == "stream":
+                    content.write(node.form, node.target, self.graph.first(index))
 
     def _refuse_late(self, graph: StateGraph) -> None:
         if graph.late:

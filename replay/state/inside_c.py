@@ -1,4 +1,4 @@
-"""The content of objects of C and of the interpreter that tell of it: a database in memory, a `Context`, a generator.
+"""The content of objects of C and of the interpreter that tell of it: a database, a `Context`, a generator, a file.
 
 It cannot be put back in every case: a transaction is open, a variable was not set before, a generator stands elsewhere.
 So it is no state to start the next execution from. But where it can, keeping it apart for each lane proves what it
@@ -17,6 +17,9 @@ import sys
 import types
 from typing import Any
 
+from ..schedule.actors import ACTOR
+from . import streams
+
 _LARGEST_DATABASE = 4_000_000
 
 
@@ -26,17 +29,21 @@ def form_of(thing: Any) -> str:
         return "context"
     if type(thing) in _FRAMES:
         return "generator"
+    if streams.is_stream(thing):
+        return "stream"
     database: Any = sys.modules.get("sqlite3")
-    return "database" if database is not None and isinstance(thing, database.Connection) else ""
+    return "database" if database is not None and issubclass(type(thing), database.Connection) else ""
 
 
 def told_by(thing: Any) -> Any:
     """What it holds by name, where that is more to be shown than the thing itself."""
     match form_of(thing):
         case "context":
-            return {variable.name: value for variable, value in thing.items()}
+            return {variable.name: value for variable, value in read_context(thing).items()}
         case "generator":
             return variables_of(thing)
+        case "stream":
+            return streams.told(thing)
         case _:
             return thing
 
@@ -62,7 +69,8 @@ def write_database(connection: Any, content: bytes) -> None:
 
 
 def read_context(context: contextvars.Context) -> dict[contextvars.ContextVar[Any], Any]:
-    return dict(context.items())
+    """What is set in it, but for whose work it is, which is ours."""
+    return {variable: value for variable, value in context.items() if variable is not ACTOR}
 
 
 def write_context(context: contextvars.Context, content: dict[contextvars.ContextVar[Any], Any]) -> None:
@@ -70,7 +78,7 @@ def write_context(context: contextvars.Context, content: dict[contextvars.Contex
     for variable in context:
         value = content.get(variable, _MISSING)
         if value is _MISSING:
-            value = _default(variable)
+            value = default_of(variable)
         if value is not _MISSING and context.get(variable) is not value:
             with contextlib.suppress(RuntimeError):
                 context.run(variable.set, value)
@@ -111,7 +119,8 @@ def _frame_of(generator: Any) -> Any:
     return None if getattr(generator, running) else getattr(generator, frame)
 
 
-def _default(variable: contextvars.ContextVar[Any]) -> Any:
+def default_of(variable: contextvars.ContextVar[Any]) -> Any:
+    """What it is where nothing was set; an object that is nothing else for one without a default."""
     try:
         return contextvars.Context().run(variable.get)
     except LookupError:

@@ -66,9 +66,9 @@ def _names_of(graph: StateGraph, dicts: dict[int, int]) -> dict[int, set[str]]:
     elsewhere = set[int]()
     modules = graph.user_modules
     for thing in graph.known():
-        if isinstance(thing, types.ModuleType):
+        if issubclass(type(thing), types.ModuleType):
             held, mine = vars(thing), modules.get(thing.__name__) is thing
-        elif isinstance(thing, type):
+        elif issubclass(type(thing), type):
             held, mine = type.__dict__["__dict__"].__get__(thing), thing.__module__ in modules
         else:
             held, mine = attributes_of(thing), _is_plain(type(thing), modules)
@@ -79,7 +79,9 @@ def _names_of(graph: StateGraph, dicts: dict[int, int]) -> dict[int, set[str]]:
                 names.setdefault(id(value), set()).add(name)
             else:
                 elsewhere.add(id(value))
-        if not mine:
+        # A module is its names. What C code keeps beside them must not be asked for: `_asyncio` of 3.12 gives out what
+        # was freed, and that is freed twice then (https://github.com/python/cpython/issues/122695).
+        if not mine and not issubclass(type(thing), types.ModuleType):
             elsewhere.update(id(value) for value in gc.get_referents(thing) if id(value) in dicts)
     return {key: found for key, found in names.items() if key not in elsewhere}
 

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..schedule.reduction import IrreducibleError
 from . import content
-from .graph import INERT_LIBRARIES, INERT_MODULES
+from .content import identity
+from .inert import INERT_LIBRARIES, INERT_MODULES
 from .python_names import python_modules
 
 if TYPE_CHECKING:
@@ -65,9 +66,6 @@ _IMMUTABLE_OF_OURS = frozenset({("crosslane.replay.trace.model", "Request"), ("c
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _POINTER = 8
-
-# As `id`, but no audit event, which costs more than all else where a hook listens.
-identity = object.__hash__
 
 
 def is_transparent(cls: type) -> bool:
@@ -251,7 +249,7 @@ def _alive(reference: weakref.ref[Any]) -> bool:
 
 def address_dependent(things: Iterable[Any], files: UserFiles) -> str:
     """Which function of the program asks where in memory its objects are, in words; "" where none does."""
-    functions = [thing for thing in things if isinstance(thing, types.FunctionType)]
+    functions = [thing for thing in things if issubclass(type(thing), types.FunctionType)]
     codes = [(thing.__code__, thing.__globals__) for thing in functions if thing.__code__.co_filename in files]
     for code, names in codes:
         codes += [(constant, names) for constant in code.co_consts if isinstance(constant, types.CodeType)]

@@ -29,7 +29,8 @@ from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import CooperativeLock
 from ..schedule.reduction import IrreducibleError
 from . import suspended
-from .opaque import Static, attributes_of, identity, is_transparent
+from .content import identity
+from .opaque import Static, attributes_of, is_transparent
 from .set_tables import table_of
 
 if TYPE_CHECKING:

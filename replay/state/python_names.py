@@ -66,7 +66,7 @@ def named_modules(names: frozenset[str], held: Iterable[Any]) -> dict[str, types
 def named_classes(names: frozenset[str], held: Iterable[Any], modules: Iterable[types.ModuleType]) -> Iterator[type]:
     """The classes that can be changed, and are named in one of the modules or held by the program itself."""
     candidates = [value for module in modules for key, value in vars(module).items() if key in names]
-    for cls in {id(each): each for each in (*candidates, *held) if isinstance(each, type)}.values():
+    for cls in {id(each): each for each in (*candidates, *held) if issubclass(type(each), type)}.values():
         flags = type.__dict__["__flags__"].__get__(cls)
         module: Any = cls.__module__  # a descriptor for the instances may hide it
         of_python = isinstance(module, str) and module.partition(".")[0] in sys.stdlib_module_names

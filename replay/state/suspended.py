@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..schedule.execute import SERVING
 from ..schedule.reduction import IrreducibleError
-from .opaque import identity
+from .content import identity
 
 if TYPE_CHECKING:
     from .picture import Picture

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import sys
-from typing import Any, cast
+from typing import Any
 
-from ..handler.reply import plain
+from ..handler.told import hear_what_is_logged, record_text
 from ..schedule.actors import ACTOR
-from ..schedule.execute import NOTHING_HEARD, Heard, beside_error
+from ..schedule.execute import NOTHING_HEARD, Heard
 
 LIMIT = 200_000
-_DEPTH = 6
-_OF_ANY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
 
 class Capture:
@@ -30,6 +27,7 @@ class Capture:
         sys.stdout = _Stream(self)
         sys.stderr = _Stream(self)
         sys.stdin = io.StringIO("")
+        hear_what_is_logged()
         call_handlers = logging.Logger.callHandlers
 
         def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -59,17 +57,7 @@ class Capture:
             self._here().output.append(text[:LIMIT])
 
     def logged(self, record: logging.LogRecord) -> None:
-        try:
-            text = record.getMessage()
-        except Exception as error:  # its own formatting is at fault, and `logging` would say so as well
-            text = f"{record.msg!s} ({type(error).__name__} while formatting)"
-        if record.exc_info and record.exc_info[0] is not None:
-            error = record.exc_info[1]
-            text = f"{text}: {record.exc_info[0].__name__}: {error}{beside_error(error)}"
-        # What `extra=` adds is what formatters for JSON write out.
-        added = {key: _written(value) for key, value in vars(record).items() if key not in _OF_ANY_RECORD}
-        if added:
-            text = f"{text} {json.dumps(added, ensure_ascii=False)}"
+        text = record_text(record)
         if self._room(len(text)):
             self._here().logs.append((record.name, text[:LIMIT]))
 
@@ -89,16 +77,6 @@ class Capture:
         if heard is None:
             heard = self._by_request[request] = Heard()
         return heard
-
-
-def _written(value: Any, depth: int = 0) -> Any:
-    """What a formatter writes of a value: objects, such as a request, are named and not taken apart."""
-    if depth < _DEPTH and type(value) is dict:
-        members = cast("dict[Any, Any]", value)
-        return {str(plain(key)): _written(item, depth + 1) for key, item in members.items()}
-    if depth < _DEPTH and type(value) in (list, tuple):
-        return [_written(item, depth + 1) for item in value]
-    return plain(value) if value is None or isinstance(value, (str, int, float)) else f"<{type(value).__name__}>"
 
 
 class _Stream(io.TextIOBase):

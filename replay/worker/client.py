@@ -43,6 +43,8 @@ __all__ = ["Worker", "WorkerOptions"]
 _LAUNCH = Path(__file__).with_name("launch.py")
 _STDERR_KEPT = 64_000
 _LINE_LIMIT = 1 << 30
+# Four times a second the worker gives a sign of life, unless C code holds it. A machine may be slow.
+_SILENCE_S = 6.0
 _DUMP_S = 0.5
 # So many times the silence after which a handler is taken for stuck, we may be at work on a trace ourselves.
 _PATIENCE = 6
@@ -89,8 +91,8 @@ class Worker:
     ) -> Result:
         """Run one job to its end. Jobs of one worker run one at a time. `others` are needed where `job.shards` are.
 
-        Where state turns out to outlive being put back, the job starts over in a new process, which puts that back as
-        well, or forks.
+        Where state turns out to outlive being put back, the job starts over: that is put back as well, or, where it
+        cannot be, a new process forks for each execution.
 
         Raises:
             HandlerError: the handler cannot be loaded or called, blocks in C code, or ended its process.
@@ -172,6 +174,10 @@ class Worker:
                 if "await" in message and others is not None:
                     _send(process.stdin, {"reports": await others.reports()})
                 dying = message.get("dying", dying)
+        except StateEscaped as error:
+            if not error.where:
+                await self.close()
+            raise  # what has a name can be put back where it is
         except BaseException:
             # After an error the handler's modules may be half imported, and a cancelled task leaves an answer behind:
             # the next job starts a new process.
@@ -283,8 +289,7 @@ class Worker:
     async def _next(self, process: asyncio.subprocess.Process, job: Job) -> dict[str, Any] | None:
         """The next message; None when the process has ended or was ended because it no longer answers."""
         assert process.stdout is not None
-        # The worker beats four times a second, unless C code holds it.
-        silence_s = job.blocked_after_s + 6.0
+        silence_s = job.blocked_after_s + _SILENCE_S
         reading = asyncio.ensure_future(process.stdout.readline())
         try:
             for _ in range(_PATIENCE):
@@ -362,7 +367,7 @@ def _not_begun(job: Job, elapsed_s: float, doing: str) -> dict[str, Any]:
 
 def _program(job: Job) -> tuple[object, ...]:
     """What the worker has loaded for a job; another job on the same can use it."""
-    return job.handler, job.kind, job.fork, job.keep, job.upstream_calls, job.upstream, job.upstream_allow
+    return job.handler, job.kind, job.fork, job.upstream_calls, job.upstream, job.upstream_allow
 
 
 def _shown(file: str, number: str, cwd: Path) -> str:

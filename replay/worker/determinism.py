@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.actors import ACTOR
+from ..schedule.looks import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,11 @@ class Determinism:
     def __init__(self) -> None:
         self._loop: ControlledLoop | None = None
         self._streams: dict[str, random.Random] = {}
+        self.looks = Looks()
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
+        self.looks.begin()
         if self._streams:
             self._streams = {}
 
@@ -50,6 +53,10 @@ class Determinism:
         self._install_time()
         self._install_random()
 
+    def _looked(self, now_s: float) -> float:
+        actor = ACTOR.get(None)
+        return self.looks.seen(actor.name if actor is not None else "", now_s)
+
     def _stream(self) -> random.Random:
         actor = ACTOR.get(None)
         name = actor.name if actor is not None else ""
@@ -64,7 +71,7 @@ class Determinism:
                 if self._loop is None:
                     return real()
                 self._loop.time_matters = True
-                seconds = epoch_s + self._loop.now
+                seconds = epoch_s + (self._loop.now if not self.looks.noting else self._looked(self._loop.now))
                 return int(seconds * 1_000_000_000) if in_ns else seconds
 
             now.__name__ = real.__name__

@@ -5,6 +5,8 @@ it asks first whether an execution is under way.
 
 A file that `tempfile` makes is new and has a name of its own each time: no execution finds what another left in it. It
 is deleted at the end where the program has not done so. Moved to a name that lasts, it is noticed there.
+
+What SQLite writes is seen by nobody: so the files of a database are put back as soon as it is opened, at import too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from ..state import content
 
@@ -31,6 +34,7 @@ _WATCHED = {
     "os.fork": "process forked",
     "sqlite3.connect": "database opened",
 }
+_OF_DATABASE = ("", "-journal", "-wal", "-shm")
 _MOVES = frozenset({"os.rename", "os.link"})
 _MOST_FILES = 100
 _MOST_TEMPORARY = 10_000
@@ -49,6 +53,7 @@ class Escapes:
         self._seen: list[str] = []
         self.files: dict[str, bytes | None] = {}
         self._temporary: set[str] = set()
+        self._databases: dict[str, str] = {}
         self.active = False
 
     def install(self) -> None:
@@ -58,6 +63,19 @@ class Escapes:
         """A thread that the baton does not reach."""
         if self.active:
             self._note("thread started", sys._getframe(2))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+
+    def keep_databases(self) -> None:
+        """Put those that were opened so far back after each execution, or say that it is not possible."""
+        for path in self._databases:
+            name = os.path.basename(path)
+            if os.path.exists(f"{path}-wal"):
+                self._databases[path] = f"database {name} kept open in WAL mode, which cannot be put back"
+            elif not self._keeps_database(path):
+                self._databases[path] = f"database {name} is too large to be put back"
+        self.active = False
+
+    def _keeps_database(self, path: str) -> bool:
+        return all(self._kept(path + suffix) for suffix in _OF_DATABASE)
 
     def _kept(self, path: str) -> bool:
         """Whether the file is one that is put back after the execution, and so does not leave control."""
@@ -78,6 +96,12 @@ class Escapes:
     def begin(self) -> None:
         if self._seen:
             self._seen = []
+        for path, why_not in self._databases.items():
+            if why_not:
+                self._seen.append(why_not)
+                continue
+            for each in [path + suffix for suffix in _OF_DATABASE]:
+                content.write_file(each, self.files[each])  # an execution that was killed has not done so
         self.active = True
 
     def end(self) -> list[str]:
@@ -91,6 +115,8 @@ class Escapes:
         return self._seen
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "sqlite3.connect" and self._opens_database(arguments[0]):
+            return
         if not self.active:
             return
         what = _WATCHED.get(event)
@@ -100,13 +126,27 @@ class Escapes:
             what = self._written(event, arguments, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
             if what is None:
                 return
-        if what == "sqlite3.connect" and arguments and arguments[0] == ":memory:":
-            return
         self.active = False  # finding the place raises audit events of its own
         try:
             self._note(what, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         finally:
             self.active = True
+
+    def _opens_database(self, name: Any) -> bool:
+        """Whether there is nothing to be said of it: it is nobody else's, or its files are put back."""
+        text = os.fsdecode(name)
+        if text in ("", ":memory:"):
+            return True
+        if text.startswith("file:"):
+            address = urlsplit(text)
+            if ":memory:" in text or "mode=memory" in address.query:
+                return False  # several connections may share it
+            text = unquote(address.path)
+        path = os.path.abspath(text)
+        if self.active:
+            return self._keeps_database(path)
+        self._databases.setdefault(path, "")
+        return True
 
     def _written(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> str | None:
         """What is said of something written that cannot be put back; None where there is none."""

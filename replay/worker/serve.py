@@ -34,6 +34,7 @@ from ..handler.service import Service
 from ..keeping import all_kept
 from ..program import Program
 from ..schedule import primitives
+from ..schedule.databases import make_databases_patient
 from ..schedule.execute import Engine
 from ..schedule.memory_net import MemoryNetwork
 from ..schedule.schedule import Schedule
@@ -47,7 +48,7 @@ from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
 from ..verdict import not_begun
-from . import handing, sources
+from . import ahead, handing, sources
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -163,6 +164,8 @@ def main() -> None:
                 channel.send({"loaded": sources.imported(program.files, began_ns)})
                 program.loading_s, program.go_on = _clock() - began, interrupt.answered
             program.executions = 0
+            if program.fresh.escaped:
+                program.begin_again(job.keep)
             try:
                 with interrupt.at_once(), all_kept():
                     program.engine.recorded = Recorded.of(job.exchanges, job.boundary)
@@ -230,6 +233,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     escapes = Escapes(files)
     escapes.install()
     primitives.install(files, escapes.thread_started, ThreadLoop)
+    make_databases_patient()
     watchdog = Watchdog(
         escapes,
         interrupt,
@@ -243,6 +247,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     watchdog.limit_s = _IMPORT_TIMES * job.blocked_after_s
     with watchdog:
         handler = load(location, job.handler, job.kind, files)
+    escapes.keep_databases()
     watchdog.limit_s = job.blocked_after_s
     try:
         intercept(job.upstream_calls, handler.module, files, capture.sent)
@@ -292,6 +297,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
 
     def imported() -> None:
         clients.take_over()
+        ahead.work_out(handler.kind)
         # What is there now stays: a collection during the search needs not look through it.
         gc.collect()
         gc.freeze()
@@ -305,6 +311,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         lambda: tuple(escapes.files),
         stand_in.begin,
         lambda: (determinism.drawn, capture.everything(), stand_in.counts),
+        looks=determinism.looks,
     )
     fresh = Fresh(job.fork, watchdog, lambda: interrupt.asked, job.keep)
     interrupted = lambda: interrupt.asked  # noqa: E731

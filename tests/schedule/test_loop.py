@@ -358,15 +358,17 @@ def test_an_execution_that_is_over_leaves_nothing_to_the_garbage_collector() -> 
     run(body, Lockstep())
     gc.collect()
     gc.disable()
+    # What other tests have left, and their threads may let go only now, is not looked at.
+    gc.freeze()
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         run(body, Lockstep())
         gc.collect()
-        # Other tests may have left something to it, which other threads only now let go.
         assert [each for each in gc.garbage if _is_of_an_execution(each)] == []
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 from crosslane.replay.errors import CrosslaneError, HandlerError, WorkerError
 from crosslane.replay.schedule.schedule import Schedule
+from crosslane.replay.worker import client
 from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 from crosslane.replay.worker.serve import Channel
@@ -297,7 +299,10 @@ async def test_requests_of_one_session_keep_their_order(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fork", [False, True])
-async def test_a_handler_stuck_in_c_code_is_ended_and_named_by_its_line(bench: Bench, fork: bool) -> None:
+async def test_a_handler_stuck_in_c_code_is_ended_and_named_by_its_line(
+    bench: Bench, fork: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_SILENCE_S", 3.0)
     with pytest.raises(HandlerError) as caught:
         await bench.run(
             """
@@ -349,3 +354,48 @@ async def test_what_was_learnt_about_a_programs_state_holds_for_the_jobs_after_i
         assert first.run.outcomes == second.run.outcomes
         assert {outcome.body for outcome in second.run.outcomes} == {2}, "each sees what both said"
         assert second.report.executions < first.report.executions, "the baselines were kept as well"
+
+
+LIBRARY = """
+    import functools
+    state = {}
+    @functools.cache
+    def setting(name):
+        return [name]
+    setting("model")
+"""
+IN_A_LIBRARY = """
+    import asyncio, sys, time
+    sys.path.insert(0, FOLDER)
+    import library
+    with open("imports", "a") as imports:
+        imports.write("once\\n")
+    del imports
+    BEGIN
+    async def handle(user, message):
+        try:
+            await asyncio.sleep(0)
+        finally:
+            CHANGE
+        return "well"
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "change"),
+    [
+        # Only a request that is cancelled, after many that are not, changes anything.
+        ("pass", "if sys.exc_info()[0]: library.state = {'cancelled': user}"),
+        # What was in a cache at import cannot be put back. To import takes so long that it is tried first.
+        ("time.sleep(0.6)", "library.setting(message)"),
+    ],
+)
+async def test_state_of_a_library_that_changes_costs_no_second_import(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, begin: str, change: str
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "library.py").write_text(textwrap.dedent(LIBRARY))
+    source = IN_A_LIBRARY.replace("FOLDER", repr(str(folder))).replace("BEGIN", begin).replace("CHANGE", change)
+    result = await bench.run(source, TWO_USERS)
+    assert result.report.verdict == "clean"
+    assert (bench.folder / "imports").read_text() == "once\n"

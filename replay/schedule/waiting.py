@@ -1,0 +1,58 @@
+"""Where the tasks of a deadlock stand and what they wait for, in words: nothing in asyncio says who holds a lock.
+
+This module imports the standard library alone and its siblings: exported repro scripts carry them as they stand.
+"""
+
+# Objects of the program are looked at here, and those have no types that we could know.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+import types
+from typing import TYPE_CHECKING, Any
+
+from .actors import ACTOR
+from .threads import is_users, shown_line
+
+if TYPE_CHECKING:
+    from .loop import ControlledLoop
+
+_WAITED_FOR = ("asyncio.locks", "asyncio.queues", "anyio._core._synchronization", "anyio._backends._asyncio")
+
+
+def waiting_tasks(loop: ControlledLoop) -> list[str]:
+    """One for each lane that has a request under way, as far as a line of the user's is known."""
+    told: dict[str, str] = {}
+    for task, context in loop.tasks_made():
+        actor = context.get(ACTOR, None)
+        waits_for = getattr(task, "_fut_waiter", None)
+        if task.done() or actor is None or not actor.in_flight or isinstance(waits_for, asyncio.Task):
+            continue
+        at, what = _stands(task)
+        if at is not None:
+            told[actor.name] = f"{actor.name} waits at {shown_line(at)} for {what or 'something'}"
+    return list(told.values())
+
+
+def _stands(task: asyncio.Task[Any]) -> tuple[tuple[str, int] | None, str]:
+    """The innermost line of the user's, and what is waited for below it, where that is a thing of asyncio or anyio."""
+    at: tuple[str, int] | None = None
+    what = ""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if type(awaited) is types.CoroutineType:
+            frame, awaited = awaited.cr_frame, awaited.cr_await
+        elif type(awaited) is types.GeneratorType:
+            frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
+        else:
+            break
+        if frame is None:
+            break
+        if is_users(frame):
+            at, what = (frame.f_code.co_filename, frame.f_lineno), ""
+        elif frame.f_globals.get("__name__") in _WAITED_FOR and "self" in frame.f_locals:
+            kind = type(frame.f_locals["self"])
+            article = "an" if kind.__name__[0] in "AEIOU" else "a"
+            what = what or f"{article} {kind.__name__} of {kind.__module__.partition('.')[0]}"
+    return at, what
