@@ -194,6 +194,31 @@ async def test_a_pool_of_the_program_is_under_the_same_baton(bench: Bench) -> No
     assert crossing.carrier.name == "agent.last"
 
 
+async def test_a_thread_that_is_started_past_threading_is_controlled(bench: Bench) -> None:
+    result = await bench.run(
+        """
+        import _thread, threading
+        last = None
+        def work(message, said, done):
+            global last
+            last = message
+            said.append(last)
+            done.release()
+        def handle(message):
+            said, done = [], threading.Lock()
+            done.acquire()
+            _thread.start_new_thread(work, (message, said, done))
+            with done:
+                return said
+        """,
+        switches=1,
+    )
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.last"
+    assert result.report.coverage.uncontrolled == ()
+
+
 @pytest.mark.parametrize(("key", "verdict"), [("'reply'", "contaminated"), ("user", "clean")])
 async def test_threads_queues_and_joins_of_the_program_are_controlled(bench: Bench, key: str, verdict: str) -> None:
     result = await bench.run(
@@ -264,6 +289,38 @@ async def test_a_synchronous_handler_may_run_a_coroutine_of_its_own(bench: Bench
         """
     )
     assert kept_apart.report.verdict == "clean", kept_apart.report.reason
+
+
+LOOP_OF_ITS_OWN = """
+    import asyncio, threading
+    loop = None
+    starting = threading.Lock()
+    current = {{}}
+    def the_loop():
+        global loop
+        with starting:
+            if loop is None:
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, daemon=True).start()
+            return loop
+    async def think(user, message):
+        current[{key}] = message
+        await asyncio.sleep(0.1)
+        return current[{key}]
+    def handle(user, message):
+        return asyncio.run_coroutine_threadsafe(think(user, message), the_loop()).result(10)
+    """
+
+
+@pytest.mark.parametrize(("key", "verdict"), [("0", "contaminated"), ("user", "clean")])
+async def test_a_loop_in_a_thread_of_its_own_serves_one_request_while_another_sleeps_in_it(
+    bench: Bench, key: str, verdict: str
+) -> None:
+    result = await bench.run(LOOP_OF_ITS_OWN.format(key=key), switches=1, variants=False)
+    assert result.report.verdict == verdict, result.report.reason
+    for crossing in result.report.crossings:
+        assert crossing.carrier is not None
+        assert crossing.carrier.name == "agent.current"
 
 
 async def test_an_async_handler_that_blocks_on_a_lock_of_a_thread_lets_that_thread_go_on(bench: Bench) -> None:

@@ -20,6 +20,11 @@ from .http import HttpRequest, decoded
 if TYPE_CHECKING:
     from .reply import Reply
 
+_ANSWER_IN_S = 1.0
+"""After so long without an answer the client of a websocket sends its next message all the same, in virtual time."""
+_PATIENCE_S = 30.0
+"""So long it waits for more before it says good-bye."""
+
 
 class AiohttpServer:
     """The application between its start-up and its clean-up. `runner` is aiohttp's own."""
@@ -86,8 +91,9 @@ def _wire(request: HttpRequest) -> list[bytes]:
     headers = list(request.headers)
     if request.messages is not None:
         key = base64.b64encode(bytes(range(16))).decode()
-        handshake = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-version", "13"))
-        headers += [*handshake, ("sec-websocket-key", key)]
+        handshake = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
+        handshake = {**handshake, "sec-websocket-key": key}
+        headers = [*((name, value) for name, value in headers if name not in handshake), *handshake.items()]
     if request.body and not any(name == "content-length" for name, _ in headers):
         headers.append(("content-length", str(len(request.body))))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
@@ -121,6 +127,7 @@ class _Transport(asyncio.Transport):
         self._answered = answered
         self._request = request
         self._unsent = list(request.messages or ())
+        self._next: asyncio.Handle | None = None
         self._buffer = b""
         self._body: list[bytes] = []
         self._in_body = False
@@ -172,6 +179,7 @@ class _Transport(asyncio.Transport):
 
     def lose(self) -> None:
         self.lost = True
+        self._wait_no_more()
 
     def finish(self) -> None:
         content_type = dict(self.reply.headers).get("content-type", "")
@@ -181,6 +189,7 @@ class _Transport(asyncio.Transport):
             self.reply.body = decoded(b"".join(self._body), content_type)
 
     def _complete(self) -> None:
+        self._wait_no_more()
         if not self._answered.done():
             self._answered.set_result(None)
 
@@ -204,7 +213,9 @@ class _Transport(asyncio.Transport):
     def _read_head(self, head: str) -> None:
         status, *lines = head.split("\r\n")
         self.reply.status = int(status.split()[1])
-        self.reply.headers = [(n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in lines)]
+        pairs = [(n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in lines)]
+        # The date is the server's, and says only how long others took.
+        self.reply.headers = [(name, value) for name, value in pairs if name != "date"]
         named = dict(self.reply.headers)
         self._chunked = named.get("transfer-encoding", "") == "chunked"
         if "content-length" in named:
@@ -212,7 +223,7 @@ class _Transport(asyncio.Transport):
         if self._request.method == "HEAD" or self.reply.status in (204, 304):
             self._left, self._chunked = 0, False
         if self.reply.status == 101:
-            self._send_next()
+            self._send_next(answered=True)
 
     def _read_chunks(self) -> None:
         while True:
@@ -247,12 +258,30 @@ class _Transport(asyncio.Transport):
                 return
             if code in (0, 1, 2):
                 self.reply.chunk(payload.decode("utf-8", "backslashreplace"))
-                self._send_next()
+                self._send_next(answered=True)
 
-    def _send_next(self) -> None:
-        """The next message goes when the one before was answered; then the client says good-bye."""
-        message = frame(self._unsent.pop(0)) if self._unsent else frame(struct.pack("!H", 1000), 8)
-        asyncio.get_running_loop().call_soon(self._receive, message)
+    def _send_next(self, answered: bool) -> None:
+        """The next message goes when the one before was answered, or no answer comes to it. At last the client says
+        good-bye, when nothing more has come for a while: what answers may be another task than the one that reads."""
+        self._wait_no_more()
+        loop = asyncio.get_running_loop()
+        if not self._unsent:
+            self._next = loop.call_later(_PATIENCE_S, self._receive, frame(struct.pack("!H", 1000), 8))
+        elif answered:
+            self._next = loop.call_soon(self._send)
+        else:
+            self._next = loop.call_later(_ANSWER_IN_S, self._send)
+
+    def _send(self) -> None:
+        self._next = None
+        self._receive(frame(self._unsent.pop(0)))
+        if self._next is None and not self.is_closing():
+            self._send_next(answered=False)
+
+    def _wait_no_more(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def _receive(self, message: bytes) -> None:
         if self.protocol is not None and not self.is_closing():

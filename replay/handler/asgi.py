@@ -22,6 +22,11 @@ from .http import HttpRequest, decoded
 if TYPE_CHECKING:
     from .reply import Reply
 
+CLIENTS_PATIENCE_S = 30.0
+"""How long the client of a websocket waits for more before it says good-bye, in virtual time."""
+_ANYIO_THREADS = 40
+"""How many there are at once where the program has not said otherwise."""
+
 
 class Lifespan:
     """The application's start-up and shutdown. An application without lifespan support is simply not told."""
@@ -84,7 +89,9 @@ def scope_of(request: HttpRequest, state: dict[str, Any]) -> dict[str, Any]:
     """The ASGI scope of a request; a websocket's where the record has messages."""
     scope: dict[str, Any] = {
         "type": "http" if request.messages is None else "websocket",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        # As uvicorn says, and does: up to 2.3 what is sent to a client that is gone is dropped, and Starlette itself
+        # listens for its leaving and cancels the stream; from 2.4 on the sending fails.
+        "asgi": {"version": "3.0", "spec_version": "2.3" if request.messages is None else "2.4"},
         "http_version": "1.1",
         "scheme": "http" if request.messages is None else "ws",
         "path": request.path,
@@ -119,14 +126,15 @@ async def _call_http(app: Any, request: HttpRequest, state: dict[str, Any], repl
         {"type": "http.request", "body": part, "more_body": number < len(parts)} for number, part in enumerate(parts, 1)
     ]
     inbox.reverse()
-    gone = asyncio.get_running_loop().create_future()
+    # No future of ours is awaited by the program itself: who stops waiting (`Request.is_disconnected` of Starlette
+    # does at once) would cancel it, and the client would be taken for gone.
+    gone = asyncio.Event()
     pieces: list[bytes] = []
     complete = False
 
     def leave() -> None:
         inbox.clear()
-        if not gone.done():
-            gone.set_result(None)
+        gone.set()
 
     reply.gone = leave
 
@@ -137,12 +145,12 @@ async def _call_http(app: Any, request: HttpRequest, state: dict[str, Any], repl
                 await asyncio.sleep(0)  # the rest is still on its way
             return message
         if not complete:
-            await gone
+            await gone.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         nonlocal complete
-        if gone.done() and not complete:
+        if gone.is_set() and not complete:
             return  # as servers do: nobody reads it
         if message["type"] == "http.response.start":
             reply.status = int(message["status"])
@@ -161,18 +169,20 @@ async def _call_http(app: Any, request: HttpRequest, state: dict[str, Any], repl
                     reply.chunk(piece.decode("utf-8", "backslashreplace"))
                 complete = True
                 reply.body = decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
-                if not gone.done():
-                    gone.set_result(None)
+                gone.set()
 
     try:
         await app(scope_of(request, state), receive, send)
     finally:
         if not complete and pieces:
             reply.body = decoded(b"".join(pieces), dict(reply.headers).get("content-type", ""))
+    if reply.status is None and not gone.is_set():
+        raise RuntimeError("the application returned without an answer")
 
 
 async def _call_websocket(app: Any, request: HttpRequest, state: dict[str, Any], reply: Reply) -> None:
-    """The client sends its messages one after another, as the application receives them, and then leaves."""
+    """The client sends its messages one after another, as the application receives them. It leaves when nothing more
+    has come for a while: what answers may be another task than the one that receives."""
     inbox: list[dict[str, Any]] = [{"type": "websocket.connect"}]
     for message in request.messages or ():
         key = "text" if isinstance(message, str) else "bytes"
@@ -180,16 +190,27 @@ async def _call_websocket(app: Any, request: HttpRequest, state: dict[str, Any],
     inbox.append({"type": "websocket.disconnect", "code": 1000, "reason": ""})
     inbox.reverse()
 
+    left = gone = False
+
     def leave() -> None:
+        nonlocal left
+        left = True
         inbox[:] = [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
 
-    reply.gone = leave
+    def lose() -> None:
+        nonlocal gone
+        gone = True
+        leave()
+
+    reply.gone = lose
 
     async def receive() -> dict[str, Any]:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0 if len(inbox) > 1 or left else CLIENTS_PATIENCE_S)
         return inbox.pop() if len(inbox) > 1 else inbox[0]
 
     async def send(message: dict[str, Any]) -> None:
+        if gone:
+            raise OSError("the client is gone")
         if message["type"] == "websocket.accept":
             reply.status = 101
             reply.headers = [
@@ -219,14 +240,32 @@ def take_over_anyio_threads() -> None:
         return
 
     async def run_sync_in_worker_thread(
-        cls: Any,  # noqa: ARG001
-        func: Any,
-        args: Any,
-        abandon_on_cancel: bool = False,  # noqa: ARG001
-        limiter: Any = None,  # noqa: ARG001
+        cls: Any, func: Any, args: Any, abandon_on_cancel: bool = False, limiter: Any = None
     ) -> Any:
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(None, partial(context.run, func, *args))
+        limiter = limiter or cls.current_default_thread_limiter()
+        if limiter.total_tokens < _ANYIO_THREADS:  # the program wants it so: often one, in place of a lock
+            async with limiter:
+                return await _in_anyio_thread(backend, func, args, abandon_on_cancel)
+        return await _in_anyio_thread(backend, func, args, abandon_on_cancel)
 
     backend.AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
     backend.crosslane_threads = True  # type: ignore[attr-defined]
+
+
+async def _in_anyio_thread(backend: Any, func: Any, args: Any, abandon_on_cancel: bool) -> Any:
+    """As anyio does: the way back to the loop is known in the thread, and cancelled scopes wait for its end."""
+    loop = asyncio.get_running_loop()
+    with backend.CancelScope(shield=not abandon_on_cancel) as scope:
+        outer = getattr(scope, "_parent_scope", None)
+        context = contextvars.copy_context()
+        job = partial(_known_to_anyio, backend, loop, scope if abandon_on_cancel else outer or scope, func, args)
+        return await loop.run_in_executor(None, partial(context.run, job))
+
+
+def _known_to_anyio(backend: Any, loop: Any, scope: Any, func: Any, args: Any) -> Any:
+    with backend.claim_worker_thread(backend.AsyncIOBackend, loop):
+        backend.threadlocals.current_cancel_scope = scope
+        try:
+            return func(*args)
+        finally:
+            del backend.threadlocals.current_cancel_scope

@@ -15,6 +15,13 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 PART = 65_536  # what a server reads from a socket at once
+_OF_THE_CONNECTION = frozenset(
+    # The recorded length belongs to the recorded bytes, which may have been redacted or edited since.
+    {"content-length", "transfer-encoding"}
+    # In what is compressed no value is found; a body that was announced is not waited for.
+    | {"accept-encoding", "sec-websocket-extensions", "expect"}
+)
+"""Headers that clients settle the transport with, which is another one here. So are the pseudo-headers of HTTP/2."""
 NO_PATH = "has no path, and an application needs one"
 
 
@@ -62,8 +69,7 @@ def http_request(record: dict[str, Any]) -> HttpRequest:
     names = {name for name, _ in headers}
     if content_type and "content-type" not in names:
         headers.append(("content-type", content_type))
-    # The recorded length belongs to the recorded bytes, which may have been redacted or edited since.
-    headers = [(k, v) for k, v in headers if k not in ("content-length", "transfer-encoding")]
+    headers = [(k, v) for k, v in headers if k not in _OF_THE_CONNECTION and not k.startswith(":")]
     if body:
         headers.append(("content-length", str(len(body))))
     if "host" not in names:
@@ -96,10 +102,8 @@ def decoded(body: bytes, content_type: str) -> Any:
 
 
 def _message(message: Any) -> str | bytes:
-    if isinstance(message, dict) and "b64" in message:
+    if isinstance(message, dict) and set(message) == {"b64"}:
         return base64.b64decode(message["b64"])
-    if isinstance(message, dict) and set(message) == {"text"}:
-        return str(message["text"])
     return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 _DEPTH = 12
 _DEPTH_OF_OBJECTS = 5  # an object reaches its library, and that reaches everything
+_OBJECTS_OPENED = 5_000  # by many ways: those of an ORM are keys of each other's dicts
 
 
 class Reply:
@@ -40,8 +41,13 @@ class Reply:
             self.on_chunk(text)
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """`value` as JSON can carry it. Objects become `{"<Class>": {attributes}}`; bytes become text."""
+def plain(value: Any, most_objects: int = _OBJECTS_OPENED) -> Any:
+    """`value` as JSON can carry it. Objects become `{"<Class>": {attributes}}`, as long as they are no more than
+    `most_objects`; bytes become text."""
+    return _plain(value, 0, [most_objects])
+
+
+def _plain(value: Any, depth: int, left: list[int]) -> Any:
     kind = type(value)
     if value is None or kind in (str, bool, int, float):
         return value
@@ -52,16 +58,17 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, dict):
-        return {_key(k): plain(v, depth + 1) for k, v in dict.items(value)}
+        return {_key(k, depth, left): _plain(v, depth + 1, left) for k, v in dict.items(value)}
     if isinstance(value, (list, tuple)):
         base: Any = list if isinstance(value, list) else tuple
-        return [plain(item, depth + 1) for item in base.__iter__(value)]
+        return [_plain(item, depth + 1, left) for item in base.__iter__(value)]
     if isinstance(value, (set, frozenset)):
         kept: Any = set if isinstance(value, set) else frozenset
-        return sorted((plain(item, depth + 1) for item in kept.__iter__(value)), key=str)
-    attributes = instance_attributes(value) if depth < _DEPTH_OF_OBJECTS else {}
+        return sorted((_plain(item, depth + 1, left) for item in kept.__iter__(value)), key=str)
+    left[0] -= 1
+    attributes = instance_attributes(value) if depth < _DEPTH_OF_OBJECTS and left[0] >= 0 else {}
     if attributes:
-        return {f"<{kind.__name__}>": {name: plain(v, depth + 1) for name, v in attributes.items()}}
+        return {f"<{kind.__name__}>": {name: _plain(v, depth + 1, left) for name, v in attributes.items()}}
     return f"<{kind.__name__}>"
 
 
@@ -72,8 +79,8 @@ def _unwrapped(value: Any) -> Any:
     return int(int.__repr__(value)) if isinstance(value, int) else float(float.__repr__(value))
 
 
-def _key(key: Any) -> str:
-    return key if type(key) is str else str(plain(key))
+def _key(key: Any, depth: int, left: list[int]) -> str:
+    return key if type(key) is str else str(_plain(key, depth + 1, left))
 
 
 def instance_attributes(value: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from .aiohttp_app import AiohttpServer
 from .asgi import Lifespan, call_asgi
-from .bind import arguments
+from .bind import arguments, copied
 from .function import call_function
-from .http import http_request
+from .http import HttpRequest, http_request
 from .kinds import is_bare_factory
 from .reply import Reply, plain
 from .wsgi import call_wsgi
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ..schedule.loop import ControlledLoop
+
+    # A function's keywords, made anew for each call: it may change what they hold.
+    Fitted = HttpRequest | Callable[[], dict[str, Any]]
 
 
 class Service:
@@ -64,10 +67,25 @@ class Service:
         Raises:
             ValueError: the request does not fit this kind of handler.
         """
-        if self.kind == "function":
-            keywords = arguments(self.roles, record)
+        return self.calling(self.fitted(record))
+
+    def fitted(self, record: dict[str, Any]) -> Fitted:
+        """What this kind of handler is to be called with for a recorded request, as often as one likes.
+
+        Raises:
+            ValueError: the request does not fit this kind of handler.
+        """
+        if self.kind != "function":
+            return http_request(record)
+        keywords = arguments(self.roles, record)
+        holds_more = any(isinstance(value, (dict, list)) for value in keywords.values())
+        return partial(copied, keywords) if holds_more else keywords.copy
+
+    def calling(self, request: Fitted) -> Callable[[Reply], Coroutine[Any, Any, None]]:
+        """What to run for a request that was `fitted`."""
+        if not isinstance(request, HttpRequest):
+            keywords = request()
             return lambda reply: call_function(self.target, keywords, reply, plain)
-        request = http_request(record)
         if isinstance(self._server, AiohttpServer):
             return partial(self._server.call, request)
         if self.kind == "wsgi":

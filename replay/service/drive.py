@@ -11,12 +11,10 @@ Faults are done from outside too: the client's connection is closed while its re
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..detect.values import material_of, tokens
 from ..errors import HandlerError
 from ..handler.http import decoded, http_request
 from ..run import Event, Outcome
@@ -26,8 +24,10 @@ from ..state.fresh import Interrupted
 from ..trace.fresh_identity import Answered
 from ..trace.wording import body_text, request_text
 from ..upstream.stand_in import UpstreamRefusedError
+from .callers import LANE_HEADER, Callers, marks_of
 from .client import Connection, Received, on_the_wire
 from .llm import FAILED, Held, refused
+from .traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ..upstream.stand_in import StandIn
     from .client import Address
 
-LANE_HEADER = "x-crosslane-lane"
 _GRACE_S = 0.003
 _GRACE_ALONE_S = 0.05
 """After a call or an answer, for calls that the same request makes beside it. A lane alone shows how many there are,
@@ -57,36 +56,6 @@ class Limits:
 
     settle_s: float = 0.25
     answer_s: float = 30.0
-
-
-@dataclass(slots=True, eq=False)
-class Traffic:
-    """One lane as strategies see it: the members of an `Actor` that they ask for.
-
-    Attributes:
-        ready: its calls that are held, in order. `pending`: its requests that are not yet sent.
-        made: calls of the latest request so far. `due`: how many it had made here when it was alone.
-        given: how many of them were answered.
-    """
-
-    name: str
-    pending: deque[Request]
-    ready: deque[Held] = field(default_factory=deque[Held])
-    in_flight: bool = False
-    background: bool = False
-    fault: str = ""
-    request: str = ""
-    session: str = ""
-    sent: bool = False
-    made: int = 0
-    due: int = 0
-    given: int = 0
-    told: dict[str, list[tuple[str, Any]]] = field(default_factory=dict[str, "list[tuple[str, Any]]"])
-
-    @property
-    def stands(self) -> bool:
-        """Whether it can go no further by itself."""
-        return (not self.in_flight or bool(self.ready)) and self.made >= self.due
 
 
 class Drive:
@@ -140,8 +109,7 @@ class Drive:
         self._waiting: dict[str, Connection] = {}
         self._unowned: list[Held] = []
         self._open = True
-        self._marks = {mark: lane for lane in self.lanes for r in lane.pending for mark in marks_of(r)}
-        self._own = _own_tokens(lanes)
+        self._callers = Callers(lanes, self.lanes)
         recorded = {request.id: list(request.answers) for lane in lanes for request in lane.requests}
         stand_in.begin(recorded)
 
@@ -181,7 +149,7 @@ class Drive:
         if not self._open:
             held.give(self._answer(held, ""))
             return
-        lane = self._owner(held)
+        lane = self._callers.caller(held.call, self._last)
         if lane is None:
             # When one of those that may have made it is answered, it is the other's.
             self._unowned.append(held)
@@ -381,31 +349,12 @@ class Drive:
         except TimeoutError:
             return False
         for held in list(self._unowned):
-            if (owner := self._owner(held)) is not None:
+            if (owner := self._callers.caller(held.call, self._last)) is not None:
                 self._unowned.remove(held)
                 self._hold(owner, held)
         return True
 
     # ---- calls to the LLM
-
-    def _owner(self, held: Held) -> Traffic | None:
-        """Whose call it is: by what the service passed on, else by who is under way, else by whose words are in it."""
-        for name, value in held.call.headers:
-            if name in (LANE_HEADER, "traceparent"):
-                parts = (value, *value.split("-"))
-                lane = next((self._marks[part] for part in parts if part in self._marks), None)
-                if lane is not None:
-                    return lane
-        running = [lane for lane in self.lanes if not lane.stands]
-        if len(running) == 1:
-            return running[0]
-        if not running:
-            running = [lane for lane in self.lanes if lane.in_flight] or [self._last] if self._last else []
-        if len(running) == 1:
-            return running[0]
-        said = tokens(held.call.body.decode("utf-8", "replace"))
-        named = [lane for lane in running if self._own[lane.name] & said]
-        return named[0] if len(named) == 1 else None
 
     def _answer(self, held: Held, request: str) -> Any:
         """The answer that the stand-in has for a call of a request."""
@@ -473,18 +422,3 @@ class Drive:
                 status=status,
             )
         )
-
-
-def marks_of(request: Request) -> tuple[str, str]:
-    """What a request is marked with, the same in every execution: 16 hexadecimal digits, and 32 for `traceparent`."""
-    digest = hashlib.sha256(f"crosslane {request.id}".encode("utf-8", "surrogatepass")).hexdigest()
-    return digest[:16], digest[16:48]
-
-
-def _own_tokens(lanes: Sequence[Lane]) -> dict[str, frozenset[str]]:
-    """The words of each lane that no other lane sends."""
-    sent = {lane.name: material_of(lane.requests, ()).sent for lane in lanes}
-    return {
-        name: own - frozenset[str]().union(*(other for n, other in sent.items() if n != name))
-        for name, own in sent.items()
-    }

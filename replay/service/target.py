@@ -63,6 +63,7 @@ class Target:
     executions: int = 0
     pause: Pause = field(default_factory=Pause)
     cancels: bool = True
+    repeatable: bool = False
     meeting: bool = False
     paused: dict[str, None] = field(default_factory=dict[str, None])
     waited: dict[str, None] = field(default_factory=dict[str, None])

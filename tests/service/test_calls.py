@@ -8,8 +8,9 @@ import pytest
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export.findings import ExportSource
 from crosslane.replay.export.script import script
+from crosslane.replay.service.callers import LANE_HEADER, marks_of
 from crosslane.replay.service.client import Address
-from crosslane.replay.service.drive import LANE_HEADER, Drive, Limits, marks_of
+from crosslane.replay.service.drive import Drive, Limits
 from crosslane.replay.service.llm import Held, canonical
 from crosslane.replay.trace.lanes import lanes_of
 from crosslane.replay.trace.sessions import Recorded, Sessions
