@@ -42,8 +42,8 @@ _ALWAYS_SWITCHES = 1
 # What the orders of a stage begin with.
 _RANDOM: Order = (0,)
 _SEARCHED: Order = (1,)
-_FAULTS: Order = (2,)
-_FAULTS_OF_PAIRS: Order = (0,)
+_FAULTS: Order = (*_SEARCHED, _ALWAYS_SWITCHES + 1, ())  # before all that has more switches
+_FAULTS_WITH_SWITCHES: Order = (2,)
 
 
 @dataclass(slots=True)
@@ -133,9 +133,9 @@ def search_of(lanes: tuple[Lane, ...], share: Share) -> Search:
 
 
 def stages(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Stage]:
-    """Serial in both orders and as recorded, lockstep, then a fault at each place of the serial orders, ever more
-    switches, faults where there is a switch, then all interleavings where that is feasible, by execution or by
-    reduction, else random ones.
+    """Serial in both orders and as recorded, lockstep, one switch at each place, a fault at each place of the serial
+    orders, ever more switches, faults where there is a switch, then all interleavings where that is feasible, by
+    execution or by reduction, else random ones.
 
     With many lanes the serial orders alone outnumber any budget. Nearly every contamination needs two lanes, so there
     each pair is searched first, by itself.
@@ -157,8 +157,6 @@ def stages(investigation: Investigation, search: Search, job: Job, reached: Reac
             yield shared("beyond", True, ())
         return
     yield Stage("serial", _searched(search, lanes, 0, "", reached))
-    # They are few, and find what no switch does; the schedules with two switches can be more than the budget allows.
-    yield shared("faults", False, ())
     yield shared("bounded", True, search.order)
     # What has crossed already needs no proof that nothing does.
     if (
@@ -181,17 +179,33 @@ def part_of(name: str, investigation: Investigation, search: Search, job: Job, r
 def _bounded(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
     lanes = investigation.lanes
     if len(lanes) <= _FEW_LANES:
-        yield from _searched(search, lanes, job.switches, "", reached)
-        yield from _fault_attempts(investigation, lanes, job, reached, _FAULT_SWITCHES, search.share, _FAULTS)
+        yield from _with_faults(investigation, search, lanes, job, reached, "", ())
+        with_switches = (_FAULT_SWITCHES, search.share, _FAULTS_WITH_SWITCHES)
+        yield from _fault_attempts(investigation, lanes, job, reached, *with_switches)
         return
     for number, pair in enumerate(combinations(lanes, 2)):
         if not search.share.has(number, (number,)):
             continue
         # A pair is small: it is searched by one process alone.
         alone = Search([lane.name for lane in pair], Share(), (number, *_SEARCHED))
-        yield from _fault_attempts(investigation, pair, job, reached, range(1), Share(), (number, *_FAULTS_OF_PAIRS))
-        yield from _searched(alone, pair, job.switches, f"{len(lanes)} lanes in pairs", reached)
+        phase = f"{len(lanes)} lanes in pairs"
+        yield from _with_faults(investigation, alone, pair, job, reached, phase, (number,))
         reached.pairs += 1
+
+
+def _with_faults(
+    investigation: Investigation,
+    search: Search,
+    lanes: tuple[Lane, ...],
+    job: Job,
+    reached: Reached,
+    phase: str,
+    prefix: Order,
+) -> Iterator[Attempt]:
+    """What has one switch or one fault is little, and shows most; what has more can be more than the budget allows."""
+    yield from _searched(search, lanes, min(job.switches, _ALWAYS_SWITCHES), phase, reached)
+    yield from _fault_attempts(investigation, lanes, job, reached, range(1), search.share, (*prefix, *_FAULTS))
+    yield from _searched(search, lanes, job.switches, phase, reached)
 
 
 def _all(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:  # noqa: ARG001
@@ -205,12 +219,7 @@ def _beyond(investigation: Investigation, search: Search, job: Job, reached: Rea
         yield from _searched(search, lanes, job.switches, "", reached, always=-1)
 
 
-def _faults(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
-    return _fault_attempts(investigation, investigation.lanes, job, reached, range(1), search.share, _FAULTS)
-
-
 _SHARED: dict[str, Callable[[Investigation, Search, Job, Reached], Iterator[Attempt]]] = {
-    "faults": _faults,
     "bounded": _bounded,
     "all": _all,
     "beyond": _beyond,

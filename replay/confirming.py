@@ -1,6 +1,6 @@
 """Whether a candidate is a crossing: proven by executions in which its source says something else.
 
-The means are those of `detect.confirm` and `detect.derived`; here they are put to an investigation's own trace.
+The means are those of `detect.confirm`; here they are put to an investigation's own trace.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .dependence import confirm_derived
 from .detect.confirm import stand_in, with_identity, with_stand_ins
-from .detect.derived import is_operational, numbered, versions
 from .detect.influence import differences
-from .detect.values import foreign_tokens, observations, phrase_around, tokens
+from .detect.values import foreign_tokens, observations, phrase_around
 from .detect.verbatim import Candidate, candidates
+from .schedule.schedule import Schedule
 from .schedule.strategies import Serial
 
 if TYPE_CHECKING:
     from .investigation import Investigation
-    from .run import Outcome
     from .schedule.execute import Execution
-    from .schedule.schedule import Schedule
     from .trace.lanes import Lane
 
 
@@ -28,7 +27,7 @@ def confirm(
 ) -> Candidate | None:
     """The candidate with only those tokens that are proven to be the source's; None when there are none."""
     if candidate.kind == "derived":
-        return _confirm_derived(known, candidate, lanes, schedule)
+        return confirm_derived(known, candidate, lanes, schedule)
     source = next(lane for lane in lanes if lane.name == candidate.source)
     sent = known.materials[candidate.source].sent
     from_requests = [token for token in candidate.tokens if token in sent]
@@ -41,9 +40,7 @@ def confirm(
         proven.update(token for token in from_requests if _followed(known, token, shown))
     if from_answers:
         sink = next(lane for lane in lanes if lane.name == candidate.sink)
-        execution = known.program.execute((with_identity(source, sink),), Serial([source.name]))
-        shown = "\n".join(text for outcome in execution.outcomes for _, _, text in observations(outcome))
-        proven.update(token for token in from_answers if not foreign_tokens(shown, frozenset({token})))
+        proven.update(_of_the_source(known, candidate, frozenset(from_answers), (source, sink), lanes, schedule))
     kept = tuple(token for token in candidate.tokens if token in proven)
     if not kept:
         return None
@@ -52,53 +49,45 @@ def confirm(
     return replace(candidate, evidence=evidence, tokens=kept)
 
 
+def _of_the_source(
+    known: Investigation,
+    candidate: Candidate,
+    answered: frozenset[str],
+    pair: tuple[Lane, Lane],
+    lanes: tuple[Lane, ...],
+    schedule: Schedule,
+) -> frozenset[str]:
+    """Which of the tokens in the source's own answers are not there when its requests are sent by the sink."""
+    program, (source, sink) = known.program, pair
+    posing = with_identity(source, sink)
+    if not program.repeatable:
+        return answered - _shown_alone(program.execute((posing,), Serial([posing.name])), answered)
+    # Under another name it draws other random values; it reads the same times, which say when and not whose.
+    itself = program.timed((source,), Serial([source.name]), known.max_in_flight)
+    posing = replace(posing, name=f"{source.name}~")
+    looked = {posing.name: itself.looked.get(source.name, ())}
+    own = answered - _shown_alone(
+        program.timed((posing,), Serial([posing.name]), known.max_in_flight, looked), answered
+    )
+    if not own:
+        return own
+    # What the sink is shown even when nobody is the source is the program's own text.
+    names = tuple(posing.name if name == source.name else name for name in schedule.names)
+    changed = tuple(posing if lane is source else lane for lane in lanes)
+    following = known.following(Schedule(names, schedule.faults), changed)
+    return own - foreign_tokens(_shown_to(program.execute(changed, following, known.max_in_flight), candidate), own)
+
+
+def _shown_alone(execution: Execution, tokens: frozenset[str]) -> set[str]:
+    shown = "\n".join(text for outcome in execution.outcomes for _, _, text in observations(outcome))
+    return foreign_tokens(shown, tokens)
+
+
 def _followed(known: Investigation, token: str, shown: str) -> bool:
     """Whether what the sink shows went along when the source said another value in place of `token`."""
     if known.leftovers:
         return bool(foreign_tokens(shown, frozenset({stand_in(token)})))
     return not foreign_tokens(shown, frozenset({token}))
-
-
-def _confirm_derived(
-    known: Investigation, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule
-) -> Candidate | None:
-    source = next((lane for lane in lanes if lane.name == candidate.source), None)
-    if source is None:
-        return None
-    kept = frozenset[str]()
-    for lane in known.lanes:
-        identities = [text for r in lane.requests for text in (r.session, r.user or "")]
-        kept = kept.union(*map(tokens, identities))
-        if lane.name != source.name:
-            kept |= known.materials[lane.name].sent
-    for pair in (versions(source, kept), numbered(source)):
-        answers = [_answer_to(known, candidate, source, version, lanes, schedule) for version in pair]
-        one, other = answers
-        if one is None or other is None:
-            continue
-        for path in differences(one, other):
-            stable = path not in known.unstable[candidate.request] and not is_operational(path)
-            if stable and path.startswith(("body", "headers", "status", "error")):
-                return replace(candidate, path=path)
-        alone = known.solo[candidate.request]
-        if not known.variant and not any(candidate.path in differences(answer, alone) for answer in (one, other)):
-            known.warnings.setdefault(
-                f"{candidate.sink} is answered {candidate.request} otherwise at {candidate.path} because of the "
-                f"very words that {source.name} used: something that they decide, or a leak of that one fact"
-            )
-    return None
-
-
-def _answer_to(
-    known: Investigation, candidate: Candidate, source: Lane, version: Lane, lanes: tuple[Lane, ...], schedule: Schedule
-) -> Outcome | None:
-    """What the sink is answered when the source says the `version`; None where that is nothing else, or nothing."""
-    if version == source:
-        return None
-    changed = tuple(version if lane is source else lane for lane in lanes)
-    execution = known.program.execute(changed, known.following(schedule, lanes), known.max_in_flight)
-    answer = next((o for o in execution.outcomes if o.request == candidate.request), None)
-    return answer if answer is not None and answer.finished else None
 
 
 def same_crossing(known: Investigation, candidate: Candidate, execution: Execution) -> Candidate | None:
@@ -111,8 +100,16 @@ def same_crossing(known: Investigation, candidate: Candidate, execution: Executi
                     text = changed[candidate.path][1]
                     return replace(candidate, text=text, evidence=text)
         return None
-    for found in candidates(execution, known.solo, known.materials):
-        if found.signature == candidate.signature and candidate.tokens[0] in found.tokens:
+    # Most executions do not show it, and thousands are asked: only answers that hold the value are looked at closely.
+    token = candidate.tokens[0]
+    holding = [
+        outcome
+        for outcome in execution.outcomes
+        if outcome.lane == candidate.sink and any(token in text.casefold() for _, _, text in observations(outcome))
+    ]
+    between = {name: known.materials[name] for name in (candidate.source, candidate.sink)}
+    for found in candidates(replace(execution, outcomes=holding), known.solo, between) if holding else ():
+        if found.signature == candidate.signature and token in found.tokens:
             return found
     return None
 

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .detect.derived import in_words, texts_of
-from .detect.values import material_of, observations
+from .detect.influence import flat
+from .detect.values import material_of
 from .explain.advice import UNNAMED, fix_for
 from .explain.critical import critical_pair
 from .report import Crossing, Finding, Needs, Sink, Source
@@ -117,8 +118,7 @@ def _alone(known: Investigation, candidate: Candidate, lanes: Iterable[Lane]) ->
     lane = next(lane for lane in lanes if lane.name == candidate.sink)
     alone = known.program.execute((lane,), Serial([lane.name]), known.max_in_flight)
     outcome = next((outcome for outcome in alone.outcomes if outcome.request == candidate.request), None)
-    seen = observations(outcome) if outcome is not None else ()
-    return {where: text for _, where, text in seen}.get(candidate.path, "")
+    return flat(outcome).get(candidate.path, "") if outcome is not None else ""
 
 
 def _issued(known: Investigation, request: Request) -> dict[str, Any]:

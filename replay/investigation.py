@@ -6,12 +6,13 @@ An investigation is told of executions, one after another; it decides what they 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .confirming import confirm, same_crossing
-from .detect.influence import differences, influence
+from .detect.influence import Shape, differences, element, influence, is_answer, shape
 from .detect.values import Material, material_of
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .allow import Allow
     from .explain.places import Place
     from .program import Program
+    from .report import Crossing
     from .run import Outcome
     from .schedule.schedule import Schedule
     from .trace.lanes import Lane
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 _MOST_FINDINGS = 12
 _MOST_LOOKED_INTO = 200
 _DERIVED_TRIES = 4
+_DERIVED_TRIES_IN_ALL = 24
+_REFUTED_IN_ALL = 24
+"""So many schedules of a smaller trace are looked into, each of which takes several executions."""
 _NO_TIME_TO_LOOK = "the budget ended while what may have crossed was being looked into: give a larger --budget"
 
 
@@ -75,7 +80,8 @@ class Investigation:
     scouting: bool = False
     in_time: Callable[[], bool] = lambda: True
     _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
-    _tried: dict[tuple[Any, ...], int] = field(default_factory=dict[tuple[Any, ...], int])
+    _tried: dict[tuple[Any, ...], list[Shape]] = field(default_factory=dict[tuple[Any, ...], "list[Shape]"])
+    _allowed_at: list[tuple[Place, Crossing]] = field(default_factory=list["tuple[Place, Crossing]"])
     _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
 
     def on(self, lanes: tuple[Lane, ...], what: str) -> Investigation:
@@ -109,13 +115,13 @@ class Investigation:
             uncontrolled=dict(self.uncontrolled),
             warnings=dict(self.warnings),
             _seen=set(self._seen),
-            _tried=dict(self._tried),
+            _tried={key: list(tried) for key, tried in self._tried.items()},
         )
 
     def learned(self) -> tuple[object, ...]:
         """Changes with everything that an execution teaches."""
         known = (self._seen, self.influences, self.uncontrolled, self.warnings)
-        return (*map(len, known), sum(self._tried.values()), self.stopped)
+        return (*map(len, known), sum(map(len, self._tried.values())), self.stopped)
 
     def confirmed(self) -> frozenset[tuple[Any, ...]]:
         """What is known to cross: its source, the request that shows it, where, and by which words."""
@@ -200,28 +206,37 @@ class Investigation:
         self.note(execution)
         if not changed_outcomes(execution, self.solo):
             return
-        crossed: set[str] = set()
+        crossed: dict[str, set[str]] = {}
         for candidate in candidates(execution, self.solo, self.materials):
             key = (candidate.source, candidate.request, candidate.path, candidate.tokens, bool(execution.faults))
             if key in self._seen:
-                crossed.add(candidate.request)
+                crossed.setdefault(candidate.request, set()).add(element(candidate.path))
                 continue
             if not self.in_time() and not self._looks_on():
                 return
             confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is None:
                 continue
-            crossed.add(candidate.request)
+            crossed.setdefault(candidate.request, set()).add(element(candidate.path))
             self._seen.add(key)
             if len(self.findings) < _MOST_FINDINGS and len(self._seen) < _MOST_LOOKED_INTO:
                 self.find(execution, lanes, confirmed)
-        # After a fault a request may well be answered in another way: only foreign data counts there.
-        for outcome in () if execution.faults else execution.outcomes:
+        for outcome in execution.outcomes:
             alone = self.solo.get(outcome.request)
-            if alone is not None and outcome.request not in crossed and not same_answer(outcome, alone):
-                difference = influence(outcome, alone, self.unstable[outcome.request])
-                if difference is not None and not self._depends(execution, lanes, outcome, difference.path):
-                    self.influences.setdefault((outcome.request, difference.path), difference)
+            if alone is None or outcome.fault or same_answer(outcome, alone):
+                continue
+            # A finding speaks for its whole answer. What is allowed does not: something else may stand beside it.
+            if outcome.request in crossed and not self.allow:
+                continue
+            beside = frozenset(crossed.get(outcome.request, ()))
+            difference = influence(outcome, alone, self.unstable[outcome.request], beside)
+            # After a fault the others may well be answered in another way.
+            plain = difference is not None and is_answer(difference.path) and not execution.faults and not beside
+            # Of a service it is not always known whose calls are whose, and each execution takes long.
+            if difference is None or not (plain or self.program.repeatable):
+                continue
+            if not self._depends(execution, lanes, outcome, difference.path, beside) and plain:
+                self.influences.setdefault((outcome.request, difference.path), difference)
 
     def _looks_on(self) -> bool:
         """Whether to look on although time is up: where nothing is found yet, and nobody would be told of it."""
@@ -231,19 +246,35 @@ class Investigation:
             self.stopped = self.stopped or _NO_TIME_TO_LOOK
         return bool(self.variant) or self.scouting
 
-    def _depends(self, execution: Execution, lanes: tuple[Lane, ...], outcome: Outcome, path: str) -> bool:
+    def _depends(
+        self, execution: Execution, lanes: tuple[Lane, ...], outcome: Outcome, path: str, beside: frozenset[str]
+    ) -> bool:
         """Whether an answer that differs from the solo run does so because of what another lane said."""
         depends = False
+        text = differences(outcome, self.solo[outcome.request])[path][1]
+        differs = shape(outcome, self.solo[outcome.request])
         for source in lanes:
-            key = (source.name, outcome.request, path, (), False)
-            tried = self._tried.get(key, 0)
-            if source.name == outcome.lane or key in self._seen or tried >= _DERIVED_TRIES:
+            key = (source.name, outcome.request, path, (), bool(execution.faults))
+            tried = self._tried.setdefault(key, [])
+            enough = tried.count(differs) >= _DERIVED_TRIES or len(tried) >= _DERIVED_TRIES_IN_ALL
+            if source.name == outcome.lane or key in self._seen or enough:
                 depends = depends or key in self._seen
                 continue
-            self._tried[key] = tried + 1
-            text = differences(outcome, self.solo[outcome.request])[path][1]
+            if not self.in_time() and not self._looks_on():
+                return depends
+            tried.append(differs)
             candidate = Candidate(
-                source.name, outcome.lane, outcome.request, outcome.session, "response", path, text, (), text, "derived"
+                source.name,
+                outcome.lane,
+                outcome.request,
+                outcome.session,
+                "response",
+                path,
+                text,
+                (),
+                text,
+                "derived",
+                beside,
             )
             confirmed = confirm(self, candidate, lanes, execution.schedule)
             if confirmed is not None:
@@ -275,6 +306,8 @@ class Investigation:
         """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
         if self.scouting:
             return
+        if self._is_allowed(execution, lanes, candidate):
+            return
         kind = class_of(execution)
         for place, name in self._carriers:
             known = self._known(name, kind)
@@ -283,22 +316,36 @@ class Investigation:
                     return
                 break  # the same cause, more simply
 
+        refuted: Counter[tuple[str, ...]] = Counter()
+        alone: dict[tuple[str, ...], Investigation] = {}
+
         def again(attempt: Execution, smaller: tuple[Lane, ...]) -> Candidate | None:
-            still = same_crossing(self, candidate, attempt)
-            return still if still is None or smaller == lanes else confirm(self, still, smaller, attempt.schedule)
+            still = same_crossing(self._beside(candidate, smaller, alone), candidate, attempt)
+            # What differs in the same place may do so for another reason: no word of the source's is in it.
+            if still is None or (candidate.kind == "verbatim" and smaller == lanes):
+                return still
+            requests = tuple(request.id for lane in smaller for request in lane.requests)
+            if candidate.kind == "derived" and refuted[requests] >= _REFUTED_IN_ALL:
+                return None
+            confirmed = confirm(self, still, smaller, attempt.schedule)
+            refuted[requests] += confirmed is None
+            return confirmed
 
         minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
         if self._is_known(minimal):
             return
-        finding, place = self._explained(minimal)
+        finding, place = self._explained(minimal, self._beside(candidate, minimal.lanes, alone))
         if finding is None or any(finding.crossing.id == other.crossing.id for other in self.findings):
             return
         carrier = finding.crossing.carrier
+        rule = next((rule for rule in self.allow if rule.covers(finding.crossing)), None)
+        if rule is not None:
+            allowed = Allowed.of(finding.crossing, rule.reason)
+            self.allowed.setdefault((allowed.carrier, rule.reason), allowed)
+            if place is not None:
+                self._allowed_at.append((place, finding.crossing))
+            return
         if place is not None and carrier is not None:
-            rule = next((rule for rule in self.allow if rule.covers(finding.crossing)), None)
-            if rule is not None:
-                self.allowed.setdefault((carrier.name, rule.reason), Allowed.of(finding.crossing, rule.reason))
-                return
             known = self._known(carrier.name, finding.crossing.needs.cls)
             if known is None:
                 self._carriers.append((place, carrier.name))
@@ -307,6 +354,21 @@ class Investigation:
             else:
                 self.findings.remove(known)
         self.findings.append(finding)
+
+    def _is_allowed(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> bool:
+        """Whether it came to the same sink through a place that a rule allows, between lanes that the rule allows.
+
+        Of another sink an explanation tells: what decides there need not be what was shown."""
+        for place, crossing in self._allowed_at:
+            if element(candidate.path) != element(crossing.sink.path):
+                continue
+            sink = replace(crossing.sink, lane=candidate.sink, path=candidate.path)
+            like_it = replace(crossing, source=replace(crossing.source, lane=candidate.source), sink=sink)
+            if any(rule.covers(like_it) for rule in self.allow):
+                apart = self._apart(execution, lanes, place)
+                if same_crossing(self, candidate, apart) is None and self._healed(candidate, apart):
+                    return True
+        return False
 
     def _is_known(self, minimal: Minimal) -> bool:
         """Whether it has, now that it is as simple as it can be, the cause of a finding that is no less simple.
@@ -349,12 +411,25 @@ class Investigation:
                 return finding
         return None
 
-    def _explained(self, minimal: Minimal) -> tuple[Finding | None, Place | None]:
+    def _beside(
+        self, candidate: Candidate, lanes: tuple[Lane, ...], known: dict[tuple[str, ...], Investigation]
+    ) -> Investigation:
+        """The same, with what the sink is answered alone when it sends only those of its requests that are left."""
+        sink = next(lane for lane in lanes if lane.name == candidate.sink)
+        if candidate.kind == "verbatim" or sink in self.lanes:
+            return self
+        requests = tuple(request.id for request in sink.requests)
+        if requests not in known:
+            outcomes = self.program.execute((sink,), Serial([sink.name])).outcomes
+            known[requests] = replace(self, solo={**self.solo, **{outcome.request: outcome for outcome in outcomes}})
+        return known[requests]
+
+    def _explained(self, minimal: Minimal, beside: Investigation) -> tuple[Finding | None, Place | None]:
         candidate, lanes = minimal.candidate, minimal.lanes
         schedule = minimal.execution.schedule
 
         def crosses(execution: Execution) -> bool:
-            return same_crossing(self, candidate, execution) is not None
+            return same_crossing(beside, candidate, execution) is not None
 
         explanation = self.explainer(
             self.program,
@@ -363,7 +438,7 @@ class Investigation:
             self.max_in_flight,
             candidate,
             crosses,
-            partial(self._healed, candidate),
+            partial(beside._healed, candidate),
             self.suspects,
         )
         self.program.executions += explanation.executions

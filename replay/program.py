@@ -19,16 +19,18 @@ from .handler.function import is_async
 from .pause import Pause
 from .schedule.execute import Execution
 from .schedule.loop import INTERRUPTED
+from .state.disturbance import TRIALS, disturbed
 from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from .baselines import Baselines
     from .explain.places import Place
     from .handler.load import Handler
     from .schedule.execute import Engine
+    from .schedule.looks import Looked
     from .schedule.strategies import Strategy
     from .state.files import UserFiles
     from .state.fresh import Fresh
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _SUSPECTS_KEPT = 8
+# What took longer to import is not to be imported again only because an execution has shown that it takes forks.
+_WORTH_TRYING_S = 0.5
 # Of a long trace so many requests, the first of each lane, show well enough what is imported late.
 _TRIED = 400
 
@@ -51,6 +55,7 @@ class Program:
         go_on: what remains to be done is done although the user asked to stop; asking again counts again.
         loading_s: how long it took to import.
         pause: executions wait while it lasts.
+        repeatable: whether clocks and random values are the same in every execution.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -67,6 +72,7 @@ class Program:
     loading_s: float = 0.0
     executions: int = 0
     pause: Pause = field(default_factory=Pause)
+    repeatable: bool = True
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
@@ -122,12 +128,31 @@ class Program:
             ]
 
         # A handler that fails does so again in the baselines, and is reported there.
+        ends = False
         with contextlib.suppress(HandlerError):
-            for name in self.fresh.in_fork(job):
+            late = self.fresh.in_fork(job)
+            ends = True
+            for name in late:
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
         self.imported()
         self.fresh.start(self._graph())
+        if ends and self.loading_s > _WORTH_TRYING_S and not self.fresh.forking:
+            with contextlib.suppress(HandlerError):
+                if self.fresh.in_fork(lambda: self._cannot_be_put_back(lanes, strategy)):
+                    self.fresh.fork()
+
+    def _cannot_be_put_back(self, lanes: Sequence[Lane], strategy: Strategy) -> bool:
+        """Whether an execution changes what only a fork keeps apart. To be asked in a fork."""
+        self.engine.execute(lanes, strategy)
+        self.fresh.graph.look()
+        return self.fresh.graph.hopeless
+
+    def begin_again(self, keep: Collection[str]) -> None:
+        """After `StateEscaped`: what was learnt from the executions so far is forgotten. `keep` as in a `Job`."""
+        self.fresh.begin_again(keep)
+        self.baselines.clear()
+        self.suspects.clear()
 
     def why_unstable(self, lanes: Sequence[Lane], strategy: Strategy) -> tuple[str, ...]:
         """What in an execution cannot be repeated, such as `datetime.now() at app.py:9`. Takes one execution."""
@@ -155,3 +180,28 @@ class Program:
             self.files_written.setdefault(path)
             self.fresh.graph.add_file(path)
         return execution
+
+    def timed(
+        self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None, looked: Looked | None = None
+    ) -> Execution:
+        """The same, noting what the program reads from clocks.
+
+        Args:
+            looked: what it reads there instead of the time.
+        """
+        looks = self.engine.looks
+        looks.noting, looks.given = True, looked
+        try:
+            return self.execute(lanes, strategy, max_in_flight)
+        finally:
+            looks.noting, looks.given = False, None
+            looks.begin()
+
+    def disturbed(
+        self, lanes: Sequence[Lane], strategy: Callable[[], Strategy], max_in_flight: int | None
+    ) -> Iterator[Execution]:
+        """The same several times, with the memory laid out otherwise in each."""
+        for trial in range(1, TRIALS + 1):
+            kept = disturbed(trial)
+            yield self.execute(lanes, strategy(), max_in_flight)
+            kept.clear()

@@ -62,9 +62,10 @@ class Decision:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What one request observed, everything its user could see.
+    """What one request observed, everything its user could see. Nothing changes it; frozen, it would take four times as
+    long to make, and each execution makes one for each of its requests.
 
     Attributes:
         status: HTTP status, None for functions.

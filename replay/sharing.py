@@ -215,6 +215,8 @@ class Leader:
         pursuit = self._pursuit
         if self._partners is None or pursuit.job.shards == 1 or pursuit.program.interrupted() or pursuit.reached.quiet:
             return False
+        if pursuit.program.files_written:
+            return False  # the processes would find what each other's executions have left in the files
         return pursuit.elapsed_s >= self._alone_until_s and pursuit.job.budget_s - pursuit.elapsed_s > _WORTH_S
 
     def _hand_out(self, stage: str, after: Order) -> None:

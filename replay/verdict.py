@@ -58,6 +58,8 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not (findings or reached.interrupted) else ()),
             *beside_what_is_known(beside),
+            # Something crossed, but not in the run that was asked for: where it parts from that is still said.
+            *((investigation.stopped,) if findings and reached.replaying and investigation.stopped else ()),
             *list(investigation.warnings)[:_MOST_WARNINGS],
         ),
         tuple(investigation.allowed.values()),

@@ -34,6 +34,8 @@ OPERATIONAL_HEADERS = frozenset(
 # Of such a header the number may well be counted in tokens, and so tell of what all have said.
 _RATE_LIMIT = re.compile(r"rate-?limit")
 _TEXT = re.compile(r"[^\W_]{3,}")
+_WORD = re.compile(r"[^\W_]+")
+_RENAMINGS = 7
 _BETWEEN_WORDS = re.compile(r"(?<=\w) (?=\w)")
 
 
@@ -48,6 +50,34 @@ def numbered(lane: Lane) -> tuple[Lane, Lane]:
     return with_numbers(lane, lambda number: 2 * number + 3), with_numbers(lane, lambda number: 3 * number + 7)
 
 
+def named(lane: Lane, names: frozenset[str], taken: frozenset[str]) -> tuple[Lane, Lane]:
+    """The lane twice, under other names: its user, its session, and wherever its requests mention them.
+
+    Args:
+        names: tokens in lower case of its identities that are no other lane's.
+        taken: tokens of the others, whose names it must not get.
+    """
+
+    def renamed(times: int) -> Lane:
+        def change(text: str) -> str:
+            return _WORD.sub(
+                lambda match: again(match.group(), times if match.group().casefold() in names else 0), text
+            )
+
+        return rewritten(lane, change)
+
+    free = (times for times in range(1, _RENAMINGS) if taken.isdisjoint(again(name, times) for name in names))
+    first, second = next(free, 0), next(free, 0)
+    return renamed(first), renamed(second)
+
+
+def again(word: str, times: int) -> str:
+    """The stand-in of the stand-in …, so many times."""
+    for _ in range(times):
+        word = stand_in(word)
+    return word
+
+
 def versions(lane: Lane, kept: frozenset[str]) -> tuple[Lane, Lane]:
     """The lane twice, with other content of its own: in the second it is also longer, and has more words.
 
@@ -60,9 +90,8 @@ def versions(lane: Lane, kept: frozenset[str]) -> tuple[Lane, Lane]:
             def one(word: str) -> str:
                 if word.casefold() in kept:
                     return word
-                for _ in range(times):
-                    word = stand_in(word)
-                return word + word if longer else word
+                made = again(word, times)
+                return made + made if longer else made
 
             made = _TEXT.sub(lambda match: one(match.group()), text)
             return _with_one_more(made, text, one) if longer else made

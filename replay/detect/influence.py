@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..report import Influence
 from .values import ADDRESS, leaves, observations
+
+Shape: TypeAlias = tuple[tuple[str, str], ...]
+_DIGITS = re.compile(r"\d+")
+_INDEX = re.compile(r"\[\d+\]")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
 
 def differences(outcome: Outcome, alone: Outcome) -> dict[str, tuple[str, str]]:
     """The paths at which two answers to one request differ: path -> (alone, together)."""
-    one, other = _flat(alone), _flat(outcome)
+    one, other = flat(alone), flat(outcome)
     return {
         path: (one.get(path, ""), other.get(path, ""))
         for path in dict.fromkeys((*one, *other))
@@ -28,21 +34,54 @@ def _without_addresses(flat: dict[str, str], path: str) -> str | None:
     return None if text is None else ADDRESS.sub("an address", text)
 
 
-def influence(outcome: Outcome, alone: Outcome, unstable: frozenset[str]) -> Influence | None:
-    """The first difference at a path that two solo runs agree on, or None."""
-    for path, (before, after) in differences(outcome, alone).items():
-        # A prompt or a log line that differs is no answer; what it does to the answer shows there.
-        if path not in unstable and not path.startswith(("log.", "upstream.")):
-            return Influence(outcome.lane, outcome.request, path, before, after)
+def influence(
+    outcome: Outcome, alone: Outcome, unstable: frozenset[str], beside: frozenset[str] = frozenset()
+) -> Influence | None:
+    """The first difference at a path that two solo runs agree on, or None: of the answer, else of prompts and logs.
+
+    Args:
+        beside: places that are left out, see `element`.
+    """
+    found = [
+        (path, texts)
+        for path, texts in differences(outcome, alone).items()
+        if not varies(path, unstable) and element(path) not in beside
+    ]
+    for path, (before, after) in sorted(found, key=lambda each: not is_answer(each[0])):
+        return Influence(outcome.lane, outcome.request, path, before, after)
     return None
 
 
-def _flat(outcome: Outcome) -> dict[str, str]:
+def varies(path: str, unstable: frozenset[str]) -> bool:
+    """Whether a place differs by itself. Of a list whose order does, no element is compared: `body.found[]`."""
+    return path in unstable or ("[" in path and element(path) in unstable)
+
+
+def element(path: str) -> str:
+    """A place in a list, whichever of its elements it is."""
+    return _INDEX.sub("[]", path)
+
+
+def is_answer(path: str) -> bool:
+    """Whether a place is in the answer. A prompt or a log line is none; what it does to the answer shows there."""
+    return not path.startswith(("log.", "upstream."))
+
+
+def shape(outcome: Outcome, alone: Outcome) -> Shape:
+    """How an answer differs, whatever the numbers in it are: one that counts has few shapes."""
+    return tuple((path, _DIGITS.sub("#", after)) for path, (_, after) in differences(outcome, alone).items())
+
+
+def flat(outcome: Outcome) -> dict[str, str]:
+    """Every place in what was made for a request, with its text."""
     flat = {"error": outcome.error or "", "finished": "" if outcome.finished else "never answered"}
     flat["status"] = str(outcome.status)
     flat.update(leaves(outcome.body, "body"))
     flat.update(_decided(outcome.body, "body"))
     flat.update({f"headers.{name}": value for name, value in outcome.headers})
+    flat.update(
+        {f"upstream.{name}[]": f"called {n} times" for name, n in Counter(n for n, _ in outcome.upstream).items()}
+    )
     flat.update({path: text for where, path, text in observations(outcome) if where in ("log", "upstream")})
     return flat
 

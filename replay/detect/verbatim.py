@@ -28,7 +28,8 @@ class Candidate:
     """A foreign value in an answer, not yet confirmed.
 
     `tokens` are all of the source's that were found in that answer, best first; `text` is what stands at `path`. For a
-    derived one `tokens` is empty: the text depends on the source without holding any of its words.
+    derived one `tokens` is empty: the text depends on the source without holding any of its words. It is looked for
+    `beside` the places that hold some, which are named as `influence.element` does.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Candidate:
     tokens: tuple[str, ...]
     text: str
     kind: Literal["verbatim", "derived"] = "verbatim"
+    beside: frozenset[str] = frozenset()
 
     @property
     def signature(self) -> tuple[str, str, str, str]:

@@ -24,14 +24,18 @@ _FIXES = {
         "{name} hands the same objects to all sessions in turn, whoever asks next: make one for each session, or empty "
         "what it hands out before it is used again"
     ),
+    "local variable of a generator": (
+        "{name} stands in a generator that all sessions drive: make one generator for each session"
+    ),
     "closure cell": "{name} lives in a closure that all requests share: keep it in an object made for each session",
     "functools cache": "key {name} by user or session as well, or do not cache what depends on who asks",
     "ContextVar default": (
         "the default of a ContextVar is one object for all contexts: leave it out, and set a new value in each request"
     ),
     "leaked context": (
-        "a task keeps the context of whoever starts it, and with it {name}: start it when the application starts, or "
-        "with context=contextvars.Context(), and hand it what it needs with each item of work"
+        "a task, a callback and a thread keep the context in which they are made, or what was set in it, and with it "
+        "{name}: start what works for everybody when the application starts, or with context=contextvars.Context(), "
+        "run each job of a pool in contextvars.copy_context(), and hand over what is needed with each item of work"
     ),
     "environment variable": (
         "{name} belongs to the whole process: pass the value as an argument; not even a lock makes it safe for code "

@@ -30,6 +30,7 @@ _MOST_TRIED_BELOW = 30
 _MOST_ENTRIES = 8
 _MOST_OPAQUE = 3
 _MOST_AFTER_ONE = 8
+_NOT_ALWAYS_APART = frozenset({"generator", "database", "context", "stream"})
 Healed = Literal["", "alike", "whole"]
 """How far an answer is what it is alone: not at all, in its kind, or word for word."""
 _Used = Callable[["Place"], bool]
@@ -102,6 +103,7 @@ def explain(
 
     executions = 0
     place, fixed, remark = None, None, ""
+    changed: dict[Place, bool] = {}
     for suspect in suspects:
         executions += 1
         run = tried_apart([suspect])
@@ -110,7 +112,7 @@ def explain(
             break
     # What the user's modules reach first; then what only the libraries' own do.
     for wide in (False, True) if place is None else ():
-        changed, made, entries, said = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
+        changed, made, entries, said, inside = _survey(program, lanes, strategy(), max_in_flight, candidate, wide)
         executions += 1
         # The first that gives the whole answer back: without a table of routes, say, nothing is leaked either.
         left = _MOST_TRIED
@@ -124,8 +126,12 @@ def explain(
                 place, fixed = attempt, cure[0]
                 left = min(left, _MOST_AFTER_ONE) if cure[1] != "whole" else 0
         if place is not None and place.form == INHERITED:
-            remark = said.get(place, "")
-            break
+            further, tried = _further(inside, cured_by)
+            executions += tried
+            remark = "" if further is not None else said.get(place, "")
+            place, fixed = further or (place, fixed)
+            if further is None:
+                break
         if place is not None:
             named, looks = named_last(place, made_together(place, changed, made))
             executions += looks
@@ -133,7 +139,7 @@ def explain(
                 place = named
                 break
             if place in made and not wide:
-                below, _, entries, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
+                below, _, entries, _, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
                 inner, tried = _below(below, tried_apart)
                 executions += 1 + tried
                 place, fixed = inner or (place, fixed)
@@ -141,7 +147,7 @@ def explain(
             executions += tried
             place, fixed = entry or (place, fixed)
             break
-        held = [p for p in changed if changed[p]] or list(changed)
+        held = [p for p in _in_order(changed) if changed[p]] or _in_order(changed)
         if held:
             executions += 1
             execution, run = isolated(program, lanes, strategy(), max_in_flight, held)
@@ -156,8 +162,14 @@ def explain(
         remark = (
             "the shared thing was not found in the program's own modules: look for state in a library, file or service"
         )
+        likely = [each.name for each in changed if changed[each] and each.form in _NOT_ALWAYS_APART]
         opaque = "; ".join(program.fresh.graph.unproven[:_MOST_OPAQUE])
-        if opaque:
+        if likely:
+            remark = (
+                f"not proven, because it cannot be kept apart for each lane: {', '.join(likely[:_MOST_OPAQUE])} held "
+                f"what {candidate.source} had said"
+            )
+        elif opaque:
             remark = f"{remark}; first at what could not be kept apart for each lane: {opaque}"
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
     write, read, sink = ends(timeline, candidate)
@@ -174,6 +186,23 @@ def explain(
         place=place,
         executions=executions + 1,
     )
+
+
+def _further(
+    inside: Sequence[Place], cured_by: Callable[[Sequence[Place]], tuple[Run, Healed] | None]
+) -> tuple[tuple[Place, Run] | None, int]:
+    """Where a task put what it read in a context that it had inherited, if that alone gives the whole answer back; and
+    how often was tried.
+
+    A task that a request leaves behind may well set a global: then whoever reads that has it from there.
+    """
+    tried = 0
+    for place in inside[:_MOST_AFTER_ONE]:
+        tried += 1
+        cure = cured_by([place])
+        if cure is not None and cure[1] == "whole":
+            return (place, cure[0]), tried
+    return None, tried
 
 
 def _below(changed: dict[Place, bool], tried_apart: Callable[[Sequence[Place]], Run | None]) -> _Inner:
@@ -268,26 +297,35 @@ def _survey(
     candidate: Candidate,
     wide: bool,
     since: Place | None = None,
-) -> tuple[dict[Place, bool], set[Place], list[Place], dict[Place, str]]:
-    """What changed and whether it held the evidence; which of it a request made; entries of dicts among it; and what
-    there is to say of it."""
+) -> tuple[dict[Place, bool], set[Place], list[Place], dict[Place, str], list[Place]]:
+    """What changed and whether it held the evidence; which of it a request made; entries of dicts among it; what
+    there is to say of it; and into which of it the evidence came in a context that had been inherited."""
 
     def job() -> list[Any]:
         survey = Survey(program, candidate.tokens, wide, since)
         program.engine.execute(lanes, strategy, max_in_flight, survey)
         rows = [
-            [asdict(survey.owned(place)), held, place in survey.made, survey.heirs.in_words(place)]
+            [
+                asdict(survey.owned(place)),
+                held,
+                place in survey.made,
+                survey.heirs.in_words(place),
+                place in survey.inside,
+            ]
             for place, held in survey.changed.items()
         ]
         return [rows, [asdict(entry) for entry in survey.entries]]
 
     found, entries = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
-    rows = [(Place.from_json(row), held, made, said) for row, held, made, said in found]
+    rows = [(Place.from_json(row), *rest) for row, *rest in found]
+    changed = {place: held for place, held, *_ in rows}
+    within = {place for place, *_, inside in rows if inside}
     return (
-        {place: held for place, held, _, _ in rows},
-        {place for place, _, made, _ in rows if made},
+        changed,
+        {place for place, _, made, *_ in rows if made},
         [Place.from_json(row) for row in entries],
-        {place: said for place, _, _, said in rows if said},
+        {place: said for place, _, _, said, _ in rows if said},
+        [place for place in _in_order(changed) if place in within],
     )
 
 

@@ -45,6 +45,8 @@ class Survey:
         """Entries of dicts among those, by keys that the program spells."""
         self.made: dict[Place, None] = {}
         """Those that held an object which was not there at first, with attributes of its own."""
+        self.inside: dict[Place, None] = {}
+        """Those into which the evidence came while something ran in a context that it had inherited."""
         self.heirs = Heirs(program.files)
 
     def begin(self, loop: ControlledLoop) -> None:
@@ -66,6 +68,7 @@ class Survey:
             self._arrival.unwatch()
         if self._graph is None:
             return
+        inherited = self.heirs.ran()
         for found in changed_places(self._graph, self._wide):
             place = found if self._since is None else replace(found, since=self._since)
             if self._since is not None and not place.is_below(self._since):
@@ -76,6 +79,8 @@ class Survey:
             if not self.changed.get(place, False):
                 texts = [text.casefold() for held in place.held(self._graph) for text in texts_in(held)]
                 self.changed[place] = any(token in text for token in self._tokens for text in texts)
+                if self.changed[place] and inherited:
+                    self.inside[place] = None
 
     def owned(self, place: Place) -> Place:
         """The place, as the user's where the user's code alone put it into a library's object, class or module."""
@@ -110,7 +115,7 @@ class Isolation:
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
-        self._disinherited.begin(self._program.graph_now)
+        self._disinherited.begin(loop, self._program.graph_now)
         since = next((place.since for place in self._places if place.since is not None), None)
         if since is None:
             # After start-up: what it put there is what every lane starts from.

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
+import weakref
 from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     import contextvars
     from collections.abc import Sequence
 
-    from ..state.graph import Node, StateGraph
+    from ..state.graph import StateGraph
+    from ..state.walk import Node
 
 MISSING: Any = object()
 INHERITED = "inherited"
@@ -236,7 +239,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
 
 def _is_bookkeeping(node: Node, key: str) -> bool:
     """Names that the interpreter or asyncio keeps for itself."""
-    return (key.startswith("__") and key.endswith("__")) or (
+    return (key.startswith("__") and key.endswith("__") and key != "__notes__") or (
         type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters")
     )
 
@@ -253,41 +256,56 @@ def _fingerprint(value: Any, budget: list[int], depth: int) -> Any:
         return value
     if budget[0] <= 0 or depth > 8:
         return id(value)
-    if isinstance(value, bytearray):
+    if issubclass(type(value), bytearray):
         return ("bytearray", bytes(value))
-    if isinstance(value, array):
+    if issubclass(type(value), array):
         return ("array", array.tounicode(value) if value.typecode in _OF_TEXT else array.tobytes(value))
+    if type(value) is random.Random:
+        return ("random", value.getstate())
     if inside_c.form_of(value) == "database":
         return ("database", inside_c.read_database(value))
+    if inside_c.form_of(value) == "stream":
+        return ("stream", inside_c.told_by(value))
     if inside_c.form_of(value) == "context":
         set_to = inside_c.read_context(value).items()
         return ("context", *((variable.name, _fingerprint(held, budget, depth + 1)) for variable, held in set_to))
     if inside_c.form_of(value) == "generator":
         names = inside_c.variables_of(value).items()
         return ("generator", *((name, _fingerprint(held, budget, depth + 1)) for name, held in names))
-    if isinstance(value, asyncio.AbstractEventLoop):
+    if issubclass(type(value), asyncio.AbstractEventLoop):
         return id(value)  # clients hold on to it; what it has to do is nobody's data
-    if isinstance(value, tuple):
+    if issubclass(type(value), tuple):
         return ("tuple", *(_fingerprint(item, budget, depth + 1) for item in tuple.__iter__(value)))
     contents: tuple[Any, ...] = ()
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         held = ((k if type(k) is str else id(k), _fingerprint(v, budget, depth + 1)) for k, v in dict.items(value))
         contents = ("dict", *held)
     else:
         for base, form in content.BUILTIN_FORMS:
-            if isinstance(value, base):
+            if issubclass(type(value), base):
                 held = (_fingerprint(item, budget, depth + 1) for _, item in content.members(form, value))
                 contents = (form, *held)
                 break
     if contents and type(value).__module__ in ("builtins", "collections"):
         return contents
-    if isinstance(value, type):
+    if issubclass(type(value), type):
         return id(value)
+    if type(value) is weakref.ref:
+        return ("reference", _fingerprint(value(), budget, depth + 1))
     attributes: dict[str, Any] | None = content.read("attributes", value)
     if attributes is not None:
-        inside = ((k, _fingerprint(v, budget, depth + 1)) for k, v in attributes.items())
+        inside = ((k, _within_half(v, budget, depth + 1)) for k, v in attributes.items())
         return (*(contents or (id(value),)), *inside)
     return contents or id(value)
+
+
+def _within_half(value: Any, budget: list[int], depth: int) -> Any:
+    """Of one attribute, which may lead to all of a library, so that there is something left for the others."""
+    half = budget[0] // 2
+    share = [half]
+    found = _fingerprint(value, share, depth)
+    budget[0] -= half - share[0]
+    return found
 
 
 def texts_in(value: Any) -> list[str]:
@@ -298,10 +316,10 @@ def texts_in(value: Any) -> list[str]:
 
 
 def _collect(value: Any, found: list[str]) -> None:
-    if isinstance(value, str):
+    if issubclass(type(value), str):
         found.append(value)
-    elif isinstance(value, bytes):
+    elif issubclass(type(value), bytes):
         found.append(value.decode("utf-8", "replace"))
-    elif isinstance(value, tuple):
+    elif issubclass(type(value), tuple):
         for item in value:
             _collect(item, found)

@@ -13,23 +13,27 @@ import dis
 import inspect
 import os
 import sys
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from ..handler.told import error_text
 from ..run import Event
 from ..schedule import ownership
-from ..schedule.execute import error_text
+from ..schedule.threads import Controlled
 from ..state import inside_c
 from ..trace.wording import body_text, request_text
 from .arrival import Arrival
+from .inherited import Other
 from .looking import Looking
 from .places import INHERITED, MISSING, fingerprint
+from .uses import Uses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import CodeType, FrameType
+    from collections.abc import Callable
+    from types import FrameType
 
     from ..handler.reply import Reply
-    from ..schedule.actors import Actor
+    from ..schedule.actors import Actor, Handle
     from ..schedule.execute import Heard
     from ..schedule.loop import ControlledLoop
     from ..state.files import UserFiles
@@ -38,9 +42,11 @@ if TYPE_CHECKING:
     from .places import Place
 
 _TEXT_LIMIT = 4_000
+_OBJECTS_SHOWN = 300
 _CAN_WAIT = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 # Python 3.13 has gone on to the instruction at which a frame is resumed when it says that the frame is left.
 _YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})
+_RESUMED = "resumed"  # has been told of where the line began, and may still write
 _FAULTS = {
     "cancel": "the client is gone",
     "timeout": "its time limit passes",
@@ -88,6 +94,10 @@ class Timeline:
         self._named: set[str] = set()
         self._hits = 0
         self._in_contexts = carrier is not None and carrier.form == INHERITED
+        self._other: Other | None = None
+        self._line_by = 0  # the thread that the line is of
+        self._lines: dict[int, tuple[str, int, str] | None] = {}  # that each thread is in the middle of
+        self._unsettled: dict[int, tuple[tuple[str, int, str], Any, str]] = {}
 
     # ---- the engine's hooks
 
@@ -95,6 +105,8 @@ class Timeline:
         self._loop = loop
         loop.before_step, loop.after_step, loop.line_hook = self._enter, self._leave, self._trace
         ownership.told.append(self._takes_up)
+        if self._in_contexts:
+            self._other = Other(loop, self._works)
         if self._carrier is not None and self._carrier.since is not None:
             self._arrival = Arrival(self._files, self._graph_now, self._carrier.since, self._carrier_in)
         elif self._carrier is not None:
@@ -117,6 +129,14 @@ class Timeline:
 
     def _takes_up(self, owner: Actor, before: Actor) -> None:  # noqa: ARG002
         self._works_for = owner.name
+
+    def _works(self, other: Actor, owner: Actor, handle: Handle | None) -> Callable[[], None]:  # noqa: ARG002
+        before, self._works_for = self._works_for, other.name
+
+        def after() -> None:
+            self._works_for = before
+
+        return after
 
     def started(self, request: Request, lane: str) -> None:
         sys.settrace(None)
@@ -142,12 +162,23 @@ class Timeline:
             self._event("response", lane, body_text(reply.body), at=at, code=code, status=reply.status)
 
     def _enter(self, actor: Actor) -> None:
+        self._goes_on(actor)
         last = self._last.get(actor.name)
         self.places.append(self._files.at(*last) if last is not None and actor.in_flight else None)
         self._lane = self._works_for = actor.name
         if actor.fault:
             self._event("fault", actor.name, _FAULTS[actor.fault])
         sys.settrace(self._trace)
+
+    def _goes_on(self, actor: Actor) -> None:
+        """A thread that waited inside a library goes on in the middle of a line of the user's, and no event says so."""
+        thread = _thread_of(actor)
+        line = self._lines.get(thread.ident) if thread is not None else None
+        if thread is None or line is None:
+            return
+        self._last[actor.name] = line[:2]
+        if not self._in_contexts:
+            self._line, self._line_by = (*line[:2], ""), thread.ident
 
     def _leave(self, actor: Actor) -> None:
         sys.settrace(None)
@@ -173,7 +204,10 @@ class Timeline:
             return self._in_library if self._library and self._library in frame.f_code.co_filename else None
         if self._arrival is not None:
             self._arrival.look()
+        if self._other is not None:
+            self._other.on_line(frame, event, argument)
         self._settle()
+        self._line_by = get_ident()
         self._follow(frame, event, argument)
         if event in ("call", "exception"):
             # A coroutine goes on in the middle of a line, and no event says so. It ends the wait for another with an
@@ -185,13 +219,19 @@ class Timeline:
             while caller is not None and caller.f_code.co_filename not in self._files:
                 caller = caller.f_back
             self._line = _resumed(caller) if caller is not None else None
+            if caller is not None and self._line is not None and self._in_contexts and self._used_on(caller):
+                self._line, self._before = (*self._line[:2], _RESUMED), self._state()
         elif event == "line":
-            uses = self._uses.on_line(frame) if self._uses is not None else ""
+            uses = self._used_on(frame)
             if uses and self._in_contexts:
                 self._before = self._state()  # in this context: what it is in others has nothing to do with it
             self._line = (frame.f_code.co_filename, frame.f_lineno, uses)
             self._last[self._lane] = (frame.f_code.co_filename, frame.f_lineno)
+        self._lines[get_ident()] = self._line
         return self._trace
+
+    def _used_on(self, frame: FrameType) -> str:
+        return self._uses.on_line(frame) if self._uses is not None else ""
 
     def _follow(self, frame: FrameType, event: str, argument: Any) -> None:
         """Keep in mind which of the user's frames is to be looked at when the next row is written."""
@@ -226,8 +266,25 @@ class Timeline:
 
     def _settle(self) -> None:
         """The line before this moment has run: say whether it wrote or read the carrier."""
-        if self._line is None or self._uses is None:
-            return
+        if self._in_contexts and self._uses is not None:
+            self._settle_here()
+        elif self._line is not None and self._uses is not None:
+            self._settle_line()
+
+    def _settle_here(self) -> None:
+        """The same of what stands in a context: a thread has its own, so that only a moment of that thread can tell."""
+        here, lane = get_ident(), self._works_for
+        if self._line is not None and self._line_by != here:
+            self._unsettled[self._line_by] = (self._line, self._before, lane)
+            self._line = None
+        if here in self._unsettled:
+            self._line, self._before, self._works_for = self._unsettled.pop(here)
+        if self._line is not None:
+            self._settle_line()
+        self._works_for = lane
+
+    def _settle_line(self) -> None:
+        assert self._line is not None
         (file, number, uses), self._line = self._line, None
         now = self._state() if uses or not self._in_contexts else self._before
         hits, self._hits = self._hits, self._cache_hits()
@@ -305,6 +362,14 @@ class Timeline:
         )
 
 
+def _thread_of(actor: Actor) -> Controlled | None:
+    """The thread that goes on in the actor's next step, if it is one."""
+    waiting = [handle for handle in actor.ready if not handle.dead]
+    waiting += [handle for *_, handle in sorted(actor.timers, key=lambda timer: timer[:2]) if not handle.dead]
+    thread = getattr(waiting[0].callback, "__self__", None) if waiting else None
+    return thread if isinstance(thread, Controlled) else None
+
+
 def _is_suspended(frame: FrameType) -> bool:
     """Whether a frame that is being left will go on: it is at a `yield`, or at one of those that an `await` is."""
     if not frame.f_code.co_flags & _CAN_WAIT:
@@ -319,161 +384,6 @@ def _resumed(frame: FrameType) -> tuple[str, int, str] | None:
     return None if frame.f_lineno == code.co_firstlineno else (code.co_filename, frame.f_lineno, "")
 
 
-_PLAIN = (str, bytes, int, float, bool, type(None))
-_BY_TEXT = frozenset({"getattr", "hasattr", "setattr", "delattr", "vars"})
-_CALLS = {
-    "environ": frozenset({"environ", "getenv"}),
-    "file": frozenset({"open", "read", "readline", "readlines", "read_text", "read_bytes", "load"}),
-    "directory": frozenset({"chdir", "getcwd", "abspath", "cwd", "open"}),
-}
-
-
-class Uses:
-    """Whether a source line uses the carrier: by name where it is a name, by identity where it is an object."""
-
-    def __init__(self, graph: StateGraph, carrier: Place) -> None:
-        node = carrier.node_in(graph)
-        # What is outside Python's own objects is used by whoever calls what reaches it.
-        self._calls = _CALLS.get(node.form, frozenset[str]())
-        self._namespace = vars(node.target) if node.form == "namespace" else None
-        self._key = key = None if carrier.is_entry else carrier.key
-        named = node.form != "cache" and node.name[-1:] not in ")]" and not carrier.is_entry
-        self._attribute = key or (node.name.rpartition(".")[2] if named else None)
-        # A cache is not read by naming it: its hits tell.
-        self._object = node.target if carrier.key is None and node.form != "cache" else MISSING
-        self._now = (lambda: carrier.value(graph)) if carrier.is_entry else None
-        self._cell = self._attribute if node.form == "cell" else None
-        # A default argument goes by the name of its parameter: `handle(history=…)`.
-        self._parameter = node.name.partition("(")[2].partition("=")[0] if node.name.endswith("=…)") else None
-        # What stands in a container is asked for by its key: `app["state"]`, `request.app["state"]`.
-        container, self._item = _as_item(node.name) if carrier.key is None else ("", None)
-        held_in = {id(n.target): n.target for n in graph.nodes if n.name == container} if self._item else {}
-        if carrier.is_entry:
-            container, self._item, held_in = node.name, carrier.key, {id(node.target): node.target}
-        self._container = container.rpartition(".")[2]
-        self._containers: dict[int, Any] = held_in
-        # What one of Python's own classes keeps inside is used by the lines that use the object.
-        self._holders = {
-            id(n.target): n.target
-            for n in graph.nodes
-            if n.form == "attributes" and node.name.startswith(f"{n.name}.") and _keeps_inside(type(n.target))
-        }
-        self._names: dict[CodeType, dict[int, list[tuple[str, str]]]] = {}
-
-    def on_line(self, frame: FrameType) -> str:
-        """`name`, `alias`, or "" where the line does not use it."""
-        lines = self._names.get(frame.f_code)
-        if lines is None:
-            lines = self._names[frame.f_code] = _names_by_line(frame.f_code)
-        found = {self._match(how, name, frame) for how, name in lines.get(frame.f_lineno, ())}
-        if ("constant", self._attribute) in lines.get(frame.f_lineno, ()) and self._asks_by_text(frame, lines):
-            return "name"
-        if self._item is not None and self._asks_by_key(frame, lines.get(frame.f_lineno, ())):
-            return "name"
-        return "name" if "name" in found else "alias" if "alias" in found else ""
-
-    def _asks_by_key(self, frame: FrameType, used: Iterable[tuple[str, str]]) -> bool:
-        """Whether the line names both the container and, as a text or by a variable that is it, the key; and does more
-        than to put something there."""
-        container = key = False
-        if _STORES in used:
-            return False
-        for how, name in used:
-            if how == "constant":
-                key = key or name == self._item
-            elif how == "attribute":
-                container = container or name == self._container
-            else:
-                value = (frame.f_globals if how == "global" else frame.f_locals).get(name)
-                key = key or (type(value) is str and value == self._item)
-                container = container or id(value) in self._containers
-        return container and key
-
-    def _asks_by_text(self, frame: FrameType, lines: dict[int, list[tuple[str, str]]]) -> bool:
-        return any(how == "global" and name in _BY_TEXT for how, name in lines[frame.f_lineno])
-
-    def _match(self, how: str, name: str, frame: FrameType) -> str:
-        if how == "constant":
-            return ""
-        if name in self._calls:
-            return "name"
-        if how == "attribute":
-            return "name" if name == self._attribute else ""
-        if how == "cell" and name == self._cell:
-            return "name"
-        if how == "global":
-            if self._namespace is not None and frame.f_globals is self._namespace and name == self._key:
-                return "name"
-            value = frame.f_globals.get(name)
-            return "name" if self._is_object(value) or id(value) in self._holders else ""
-        if how == "local" and id(frame.f_locals.get(name)) in self._holders:
-            return "name"
-        if self._is_object(frame.f_locals.get(name)):
-            return "name" if name == self._parameter else "alias"
-        return ""
-
-    def _is_object(self, value: Any) -> bool:
-        if self._now is not None:
-            # Two names of one text say nothing; two of one list do.
-            return type(value) not in _PLAIN and value is self._now()
-        return self._object is not MISSING and value is self._object
-
-
-def _keeps_inside(cls: type) -> bool:
-    """Whether code of the standard library reaches what an instance holds."""
-    bases = type.__dict__["__mro__"].__get__(cls)
-    return any(base.__module__ in ("collections", "weakref") for base in bases)
-
-
-def _as_item(name: str) -> tuple[str, str | None]:
-    """A name that ends with a text as key, `app.store['a']`, taken apart; else no key."""
-    container, begin, key = name.rpartition("['")
-    if not begin or not key.endswith("']") or "\\" in key or "'" in key[:-2]:
-        return "", None
-    return container, key[:-2]
-
-
-_OPERATIONS = {
-    "LOAD_GLOBAL": "global",
-    "LOAD_NAME": "global",
-    "LOAD_DEREF": "cell",
-    "LOAD_ATTR": "attribute",
-    "LOAD_METHOD": "attribute",
-    "LOAD_SUPER_ATTR": "attribute",
-}
-
-
-_STORES = ("stores", "")
-_TAKES = ("CALL", "BINARY_SUBSCR", "BINARY_OP", "CONTAINS_OP")
-
-
-def _names_by_line(code: CodeType) -> dict[int, list[tuple[str, str]]]:
-    """What each line names, and how. `_STORES` is among it where the line only puts something under a key."""
-    lines: dict[int, list[tuple[str, str]]] = {}
-    storing: set[int] = set()
-    taking: set[int] = set()
-    for instruction in dis.get_instructions(code):
-        position = instruction.positions.lineno if instruction.positions is not None else None
-        if position is None:
-            continue
-        if instruction.opname == "STORE_SUBSCR":
-            storing.add(position)
-        elif instruction.opname.startswith(_TAKES):
-            taking.add(position)
-        how = _OPERATIONS.get(instruction.opname)
-        if how is None and "LOAD_FAST" in instruction.opname:
-            how = "local"  # 3.13 fuses several loads into one, whose argument is a tuple of names
-        if instruction.opname == "LOAD_CONST" and type(instruction.argval) is str:
-            how = "constant"
-        if how is not None:
-            names: Any = instruction.argval
-            for name in names if isinstance(names, tuple) else (names,):
-                lines.setdefault(position, []).append((how, str(name)))
-    for position in storing - taking:
-        lines.setdefault(position, []).append(_STORES)
-    return lines
-
-
 def source_line(file: str, number: int) -> str:
     import linecache
 
@@ -486,5 +396,5 @@ def picture(value: Any) -> str:
 
     if value is MISSING:
         return "(not set)"
-    text = body_text(plain(inside_c.told_by(value)))
+    text = body_text(plain(inside_c.told_by(value), _OBJECTS_SHOWN))
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

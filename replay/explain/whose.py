@@ -51,7 +51,7 @@ def _names_of(package: str) -> frozenset[str]:
 
 def _codes_in(module: types.ModuleType) -> Iterator[types.CodeType]:
     for value in vars(module).values():
-        if isinstance(value, type):
+        if issubclass(type(value), type):
             for member in type.__dict__["__dict__"].__get__(value).values():
                 yield from _code_of(member)
         else:

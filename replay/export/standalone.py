@@ -24,7 +24,9 @@ from ..handler.bind import roles_of
 from ..handler.kinds import application_kind, is_bare_factory
 from ..handler.reply import Reply
 from ..handler.service import Service
+from ..handler.told import error_text, hear_what_is_logged, record_text
 from ..schedule.actors import ACTOR
+from ..schedule.databases import make_databases_patient
 from ..schedule.loop import ControlledLoop
 from ..schedule.primitives import install
 from ..schedule.thread_loop import ThreadLoop
@@ -115,21 +117,43 @@ class Heard:
     """What the program logs and sends upstream, by request id."""
 
     def __init__(self) -> None:
-        self.texts: dict[str, list[str]] = {}
+        self.logs: dict[str, list[tuple[str, str]]] = {}
+        self.calls: dict[str, list[tuple[str, Any]]] = {}
+        hear_what_is_logged()
         call_handlers = logging.Logger.callHandlers
 
         def logged(logger: logging.Logger, record: logging.LogRecord) -> None:
-            self.add(record.getMessage())
+            self.logs.setdefault(_request_here(), []).append((record.name, record_text(record)))
             call_handlers(logger, record)
 
         logging.Logger.callHandlers = logged  # type: ignore[method-assign]
 
     def sent(self, name: str, arguments: Any) -> None:
-        self.add(f"{name} {json.dumps(arguments, ensure_ascii=False)}")
+        self.calls.setdefault(_request_here(), []).append((name, arguments))
 
-    def add(self, text: str) -> None:
-        actor = ACTOR.get(None)
-        self.texts.setdefault(actor.request if actor is not None else "", []).append(text)
+    def texts(self, request: str) -> list[str]:
+        """All that was heard while the program worked for a request."""
+        calls = [f"{name} {json.dumps(sent, ensure_ascii=False)}" for name, sent in self.calls.get(request, ())]
+        return [*(text for _, text in self.logs.get(request, ())), *calls]
+
+    def at_path(self, request: str, path: str) -> str:
+        """The text at `log.app.audit[0]`, `upstream.think[0].prompt` or `upstream.think[]`, which is how often."""
+        for index, (name, text) in enumerate(self.logs.get(request, ())):
+            if path == f"log.{name}[{index}]":
+                return text
+        calls = self.calls.get(request, [])
+        for index, (name, sent) in enumerate(calls):
+            place = f"upstream.{name}[{index}]"
+            if path.startswith(place):
+                return text_in(sent, path.removeprefix(place))
+            if path == f"upstream.{name}[]":
+                return f"called {sum(other == name for other, _ in calls)} times"
+        return ""
+
+
+def _request_here() -> str:
+    actor = ACTOR.get(None)
+    return actor.request if actor is not None else ""
 
 
 class Issuing:
@@ -215,7 +239,7 @@ def shown_by(reply: Reply) -> str:
     if isinstance(reply.body, str) and is_events(reply.body):
         parts += [text for _, text in spelled(reply.body, "body")]
     if reply.error is not None:
-        parts.append(f"{type(reply.error).__name__}: {reply.error}")
+        parts.append(error_text(reply.error) or "")
     return "\n".join(parts)
 
 
@@ -225,13 +249,19 @@ def at_path(reply: Reply, path: str) -> str:
     if place == "headers":
         return dict(reply.headers).get(rest, "")
     if place == "error":
-        return f"{type(reply.error).__name__}: {reply.error}"
-    value: Any = reply.status if place == "status" else reply.body
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)[1:]:
+        return error_text(reply.error) or ""
+    return str(reply.status) if place == "status" else text_in(reply.body, path.removeprefix("body"))
+
+
+def text_in(value: Any, path: str) -> str:
+    """The text at a path like `.items[0].name` in a JSON value; "" where there is none."""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
         try:
             value = value[int(index)] if index else value[name]
         except (LookupError, TypeError):
             return ""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     return value if isinstance(value, str) else str(value)
 
 
@@ -272,6 +302,7 @@ def main(
     folders = list(dict.fromkeys((os.getcwd(), folder_of_the_handler(spec, folder) or folder, own)))
     files = UserFiles(folders)
     install(files, lambda: None, ThreadLoop)
+    make_databases_patient()
     heard = Heard()
     try:
         loaded_now = before(folders, heard) if before is not None else None
@@ -290,10 +321,11 @@ def main(
         crossed: list[str] = []
         if request["id"] == sink["request"]:
             if "path" in sink:
-                now = at_path(reply, sink["path"])
+                heard_there = sink["path"].startswith(("log.", "upstream."))
+                now = heard.at_path(request["id"], sink["path"]) if heard_there else at_path(reply, sink["path"])
                 crossed = [] if now == sink["alone"] else [f"{now!r}, alone {sink['alone']!r}"]
             else:
-                shown = "\n".join((shown_by(reply), *heard.texts.get(request["id"], ()))).casefold()
+                shown = "\n".join((shown_by(reply), *heard.texts(request["id"]))).casefold()
                 crossed = [value for value in foreign if stands_in(value, shown)]
             status = 1 if crossed else 3 if reply.error is not None or not reply.finished else 0
         print(visible(f"{'✗' if crossed else '●'} {request['lane']:<12} {answer}"[:400]))

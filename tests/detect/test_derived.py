@@ -33,7 +33,7 @@ LAST = """
 def test_a_value_computed_from_what_another_said_is_found(tmp_path: Path, derived: str, said: tuple[Any, Any]) -> None:
     users = bodies(("alice", {"said": said[0]}), ("bob", {"said": said[1]}))
     source = LAST.replace("DERIVED", derived)
-    leaking = checked(source.replace("KEY", "'all'"), tmp_path, users)
+    leaking = checked(source.replace("KEY", "'all'"), tmp_path, users, most_executions=300)
     assert leaking.verdict == "contaminated", leaking.reason
     assert leaking.crossings[0].kind == "derived"
     assert carrier_in(leaking)[0].startswith("last")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ CONTEXT = """
         await asyncio.sleep(0)
         return context.run(current.get)
     """
+BUFFER = """
+    import asyncio, io
+    said = io.StringIO("so far: ")
+    async def handle(user, message):
+        said = OWN
+        said.seek(8); said.truncate(); said.write(message)
+        await asyncio.sleep(0)
+        return said.getvalue()
+    """
 GENERATOR = """
     import asyncio
     def talking():
@@ -204,6 +214,12 @@ GENERATOR = """
             ("context.run(current.set, message)", "return context.run(current.get)"),
         ),
         (
+            BUFFER.replace("        said = OWN\n", ""),
+            BUFFER.replace("OWN", "io.StringIO('so far: ')"),
+            ("said", "module global"),
+            ("said.seek(8); said.truncate(); said.write(message)", "return said.getvalue()"),
+        ),
+        (
             GENERATOR.replace("        bot = OWN\n", ""),
             GENERATOR.replace("OWN", "begun()"),
             ("bot", "module global"),
@@ -213,7 +229,7 @@ GENERATOR = """
     ids=[
         *("made by the line that uses it", "a namespace", "an attribute of a function", "a decorator's cache"),
         *("a user's own kind of dict", "weak references", "an array", "an array that must not grow"),
-        *("a database in memory", "a context", "a generator"),
+        *("a database in memory", "a context", "a text in memory", "a generator"),
     ],
 )
 def test_a_carrier_goes_by_its_authors_name(
@@ -228,6 +244,150 @@ def test_a_carrier_goes_by_its_authors_name(
     assert named.defined_at is not None
     assert report.crossings[0].fix
     clean = checked(fixed, tmp_path)
+    assert clean.verdict == "clean", clean.reason
+
+
+HUNG = """
+    import asyncio, collections, enum, functools, logging, string, types, weakref
+    Turn = collections.namedtuple("Turn", "who texts")
+    class Mode(enum.Enum):
+        CHAT = "chat"
+        MANY = []
+    class User: pass
+    class Failed(Exception): pass
+    TOP
+    async def handle(user, message):
+        OWN
+        WRITE
+        await asyncio.sleep(0)
+        READ
+    """
+
+
+def hung(top: str, write: str, read: str, own: str = "pass") -> str:
+    return HUNG.replace("TOP", top).replace("WRITE", write).replace("READ", read).replace("OWN", own)
+
+
+@pytest.mark.parametrize(
+    ("top", "write", "read", "own", "carrier"),
+    [
+        (
+            "log = logging.getLogger('carriers')",
+            "log.user = message",
+            "return log.user",
+            "log = types.SimpleNamespace()",
+            ("log.user", "instance attribute"),
+        ),
+        (
+            "log = logging.LoggerAdapter(logging.getLogger('carriers'), {})",
+            "log.extra['user'] = message",
+            "return log.extra['user']",
+            "log = logging.LoggerAdapter(logging.getLogger('carriers'), {})",
+            ("log.extra['user']", "instance attribute"),
+        ),
+        (
+            "mode = Mode.CHAT",
+            "Mode.CHAT.user = message",
+            "return Mode.CHAT.user",
+            "Mode = types.SimpleNamespace(CHAT=User())",
+            ("Mode.CHAT.user", "instance attribute"),
+        ),
+        (
+            "mode = Mode.MANY",
+            "Mode.MANY.value.append(message)",
+            "return ' '.join(Mode.MANY.value)",
+            "Mode = types.SimpleNamespace(MANY=types.SimpleNamespace(value=[]))",
+            ("Mode.MANY.value", "class attribute"),
+        ),
+        (
+            "settings = types.ModuleType('settings')",
+            "settings.user = message",
+            "return settings.user",
+            "settings = types.ModuleType('settings')",
+            ("settings.user", "module global"),
+        ),
+        (
+            "turns = [Turn('all', [])]",
+            "turns[0].texts.append(message)",
+            "return ' '.join(turns[0].texts)",
+            "turns = [Turn('all', [])]",
+            ("turns[0].texts", "module global"),
+        ),
+        (
+            "said = functools.partial(print, end=[])",
+            "said.keywords['end'].append(message)",
+            "return ' '.join(said.keywords['end'])",
+            "said = functools.partial(print, end=[])",
+            ("said.keywords['end']", "module global"),
+        ),
+        (
+            "users = weakref.WeakSet()",
+            "me = User(); me.name = message; users.add(me)",
+            "return ' '.join(sorted(each.name for each in users))",
+            "users = weakref.WeakSet()",
+            ("users.data", "instance attribute"),
+        ),
+        (
+            "failed = Failed('failed')",
+            "failed.add_note(message)",
+            "return failed.__notes__[-1]",
+            "failed = Failed('failed')",
+            ("failed.__notes__", "instance attribute"),
+        ),
+        (
+            "hello = string.Template('hello')",
+            "hello.template = message",
+            "return hello.substitute()",
+            "hello = string.Template('hello')",
+            ("hello.template", "instance attribute"),
+        ),
+        (
+            "said = {}; shown = types.MappingProxyType(said)",
+            "said['user'] = message",
+            "return shown['user']",
+            "said = {}; shown = types.MappingProxyType(said)",
+            ("said", "module global"),
+        ),
+    ],
+    ids=[
+        *("a logger", "a logger's adapter", "a member of an enumeration", "its value", "a module made by hand"),
+        *("a named field", "what a partial hands on", "a weak set", "an exception's notes"),
+        *("what only a library's code reads", "what is read through a view"),
+    ],
+)
+def test_what_is_hung_on_things_that_hold_nothing_themselves_has_its_name_and_lines(
+    tmp_path: Path, top: str, write: str, read: str, own: str, carrier: tuple[str, str]
+) -> None:
+    report = checked(hung(top, write, read), tmp_path)
+    assert carrier_in(report) == carrier
+    assert lines_in(report) == (write, read)
+    clean = checked(hung(top, write, read, own), tmp_path)
+    assert clean.verdict == "clean", clean.reason
+
+
+def test_what_held_the_evidence_but_cannot_be_kept_apart_is_told_and_not_called_proven(tmp_path: Path) -> None:
+    source = """
+        import asyncio
+        def talking():
+            said = ""
+            while True:
+                said = "so far: " + said + (yield said)
+        def begun():
+            bot = talking()
+            next(bot)
+            return bot
+        bot = begun()
+        async def handle(user, message):
+            bot = OWN
+            await asyncio.sleep(0)
+            return bot.send(message)
+        """
+    report = checked(source.replace("    bot = OWN\n", "    pass\n"), tmp_path)
+    first = report.crossings[0]
+    assert (report.verdict, first.carrier) == ("contaminated", None)
+    assert "not proven" in first.explained
+    assert re.search(r"small_\d+\.bot held what alice had said", first.explained)
+    clean = checked(source.replace("OWN", "begun()"), tmp_path)
     assert clean.verdict == "clean", clean.reason
 
 

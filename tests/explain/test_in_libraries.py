@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from crosslane.replay.trace.model import Exchange, Request
 
-from ..conftest import Bench
+from ..conftest import TWO_USERS, Bench
 
 STARLETTE = """
     import asyncio
@@ -98,3 +100,44 @@ async def test_a_key_alone_is_no_use_of_the_mapping_that_has_it(bench: Bench) ->
     rows = [(event.kind, event.at) for event in result.run.events if event.kind in ("read", "write")]
     assert ("read", "agent.py:10") in rows
     assert ("read", "agent.py:9") not in rows
+
+
+KEEPING = """
+    import time
+
+    class Kept:
+        def __init__(self):
+            self.said = []
+
+    def keep(wanted, text):
+        kept = wanted()
+        time.sleep(0.1)
+        kept.said.append(text)
+        time.sleep(0.1)
+    """
+KEPT_BY_A_LIBRARY = """
+    import sys
+    sys.path.insert(0, FOLDER)
+    import keeping
+    history = keeping.Kept()
+    def handle(user, message):
+        keeping.keep(lambda: history, message)
+        return f"{user} {history.said}"
+    """
+
+
+async def test_what_a_library_writes_after_it_has_waited_is_written_by_the_line_that_led_there(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "keeping.py").write_text(textwrap.dedent(KEEPING))
+    result = await bench.run(KEPT_BY_A_LIBRARY.replace("FOLDER", repr(str(folder))), TWO_USERS, switches=0)
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.history.said"
+    assert crossing.write is not None
+    assert crossing.write.code == "keeping.keep(lambda: history, message)"
+    assert crossing.read is not None
+    assert crossing.read.at in ("agent.py:7", "agent.py:8")
+    waits = [event.code for event in result.run.events if event.kind == "await"]
+    assert "keeping.keep(lambda: history, message)" in waits

@@ -39,9 +39,9 @@ async def handle(user, message):
         looked_into.append("found")
         find(self, *what)
 
-    def told(self: Investigation, minimal: Any) -> Any:
+    def told(self: Investigation, *what: Any) -> Any:
         looked_into.append("explained")
-        return explained(self, minimal)
+        return explained(self, *what)
 
     monkeypatch.setattr(Investigation, "find", found)
     monkeypatch.setattr(Investigation, "_explained", told)

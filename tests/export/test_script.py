@@ -16,7 +16,7 @@ import pytest
 from crosslane.replay.errors import ExportError
 from crosslane.replay.export import standalone
 from crosslane.replay.export.findings import ExportSource, drop_oldest, load_finding, save
-from crosslane.replay.export.script import script
+from crosslane.replay.export.script import CARRIED, CARRIED_UPSTREAM, script
 from crosslane.replay.export.standalone import folder_of_the_handler, stands_in
 from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
 from crosslane.replay.trace.store import load
@@ -328,3 +328,18 @@ async def test_every_kind_of_finding_is_shown_again_by_its_script(
         ).returncode
 
     assert [ran(), ran(), ran("fixed.py:handle")] == [1, 1, 0]
+
+
+def test_no_two_modules_that_a_script_carries_give_one_name_to_different_things() -> None:
+    engine = Path(standalone.__file__).parent.parent
+    defined: dict[str, set[str]] = {}
+    for module in {*CARRIED, *CARRIED_UPSTREAM}:
+        for node in ast.parse((engine / module).read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                defined.setdefault(node.name, set()).add(module)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        defined.setdefault(target.id, set()).add(module)
+    assert {name: modules for name, modules in defined.items() if len(modules) > 1} == {}

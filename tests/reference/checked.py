@@ -27,7 +27,7 @@ def bodies(*lines: tuple[str, dict[str, Any]]) -> tuple[Exchange, ...]:
 
 def checked(source: str, folder: Path, exchanges: tuple[Exchange, ...] = CODES, **options: Any) -> Report:
     """The report on a handler of which only the source is given; options are those of a `Job`."""
-    options = {"switches": 1, "most_executions": 300, **options}
+    options = {"switches": 1, "most_executions": 150, **options}
     program = program_of(textwrap.dedent(source), folder)
     return check(program, Job("check", "t", exchanges, "h", **options), lambda _: None).report
 

@@ -280,8 +280,11 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize("users", [2, 3])
-@pytest.mark.parametrize("what", ALONE)
+@pytest.mark.parametrize(
+    ("what", "users"),
+    # Of three who each have tasks of their own there are tens of thousands of interleavings.
+    [(what, users) for what in ALONE for users in (2, 3) if users == 2 or "tasks" not in what],
+)
 def test_one_execution_stands_for_all_where_lanes_have_only(tmp_path: Path, what: str, users: int) -> None:
     program, lanes = loaded(IMPORTS + textwrap.dedent(ALONE[what]), users, tmp_path)
     alone = by_independence(program, lanes)

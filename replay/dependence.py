@@ -1,0 +1,172 @@
+"""Whether what one lane observes depends on another's content: see `detect.derived` for the idea.
+
+A difference between two executions has other causes too, and they are ruled out one by one: each version of the source
+takes another time, which shows in clocks, and lays out the memory in another way, which shows in the order of a set of
+objects. So both versions read the clock as the execution in question did, and that one is repeated with the memory
+disturbed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from .detect.derived import is_operational, named, numbered, versions
+from .detect.influence import differences, element, varies
+from .detect.values import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from .detect.verbatim import Candidate
+    from .investigation import Investigation
+    from .run import Outcome
+    from .schedule.execute import Execution
+    from .schedule.looks import Looked
+    from .schedule.schedule import Schedule
+    from .schedule.strategies import Strategy
+    from .trace.lanes import Lane
+
+_ANSWERED = ("body", "headers.", "status", "error")
+_SINKS = (_ANSWERED, ("upstream.",), ("log.",))
+"""What the user was shown speaks first, then prompts, then logs."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NO_WORDS = frozenset({"", "true", "false", "null"})
+
+
+def confirm_derived(
+    known: Investigation, candidate: Candidate, lanes: tuple[Lane, ...], schedule: Schedule
+) -> Candidate | None:
+    """The candidate with the place at which the sink was proven to depend on the source; None where it does not."""
+    source = next((lane for lane in lanes if lane.name == candidate.source), None)
+    if source is None:
+        return None
+    asked = _Asked(known, candidate, lanes, schedule, source)
+    for kind, pair in _pairs(known, source):
+        told = asked.of(pair)
+        if told is None:
+            continue
+        path = _depending(known, candidate, told, kind)
+        if path and known.program.repeatable:
+            path = _by_content(asked, pair, kind)
+        if path:
+            return replace(candidate, path=path, where=_where(path))
+        if kind == "words":
+            _warn_of_the_very_words(known, candidate, told)
+    return None
+
+
+Pair: TypeAlias = "tuple[Outcome, Outcome]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the sink is answered under a schedule, when the source says one thing or another."""
+
+    known: Investigation
+    candidate: Candidate
+    lanes: tuple[Lane, ...]
+    schedule: Schedule
+    source: Lane
+
+    def following(self) -> Strategy:
+        return self.known.following(self.schedule, self.lanes)
+
+    def of(self, pair: tuple[Lane, Lane], looked: Looked | None = None) -> Pair | None:
+        """None where one of the pair is nothing else than what was said, or leaves the sink without an answer."""
+        if self.source in pair:
+            return None
+        told: list[Outcome] = []
+        for version in pair:
+            lanes = tuple(version if lane is self.source else lane for lane in self.lanes)
+            program, most = self.known.program, self.known.max_in_flight
+            execution = (
+                program.execute(lanes, self.following(), most)
+                if looked is None
+                else program.timed(lanes, self.following(), most, looked)
+            )
+            answer = self.in_(execution)
+            if answer is None or not answer.finished:
+                return None
+            told.append(answer)
+        return told[0], told[1]
+
+    def in_(self, execution: Execution) -> Outcome | None:
+        return next((o for o in execution.outcomes if o.request == self.candidate.request), None)
+
+
+def _pairs(known: Investigation, source: Lane) -> Iterator[tuple[str, tuple[Lane, Lane]]]:
+    """The source with other words, with other numbers, and under other names."""
+    named_as: dict[str, frozenset[str]] = {}
+    for lane in known.lanes:
+        identities = [text for r in lane.requests for text in (r.session, r.user or "")]
+        named_as[lane.name] = frozenset[str]().union(*map(tokens, identities))
+    others = frozenset[str]().union(
+        *(names | known.materials[name].sent for name, names in named_as.items() if name != source.name)
+    )
+    yield "words", versions(source, named_as[source.name] | others)
+    yield "numbers", numbered(source)
+    if known.program.repeatable:
+        yield "names", named(source, named_as[source.name] - others, others)
+
+
+def _depending(
+    known: Investigation, candidate: Candidate, told: Pair, kind: str, among: Container[str] | None = None
+) -> str:
+    """The first place at which two answers differ in a way that tells of the source's content, or ""."""
+    found = [
+        path
+        for path, texts in differences(*told).items()
+        if (among is None or path in among)
+        and element(path) not in candidate.beside
+        and not varies(path, known.unstable[candidate.request])
+        and not is_operational(path)
+        and not ((kind == "names" or path.startswith("log.")) and _is_number(*texts))
+    ]
+    return next((path for sinks in _SINKS for path in found if path.startswith(sinks)), "")
+
+
+def _is_number(one: str, other: str) -> bool:
+    """Whether two texts differ in numbers alone: a place in a queue that is chosen by a user's name, a log's total."""
+    if _NO_WORDS.issuperset((one, other)):
+        return True
+    return bool(one and other) and _NUMBER.sub("#", one) == _NUMBER.sub("#", other)
+
+
+def _where(path: str) -> str:
+    if path == "error":
+        return "exception"
+    return "response" if path.startswith(_ANSWERED) else path.partition(".")[0]
+
+
+def _by_content(asked: _Asked, pair: tuple[Lane, Lane], kind: str) -> str:
+    """Where the answers still differ once neither the clock nor the layout of the memory can be why."""
+    known, candidate = asked.known, asked.candidate
+    timed = known.program.timed(asked.lanes, asked.following(), known.max_in_flight)
+    first = asked.in_(timed)
+    if first is None:
+        return ""
+    varying = set(known.unstable[candidate.request])
+    for execution in known.program.disturbed(asked.lanes, asked.following, known.max_in_flight):
+        again = asked.in_(execution)
+        varying |= set() if again is None else set(map(element, differences(again, first)))
+    if new := varying - known.unstable[candidate.request]:
+        known.unstable[candidate.request] = frozenset(varying)
+        known.warnings.setdefault(
+            f"{', '.join(sorted(new)[:3])} of {candidate.request} depends on where objects lie in memory "
+            "(id(), the order of a set of objects), and is not compared"
+        )
+    told = asked.of(pair, timed.looked)
+    here = differences(first, known.solo[candidate.request])
+    return "" if told is None else _depending(known, candidate, told, kind, here)
+
+
+def _warn_of_the_very_words(known: Investigation, candidate: Candidate, told: Pair) -> None:
+    alone = known.solo[candidate.request]
+    as_alone = not any(candidate.path in differences(answer, alone) for answer in told)
+    if as_alone and not known.variant and candidate.path.startswith(_ANSWERED):
+        known.warnings.setdefault(
+            f"{candidate.sink} is answered {candidate.request} otherwise at {candidate.path} because of the "
+            f"very words that {candidate.source} used: something that they decide, or a leak of that one fact"
+        )
