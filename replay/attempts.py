@@ -53,6 +53,7 @@ class Reached:
     Attributes:
         interleavings: how many there are, when all are covered by reduction; `reduced` of them were executed.
         irreducible: why they could not be covered in this way.
+        beside: it was searched for other causes as well, with those that were found kept apart.
         cut: the search ended before its budget, because something was found and it was `quiet` since.
     """
 
@@ -64,6 +65,7 @@ class Reached:
     pairs: int = 0
     faults: int = 0
     variants: list[str] = field(default_factory=list[str])
+    beside: bool = False
     first: bool = False
     out_of_budget: bool = False
     interrupted: bool = False
@@ -228,12 +230,23 @@ _SHARED: dict[str, Callable[[Investigation, Search, Job, Reached], Iterator[Atte
 
 def variant_attempts(investigation: Investigation, job: Job, reached: Reached, prefix: Order = ()) -> Iterator[Attempt]:
     """A shorter search, for requests that were not recorded: serial in both orders and as given, then few switches."""
+    for number, attempt in enumerate(_few(investigation, job, reached)):
+        yield replace(attempt, phase=investigation.variant, order=(*prefix, number))
+    reached.variants.append(investigation.variant)
+
+
+def beside_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
+    """As short a search, for what crosses by another cause than those that are known."""
+    for attempt in _few(investigation, job, reached):
+        yield replace(attempt, phase="beside what was found")
+    reached.beside = True
+
+
+def _few(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
     lanes = investigation.lanes
     search = Search([lane.name for lane in lanes])
     more = islice(_searched(search, lanes, min(job.switches, 1), "", reached), _MOST_WITH_VARIANTS)
-    for number, attempt in enumerate(chain(_first_attempts(investigation, search), more)):
-        yield replace(attempt, phase=investigation.variant, order=(*prefix, number))
-    reached.variants.append(investigation.variant)
+    return chain(_first_attempts(investigation, search), more)
 
 
 def _fault_attempts(

@@ -6,12 +6,14 @@ It runs in the worker. Everything that decides something lives in the stage that
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .asking import nothing_recorded
-from .attempts import Reached, random_walk, search_of, stages
+from .attempts import Reached, beside_attempts, random_walk, search_of, stages
 from .baselines import run_alone
 from .beginning import after_the_beginning, beginning_of, of_the_beginning
+from .causes import carrier_of
 from .errors import ScheduleError, StateEscaped
 from .explain.explain import observed
 from .investigation import Investigation
@@ -29,6 +31,7 @@ from .verdict import not_begun, result_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .attempts import Attempt
     from .explain.places import Place
     from .program import Program
     from .run import Run
@@ -91,7 +94,9 @@ def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
             and all(leader.follow(stage) for stage in stages(investigation, search, job, reached))
         )
         if in_time and job.variants and not investigation.news:
-            leader.follow_variants()
+            in_time = leader.follow_variants()
+        if in_time:
+            _beside_the_known(pursuit, investigation)
         program.fresh.prove()
         settled = investigation.news or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
@@ -99,8 +104,27 @@ def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
     except Interrupted:
         reached.interrupted = True
     for finding in investigation.findings:
-        _suspect(program, investigation.carrier_of(finding))
+        _suspect(program, carrier_of(investigation, finding))
     return result_of(investigation, job, search, reached, pursuit.elapsed_s)
+
+
+def _beside_the_known(pursuit: Pursuit, investigation: Investigation) -> None:
+    """Look for other causes with those that are known kept apart, as long as that shows one.
+
+    What crosses twice in one place is found once: the search cannot see the second cause behind the first.
+    """
+    known = 0
+    while len(investigation.causes) > known and all(cause.sole for cause in investigation.causes):
+        known = len(investigation.causes)
+        beside = investigation.beside_the_known()
+        look = partial(_look, beside)
+        with pursuit.program.keeping_apart([cause.place for cause in investigation.causes]):
+            if not pursuit.follow(beside, beside_attempts(beside, pursuit.job, pursuit.reached), look):
+                return
+
+
+def _look(on: Investigation, attempt: Attempt, execution: Execution) -> None:
+    on.look(execution, attempt.lanes)
 
 
 def share(program: Program, job: Job, report: Callable[[Progress], None], asked_at: float | None = None) -> Scouted:
@@ -188,7 +212,7 @@ def _timeline(investigation: Investigation, execution: Execution, job: Job, firs
     program, place = investigation.program, None
     if investigation.findings:
         found = investigation.findings[0]
-        place = investigation.carrier_of(found)
+        place = carrier_of(investigation, found)
         _suspect(program, place)
         if _is_of(found.run, execution):
             return found.run

@@ -6,20 +6,17 @@ An investigation is told of executions, one after another; it decides what they 
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .confirming import confirm, same_crossing
+from .causes import Cause, find
+from .confirming import confirm
 from .detect.influence import Shape, differences, element, influence, is_answer, shape
 from .detect.values import Material, material_of
 from .detect.verbatim import Candidate, candidates, changed_outcomes, same_answer
 from .errors import StateEscaped
-from .explain.explain import Explanation, Healed, explain, isolated
-from .finding import class_of, finding_of
+from .explain.explain import Explanation, explain
 from .known_findings import fingerprint
-from .minimise.minimise import Minimal, minimise
 from .report import Allowed, Finding, Influence
 from .schedule.execute import Execution
 from .schedule.strategies import Replayed, Serial
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from .allow import Allow
     from .explain.places import Place
     from .program import Program
-    from .report import Crossing
     from .run import Outcome
     from .schedule.schedule import Schedule
     from .trace.lanes import Lane
@@ -41,8 +37,6 @@ _MOST_FINDINGS = 12
 _MOST_LOOKED_INTO = 200
 _DERIVED_TRIES = 4
 _DERIVED_TRIES_IN_ALL = 24
-_REFUTED_IN_ALL = 24
-"""So many schedules of a smaller trace are looked into, each of which takes several executions."""
 _NO_TIME_TO_LOOK = "the budget ended while what may have crossed was being looked into: give a larger --budget"
 
 
@@ -52,8 +46,9 @@ class Investigation:
 
     `explainer` names the carrier and the lines; what runs elsewhere cannot be looked into and has another. `leftovers`
     says that earlier executions may still show in later ones. `suspects` are tried first when a carrier is looked for.
-    `scouting` leaves what is found for another process to look into, see `sharing`. Once it is not `in_time`, nothing
-    more is looked into.
+    `causes` are what carried the findings, and what is allowed; `beside` them others are looked for, see
+    `beside_the_known`. `scouting` leaves what is found for another process to look into, see `sharing`. Once it is not
+    `in_time`, nothing more is looked into.
     """
 
     program: Program
@@ -77,12 +72,12 @@ class Investigation:
     suspects: tuple[Place, ...] = ()
     known: tuple[str, ...] = ()
     leftovers: bool = False
+    causes: list[Cause] = field(default_factory=list[Cause])
+    beside: bool = False
     scouting: bool = False
     in_time: Callable[[], bool] = lambda: True
     _seen: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
     _tried: dict[tuple[Any, ...], list[Shape]] = field(default_factory=dict[tuple[Any, ...], "list[Shape]"])
-    _allowed_at: list[tuple[Place, Crossing]] = field(default_factory=list["tuple[Place, Crossing]"])
-    _carriers: list[tuple[Place, str]] = field(default_factory=list["tuple[Place, str]"])
 
     def on(self, lanes: tuple[Lane, ...], what: str) -> Investigation:
         """The same program on other requests; what is found there is found here."""
@@ -102,6 +97,10 @@ class Investigation:
             _seen=set(),
             _tried={},
         )
+
+    def beside_the_known(self) -> Investigation:
+        """The same requests, to be executed with all known causes kept apart: what crosses then does so by another."""
+        return replace(self, beside=True, influences={}, uncontrolled={}, stopped="", _seen=set(), _tried={})
 
     # ---- scouting
 
@@ -220,7 +219,7 @@ class Investigation:
             crossed.setdefault(candidate.request, set()).add(element(candidate.path))
             self._seen.add(key)
             if len(self.findings) < _MOST_FINDINGS and len(self._seen) < _MOST_LOOKED_INTO:
-                self.find(execution, lanes, confirmed)
+                find(self, execution, lanes, confirmed)
         for outcome in execution.outcomes:
             alone = self.solo.get(outcome.request)
             if alone is None or outcome.fault or same_answer(outcome, alone):
@@ -280,7 +279,7 @@ class Investigation:
             if confirmed is not None:
                 depends = True
                 self._seen.add(key)
-                self.find(execution, lanes, confirmed)
+                find(self, execution, lanes, confirmed)
         return depends
 
     def note(self, execution: Execution) -> None:
@@ -299,164 +298,6 @@ class Investigation:
     def following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
         """The strategy that repeats a schedule, and lets lanes finish one after another where it ends."""
         return Replayed(schedule, Serial([lane.name for lane in lanes]))
-
-    # ---- a new finding
-
-    def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> None:
-        """Minimise and explain a confirmed crossing, execute it twice; keep it unless its cause is known already."""
-        if self.scouting:
-            return
-        if self._is_allowed(execution, lanes, candidate):
-            return
-        kind = class_of(execution)
-        for place, name in self._carriers:
-            known = self._known(name, kind)
-            if known is not None and same_crossing(self, candidate, self._apart(execution, lanes, place)) is None:
-                if execution.switches >= known.crossing.needs.switches:
-                    return
-                break  # the same cause, more simply
-
-        refuted: Counter[tuple[str, ...]] = Counter()
-        alone: dict[tuple[str, ...], Investigation] = {}
-
-        def again(attempt: Execution, smaller: tuple[Lane, ...]) -> Candidate | None:
-            still = same_crossing(self._beside(candidate, smaller, alone), candidate, attempt)
-            # What differs in the same place may do so for another reason: no word of the source's is in it.
-            if still is None or (candidate.kind == "verbatim" and smaller == lanes):
-                return still
-            requests = tuple(request.id for lane in smaller for request in lane.requests)
-            if candidate.kind == "derived" and refuted[requests] >= _REFUTED_IN_ALL:
-                return None
-            confirmed = confirm(self, still, smaller, attempt.schedule)
-            refuted[requests] += confirmed is None
-            return confirmed
-
-        minimal = minimise(self.program, lanes, execution, candidate, self.max_in_flight, again)
-        if self._is_known(minimal):
-            return
-        finding, place = self._explained(minimal, self._beside(candidate, minimal.lanes, alone))
-        if finding is None or any(finding.crossing.id == other.crossing.id for other in self.findings):
-            return
-        carrier = finding.crossing.carrier
-        rule = next((rule for rule in self.allow if rule.covers(finding.crossing)), None)
-        if rule is not None:
-            allowed = Allowed.of(finding.crossing, rule.reason)
-            self.allowed.setdefault((allowed.carrier, rule.reason), allowed)
-            if place is not None:
-                self._allowed_at.append((place, finding.crossing))
-            return
-        if place is not None and carrier is not None:
-            known = self._known(carrier.name, finding.crossing.needs.cls)
-            if known is None:
-                self._carriers.append((place, carrier.name))
-            elif known.crossing.needs.switches <= finding.crossing.needs.switches:
-                return
-            else:
-                self.findings.remove(known)
-        self.findings.append(finding)
-
-    def _is_allowed(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> bool:
-        """Whether it came to the same sink through a place that a rule allows, between lanes that the rule allows.
-
-        Of another sink an explanation tells: what decides there need not be what was shown."""
-        for place, crossing in self._allowed_at:
-            if element(candidate.path) != element(crossing.sink.path):
-                continue
-            sink = replace(crossing.sink, lane=candidate.sink, path=candidate.path)
-            like_it = replace(crossing, source=replace(crossing.source, lane=candidate.source), sink=sink)
-            if any(rule.covers(like_it) for rule in self.allow):
-                apart = self._apart(execution, lanes, place)
-                if same_crossing(self, candidate, apart) is None and self._healed(candidate, apart):
-                    return True
-        return False
-
-    def _is_known(self, minimal: Minimal) -> bool:
-        """Whether it has, now that it is as simple as it can be, the cause of a finding that is no less simple.
-
-        What is allowed is told of each crossing, which only an explanation can."""
-        if self.allow:
-            return False
-        execution, kind = minimal.execution, class_of(minimal.execution)
-        for place, name in self._carriers:
-            known = self._known(name, kind)
-            if known is not None and known.crossing.needs.switches <= execution.switches:
-                apart = self._apart(execution, minimal.lanes, place)
-                if same_crossing(self, minimal.candidate, apart) is None and self._healed(minimal.candidate, apart):
-                    return True
-        return False
-
-    def _apart(self, execution: Execution, lanes: tuple[Lane, ...], place: Place) -> Execution:
-        """The execution once more, with a place kept apart for each lane."""
-        self.program.executions += 1
-        following = self.following(execution.schedule, lanes)
-        return isolated(self.program, lanes, following, self.max_in_flight, [place])[0]
-
-    def _healed(self, candidate: Candidate, execution: Execution) -> Healed:
-        """How far the sink answered as it does alone."""
-        pairs = [(mine, self.solo[mine.request]) for mine in execution.outcomes if mine.lane == candidate.sink]
-        if all(same_answer(mine, alone) for mine, alone in pairs):
-            return "whole"
-        return "alike" if all(_ended_alike(mine, alone) for mine, alone in pairs) else ""
-
-    def carrier_of(self, finding: Finding) -> Place | None:
-        """The place that a finding's carrier names, None where it has none."""
-        carrier = finding.crossing.carrier
-        return next((place for place, name in self._carriers if carrier is not None and name == carrier.name), None)
-
-    def _known(self, carrier: str, kind: str) -> Finding | None:
-        """The finding with this carrier that is sequential or interleaved alike: one bug is one finding."""
-        for finding in self.findings:
-            crossing = finding.crossing
-            if crossing.carrier is not None and (crossing.carrier.name, crossing.needs.cls) == (carrier, kind):
-                return finding
-        return None
-
-    def _beside(
-        self, candidate: Candidate, lanes: tuple[Lane, ...], known: dict[tuple[str, ...], Investigation]
-    ) -> Investigation:
-        """The same, with what the sink is answered alone when it sends only those of its requests that are left."""
-        sink = next(lane for lane in lanes if lane.name == candidate.sink)
-        if candidate.kind == "verbatim" or sink in self.lanes:
-            return self
-        requests = tuple(request.id for request in sink.requests)
-        if requests not in known:
-            outcomes = self.program.execute((sink,), Serial([sink.name])).outcomes
-            known[requests] = replace(self, solo={**self.solo, **{outcome.request: outcome for outcome in outcomes}})
-        return known[requests]
-
-    def _explained(self, minimal: Minimal, beside: Investigation) -> tuple[Finding | None, Place | None]:
-        candidate, lanes = minimal.candidate, minimal.lanes
-        schedule = minimal.execution.schedule
-
-        def crosses(execution: Execution) -> bool:
-            return same_crossing(beside, candidate, execution) is not None
-
-        explanation = self.explainer(
-            self.program,
-            lanes,
-            schedule,
-            self.max_in_flight,
-            candidate,
-            crosses,
-            partial(beside._healed, candidate),
-            self.suspects,
-        )
-        self.program.executions += explanation.executions
-        repeated = self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
-        if not crosses(repeated):
-            if candidate.path in self.unstable[candidate.request] and all(t.isdigit() for t in candidate.tokens):
-                return None, None  # digits of a clock that happened to be somebody's
-            self.stopped = (
-                f"{candidate.sink} was once answered with {candidate.source}'s data, but the same schedule does not "
-                "show it again: something outside control decides"
-            )
-            return None, None
-        return finding_of(self, minimal, explanation, crosses), explanation.place
-
-
-def _ended_alike(mine: Outcome, alone: Outcome) -> bool:
-    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure."""
-    return (mine.error is None or mine.error == alone.error) and mine.status == alone.status
 
 
 def _stop_reason(execution: Execution) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .baselines import MOST_KEPT
 from .errors import HandlerError
+from .explain.isolate import Isolation
 from .explain.nondeterminism import watched
 from .handler.function import is_async
 from .pause import Pause
@@ -24,7 +25,7 @@ from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
     from .baselines import Baselines
     from .explain.places import Place
@@ -55,6 +56,7 @@ class Program:
         go_on: what remains to be done is done although the user asked to stop; asking again counts again.
         loading_s: how long it took to import.
         pause: executions wait while it lasts.
+        kept_apart: places of which each lane has its own in every execution.
         repeatable: whether clocks and random values are the same in every execution.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
@@ -75,6 +77,7 @@ class Program:
     repeatable: bool = True
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
+    kept_apart: tuple[Place, ...] = ()
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
 
     @property
@@ -163,6 +166,15 @@ class Program:
             Execution.from_json,
         ).remarks
 
+    @contextlib.contextmanager
+    def keeping_apart(self, places: Sequence[Place]) -> Generator[None]:
+        """Meanwhile each lane has these places for itself, and no others."""
+        before, self.kept_apart = self.kept_apart, tuple(dict.fromkeys(places))
+        try:
+            yield
+        finally:
+            self.kept_apart = before
+
     def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
         """One execution on fresh state, once there is no pause. Counts it.
 
@@ -171,9 +183,12 @@ class Program:
         """
         self.pause.wait(self.interrupted)
         self.executions += 1
-        execution = self.fresh.run(
-            lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
-        )
+        apart = self.kept_apart
+
+        def job() -> Execution:
+            return self.engine.execute(lanes, strategy, max_in_flight, Isolation(self, apart) if apart else None)
+
+        execution = self.fresh.run(job, Execution.to_json, Execution.from_json)
         if execution.stopped == INTERRUPTED:
             raise Interrupted
         for path in execution.files:

@@ -207,4 +207,5 @@ def _statement(investigation: Investigation, search: Search, reached: Reached, s
     cut = ", until the budget ended" if reached.out_of_budget else ", until interrupted" if reached.interrupted else ""
     cut = cut or (", and no further because something was found" if reached.cut else "")
     variants = "; also with sessions asking again, asking the same and saying more" if reached.variants else ""
-    return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}{variants}"
+    beside = "; and with what was found kept apart for each session" if reached.beside else ""
+    return f"{', and '.join(parts)}{cut}; {reached.schedules} schedules; {where}{variants}{beside}"

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from ..schedule.loop import ControlledLoop
@@ -22,34 +22,57 @@ if TYPE_CHECKING:
     from .places import Place
 
 
-class Arrival:
-    """Waits for one such moment of one execution, and calls `arrived` with the state as it is then."""
+class Arrivals:
+    """Waits for such moments of one execution."""
 
     def __init__(
         self,
         files: UserFiles,
         graph_now: Callable[[bool], StateGraph],
+        awaited: Mapping[Place, Callable[[StateGraph], None]],
+    ) -> None:
+        """`awaited` are called with the state as it is when their places first hold such a thing."""
+        self._files = files
+        self._awaited = [_Arrival(graph_now, place, arrived) for place, arrived in awaited.items()]
+
+    def watch(self, loop: ControlledLoop) -> None:
+        """See every line of the user's in the step that begins, as long as one has not come."""
+        if any(not each.over for each in self._awaited):
+            loop.line_hook = self._trace
+            sys.settrace(self._trace)
+
+    def unwatch(self) -> None:
+        """The step is over. Once all have come, no line need be seen any more."""
+        sys.settrace(None)
+        self.look()
+
+    def look(self) -> None:
+        """Whether one has come."""
+        for each in self._awaited:
+            each.look()
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
+        if frame.f_code.co_filename not in self._files or all(each.over for each in self._awaited):
+            return None
+        self.look()
+        return self._trace
+
+
+class _Arrival:
+    """Waits for one such moment, and calls `arrived` with the state as it is then."""
+
+    def __init__(
+        self,
+        graph_now: Callable[[bool], StateGraph],
         place: Place,
         arrived: Callable[[StateGraph], None],
     ) -> None:
-        self._files = files
         self._graph_now = graph_now
         self._place = place
         self._arrived = arrived
         self._graph = graph_now(place.wide)
         self._first: Any = place.first(self._graph) if place.is_in(self._graph) else None
         self.over = not place.is_in(self._graph)
-
-    def watch(self, loop: ControlledLoop) -> None:
-        """See every line of the user's in the step that begins."""
-        if not self.over:
-            loop.line_hook = self._trace
-            sys.settrace(self._trace)
-
-    def unwatch(self) -> None:
-        """The step is over. Once it has come, no line need be seen any more."""
-        sys.settrace(None)
-        self.look()
 
     def look(self) -> None:
         """Whether it has come."""
@@ -62,9 +85,3 @@ class Arrival:
         if self._place.form == "cache":  # stays the same object, whatever it has
             return self._place.read(self._graph) == self._first
         return self._place.value(self._graph) is self._first
-
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
-        if self.over or frame.f_code.co_filename not in self._files:
-            return None
-        self.look()
-        return self._trace

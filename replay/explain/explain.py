@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_TRIED = 60
 _MOST_TRIED_BELOW = 30
 _MOST_ENTRIES = 8
+_MOST_SEPARATE = 8
 _MOST_OPAQUE = 3
 _MOST_AFTER_ONE = 8
 _NOT_ALWAYS_APART = frozenset({"generator", "database", "context", "stream"})
@@ -39,7 +40,11 @@ _Inner = tuple[tuple["Place", Run] | None, int]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Carrier and lines, None where they could not be told (`remark` says why), and the observed run."""
+    """Carrier and lines, None where they could not be told (`remark` says why), and the observed run.
+
+    Attributes:
+        sole: whether what crosses through the carrier no longer does when that alone is kept apart.
+    """
 
     carrier: Carrier | None
     write: Access | None
@@ -51,6 +56,7 @@ class Explanation:
     fixed_run: Run | None
     remark: str
     place: Place | None
+    sole: bool
     executions: int
 
 
@@ -86,6 +92,12 @@ def explain(
         cure = cured_by(places)
         return None if cure is None else cure[0]
 
+    def tried_beside(others: Sequence[Place], places: Sequence[Place]) -> Run | None:
+        return tried_apart([*others, *places])
+
+    def crosses_without(places: Sequence[Place]) -> bool:
+        return crosses(isolated(program, lanes, strategy(), max_in_flight, places)[0])
+
     def used(place: Place) -> bool:
         """Whether the observed run shows who wrote this and who read it."""
         write, read, _ = ends(observed(program, lanes, strategy(), max_in_flight, place), candidate)
@@ -103,6 +115,7 @@ def explain(
 
     executions = 0
     place, fixed, remark = None, None, ""
+    separate: list[Place] = []
     changed: dict[Place, bool] = {}
     for suspect in suspects:
         executions += 1
@@ -152,6 +165,16 @@ def explain(
             executions += 1
             execution, run = isolated(program, lanes, strategy(), max_in_flight, held)
             if not crosses(execution):
+                separate = _separate(held, crosses_without)
+                executions += len(held)
+                if len(separate) > 1:
+                    place, fixed, others = separate[0], run, separate[1:]
+                    entry, tried = _entry_of(place, entries, partial(tried_beside, others), used)
+                    executions += tried
+                    place, fixed = entry or (place, fixed)
+                    names = " and ".join(other.name for other in others)
+                    remark = f"{names} carries it as well: each has to be kept apart for each lane"
+                    break
                 names = ", ".join(p.name for p in held[:4])
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
                 place, looks = named_last(held[0], made_together(held[0], changed, made))
@@ -171,6 +194,10 @@ def explain(
             )
         elif opaque:
             remark = f"{remark}; first at what could not be kept apart for each lane: {opaque}"
+    sole = len(separate) > 1
+    if place is not None and not sole:
+        executions += 1
+        sole = not crosses_without([place])
     timeline = observed(program, lanes, strategy(), max_in_flight, place)
     write, read, sink = ends(timeline, candidate)
     return Explanation(
@@ -184,6 +211,7 @@ def explain(
         fixed_run=fixed,
         remark=remark,
         place=place,
+        sole=sole,
         executions=executions + 1,
     )
 
@@ -203,6 +231,13 @@ def _further(
         if cure is not None and cure[1] == "whole":
             return (place, cure[0]), tried
     return None, tried
+
+
+def _separate(places: Sequence[Place], still_crosses: Callable[[Sequence[Place]], bool]) -> list[Place]:
+    """Those of the places that carry it each by itself: it still crosses with all the others kept apart."""
+    if len(places) > _MOST_SEPARATE:
+        return []
+    return [place for place in places if still_crosses([other for other in places if other != place])]
 
 
 def _below(changed: dict[Place, bool], tried_apart: Callable[[Sequence[Place]], Run | None]) -> _Inner:
@@ -280,10 +315,11 @@ def observed(
 def isolated(
     program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, places: Sequence[Place]
 ) -> tuple[Execution, Run]:
-    """Execute with the places kept apart for each lane."""
+    """Execute with the places kept apart for each lane, beside those that are so in all executions now."""
+    kept = (*program.kept_apart, *places)
 
     def job() -> Execution:
-        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program, places))
+        return program.engine.execute(lanes, strategy, max_in_flight, Isolation(program, kept))
 
     execution = program.fresh.run(job, Execution.to_json, Execution.from_json)
     return execution, run_of(execution)

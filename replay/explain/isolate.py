@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..schedule import ownership
-from .arrival import Arrival
+from .arrival import Arrivals
 from .inherited import Disinherited, Heirs
 from .places import INHERITED, Place, changed_places, entries_of, texts_in
 from .whose import is_the_users
@@ -39,7 +39,7 @@ class Survey:
         self._wide = wide
         self._since = since
         self._graph: StateGraph | None = None
-        self._arrival: Arrival | None = None
+        self._arrival: Arrivals | None = None
         self.changed: dict[Place, bool] = {}
         self.entries: dict[Place, None] = {}
         """Entries of dicts among those, by keys that the program spells."""
@@ -55,7 +55,7 @@ class Survey:
             self.heirs.begin(loop, graph, self._wide)
             self._arrived(graph)
         else:
-            arrival = Arrival(self._program.files, self._program.graph_now, self._since, self._arrived)
+            arrival = Arrivals(self._program.files, self._program.graph_now, {self._since: self._arrived})
             self._arrival = arrival
             loop.before_step = lambda actor: arrival.watch(loop)  # noqa: ARG005
         loop.after_step = self._after
@@ -104,58 +104,52 @@ class Isolation:
 
     def __init__(self, program: Program, places: Sequence[Place]) -> None:
         self._program = program
-        self._places = [place for place in places if place.form != INHERITED]
         self._disinherited = Disinherited(places)
-        self._kept: dict[str, list[Any]] = {}
-        self._first: list[Any] = []
-        self._graph: StateGraph | None = None
-        self._arrival: Arrival | None = None
+        by_moment: dict[Place | None, list[Place]] = {}
+        for place in places:
+            if place.form != INHERITED:
+                by_moment.setdefault(place.since, []).append(place)
+        self._there = {since: _Apart(some) for since, some in by_moment.items()}
+        self._arrivals: Arrivals | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
 
     def begin(self, loop: ControlledLoop) -> None:
         self._loop = loop
         self._disinherited.begin(loop, self._program.graph_now)
-        since = next((place.since for place in self._places if place.since is not None), None)
-        if since is None:
+        from_the_first = self._there.get(None)
+        if from_the_first is not None:
             # After start-up: what it put there is what every lane starts from.
-            self._arrived(self._program.graph_now(any(place.wide for place in self._places)))
-        else:
-            self._arrival = Arrival(self._program.files, self._program.graph_now, since, self._arrived)
+            from_the_first.arrived(self._program.graph_now(from_the_first.wide))
+        made = {since: apart.arrived for since, apart in self._there.items() if since is not None}
+        if made:
+            self._arrivals = Arrivals(self._program.files, self._program.graph_now, made)
         loop.before_step, loop.after_step = self._before, self._after
         ownership.told.append(self._takes_up)
 
-    def _arrived(self, graph: StateGraph) -> None:
-        # What the other execution made only on its way is not there yet, and cannot be kept apart.
-        self._places = [place for place in self._places if place.is_in(graph)]
-        self._first = [place.read(graph) for place in self._places]
-        self._graph = graph
-
     def _before(self, actor: Actor) -> None:
         self._lane = actor.name
-        if self._graph is not None:
-            self._swap_in(self._graph)
-        elif self._arrival is not None and self._loop is not None:
-            self._arrival.watch(self._loop)
+        self._swap_in()
+        if self._arrivals is not None and self._loop is not None:
+            self._arrivals.watch(self._loop)
 
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
-        if self._arrival is not None:
-            self._arrival.unwatch()
-        if self._graph is not None:
-            self._swap_out(self._graph)
+        if self._arrivals is not None:
+            self._arrivals.unwatch()
+        self._swap_out()
 
     def _takes_up(self, owner: Actor, before: Actor) -> None:  # noqa: ARG002
-        if self._graph is not None:
-            self._swap_out(self._graph)
-            self._lane = owner.name
-            self._swap_in(self._graph)
+        self._swap_out()
+        self._lane = owner.name
+        self._swap_in()
 
-    def _swap_in(self, graph: StateGraph) -> None:
-        for place, value in zip(self._places, self._kept.get(self._lane, self._first), strict=True):
-            place.write(graph, value)
+    def _swap_in(self) -> None:
+        for apart in self._there.values():
+            apart.swap_in(self._lane)
 
-    def _swap_out(self, graph: StateGraph) -> None:
-        self._kept[self._lane] = [place.read(graph) for place in self._places]
+    def _swap_out(self) -> None:
+        for apart in self._there.values():
+            apart.swap_out(self._lane)
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...
@@ -164,3 +158,29 @@ class Isolation:
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         self._disinherited.end()
         ownership.told.remove(self._takes_up)
+
+
+class _Apart:
+    """What each lane has in places that are there from one moment on."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = list(places)
+        self._kept: dict[str, list[Any]] = {}
+        self._first: list[Any] = []
+        self._graph: StateGraph | None = None
+        self.wide = any(place.wide for place in places)
+
+    def arrived(self, graph: StateGraph) -> None:
+        # What the other execution made only on its way is not there yet, and cannot be kept apart.
+        self._places = [place for place in self._places if place.is_in(graph)]
+        self._first = [place.read(graph) for place in self._places]
+        self._graph = graph
+
+    def swap_in(self, lane: str) -> None:
+        if self._graph is not None:
+            for place, value in zip(self._places, self._kept.get(lane, self._first), strict=True):
+                place.write(self._graph, value)
+
+    def swap_out(self, lane: str) -> None:
+        if self._graph is not None:
+            self._kept[lane] = [place.read(self._graph) for place in self._places]

@@ -22,7 +22,7 @@ from ..schedule import ownership
 from ..schedule.threads import Controlled
 from ..state import inside_c
 from ..trace.wording import body_text, request_text
-from .arrival import Arrival
+from .arrival import Arrivals
 from .inherited import Other
 from .looking import Looking
 from .places import INHERITED, MISSING, fingerprint
@@ -77,7 +77,7 @@ class Timeline:
         self._carrier = carrier
         self._library = f"{os.sep}{carrier.package}{os.sep}" if carrier is not None and carrier.package else ""
         self._heard = heard
-        self._arrival: Arrival | None = None
+        self._arrival: Arrivals | None = None
         self._uses: Uses | None = None
         self._loop: ControlledLoop | None = None
         self._lane = ""
@@ -108,7 +108,7 @@ class Timeline:
         if self._in_contexts:
             self._other = Other(loop, self._works)
         if self._carrier is not None and self._carrier.since is not None:
-            self._arrival = Arrival(self._files, self._graph_now, self._carrier.since, self._carrier_in)
+            self._arrival = Arrivals(self._files, self._graph_now, {self._carrier.since: self._carrier_in})
         elif self._carrier is not None:
             self._carrier_in(self._graph_now(self._carrier.wide))
         narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide

@@ -72,6 +72,7 @@ def from_outside(
         fixed_run=None,
         remark="; ".join(filter(None, (UNSEEN, MET if target.meeting else "", WHOSE if upstream else ""))),
         place=None,
+        sole=False,
         executions=0,
     )
 

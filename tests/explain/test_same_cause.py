@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crosslane.replay import causes, investigation
+from crosslane.replay.allow import Allow
 from crosslane.replay.checking import replay
-from crosslane.replay.investigation import Investigation
 from crosslane.replay.worker.job import Job
 
-from ..conftest import Bench, turns
+from ..conftest import TWO_USERS, Bench, turns
 from ..reference.program import program_of
 
 MESSAGES = turns(
@@ -33,18 +34,18 @@ async def handle(user, message):
     return " | ".join(said)
 """
     looked_into: list[str] = []
-    find, explained = Investigation.find, Investigation._explained
+    find, explained = causes.find, causes._explained
 
-    def found(self: Investigation, *what: Any) -> None:
+    def found(*what: Any) -> None:
         looked_into.append("found")
-        find(self, *what)
+        find(*what)
 
-    def told(self: Investigation, *what: Any) -> Any:
+    def told(*what: Any) -> Any:
         looked_into.append("explained")
-        return explained(self, *what)
+        return explained(*what)
 
-    monkeypatch.setattr(Investigation, "find", found)
-    monkeypatch.setattr(Investigation, "_explained", told)
+    monkeypatch.setattr(investigation, "find", found)
+    monkeypatch.setattr(causes, "_explained", told)
     result = replay(program_of(source, tmp_path), Job("replay", "", MESSAGES[:3], "x.py:handle"), lambda _: None)
     (crossing,) = result.report.crossings
     assert crossing.carrier is not None
@@ -67,3 +68,57 @@ async def test_beside_a_known_cause_another_one_as_simple_is_found(bench: Bench)
         result = await bench.run(source, MESSAGES, action=action, **options)
         carriers = {crossing.carrier.name for crossing in result.report.crossings if crossing.carrier is not None}
         assert carriers == {"agent.codes", "agent.cards"}
+
+
+BOTH_IN_ONE_PLACE = """
+    import asyncio
+    {first} = {{}}
+    {second} = []
+    async def handle(user, message):
+        {first}["who"] = message
+        {second}.append(message)
+        await asyncio.sleep(0)
+        return "{{}} {{}}".format({said_first}, {said_second})
+    """
+
+
+async def test_two_causes_in_one_place_are_two_findings(bench: Bench) -> None:
+    """The second cannot be seen behind the first: every schedule that shows it shows that as well."""
+    leaking = {"said_first": 'latest["who"]', "said_second": '" | ".join(log)'}
+    named = {"first": "latest", "second": "log"}
+    result = await bench.run(BOTH_IN_ONE_PLACE.format(**named, **leaking), TWO_USERS, variants=False)
+    found = {c.carrier.name: c.needs for c in result.report.crossings if c.carrier is not None}
+    assert set(found) == {"agent.latest['who']", "agent.log"}
+    assert (found["agent.latest['who']"].cls, found["agent.log"].cls) == ("interleaved", "sequential")
+    assert "with what was found kept apart for each session" in result.report.coverage.statement
+    second = next(c for c in result.report.crossings if c.carrier is not None and c.carrier.name != "agent.log")
+    assert "this crosses as well where agent.log is kept apart for each session" in second.explained
+
+    mended = {"said_first": "message", "said_second": '" | ".join(log)'}
+    result = await bench.run(BOTH_IN_ONE_PLACE.format(**named, **mended), TWO_USERS, variants=False)
+    assert [c.carrier.name for c in result.report.crossings if c.carrier is not None] == ["agent.log"]
+
+
+async def test_what_is_allowed_does_not_hide_another_cause_in_the_same_place(bench: Bench) -> None:
+    leaking = {"said_first": 'latest["who"]', "said_second": '" | ".join(log)'}
+    source = BOTH_IN_ONE_PLACE.format(first="latest", second="log", **leaking)
+    allow = (Allow(carrier="agent.log", reason="a room that all are in"),)
+    result = await bench.run(source, TWO_USERS, variants=False, allow=allow)
+    assert [c.carrier.name for c in result.report.crossings if c.carrier is not None] == ["agent.latest['who']"]
+    assert [allowed.carrier for allowed in result.report.allowed] == ["agent.log"]
+
+
+async def test_what_carries_it_twice_at_once_is_two_findings_too(bench: Bench) -> None:
+    source = """
+        import asyncio
+        history, last = [], {}
+        async def handle(user, message):
+            said = " | ".join(history) + last.get("said", "")
+            history.append(message)
+            last["said"] = message
+            await asyncio.sleep(0)
+            return "you said " + message + ", before that " + said
+        """
+    result = await bench.run(source, TWO_USERS, variants=False)
+    names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
+    assert names == {"agent.history", "agent.last['said']"}
