@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .asking import nothing_recorded
-from .attempts import Reached, beside_attempts, random_walk, search_of, stages
+from .attempts import Attempt, Reached, beside_attempts, random_walk, search_of, stages
 from .baselines import run_alone
 from .beginning import after_the_beginning, beginning_of, of_the_beginning
 from .causes import carrier_of
@@ -29,9 +29,8 @@ from .trace.lanes import lanes_of
 from .verdict import not_begun, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from .attempts import Attempt
     from .explain.places import Place
     from .program import Program
     from .run import Run
@@ -96,7 +95,7 @@ def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
         if in_time and job.variants and not investigation.news:
             in_time = leader.follow_variants()
         if in_time:
-            _beside_the_known(pursuit, investigation)
+            _beside_the_known(pursuit, investigation, lambda beside: beside_attempts(beside, job, reached))
         program.fresh.prove()
         settled = investigation.news or investigation.stopped or program.fresh.forking
         if not settled and not investigation.still_fresh():
@@ -108,19 +107,27 @@ def _search(pursuit: Pursuit, partners: Partners | None) -> Result:
     return result_of(investigation, job, search, reached, pursuit.elapsed_s)
 
 
-def _beside_the_known(pursuit: Pursuit, investigation: Investigation) -> None:
+def _beside_the_known(
+    pursuit: Pursuit, investigation: Investigation, attempts: Callable[[Investigation], Iterable[Attempt]]
+) -> None:
     """Look for other causes with those that are known kept apart, as long as that shows one.
 
     What crosses twice in one place is found once: the search cannot see the second cause behind the first.
+
+    Args:
+        attempts: what is to be executed for each of them.
     """
     known = 0
     while len(investigation.causes) > known and all(cause.sole for cause in investigation.causes):
         known = len(investigation.causes)
         beside = investigation.beside_the_known()
-        look = partial(_look, beside)
         with pursuit.program.keeping_apart([cause.place for cause in investigation.causes]):
-            if not pursuit.follow(beside, beside_attempts(beside, pursuit.job, pursuit.reached), look):
+            if not pursuit.follow(beside, attempts(beside), partial(_look, beside)):
                 return
+
+
+def _again(on: Investigation, execution: Execution) -> Attempt:
+    return Attempt("looking for other causes", on.following(execution.schedule, on.lanes), on.lanes)
 
 
 def _look(on: Investigation, attempt: Attempt, execution: Execution) -> None:
@@ -177,6 +184,7 @@ def replay(program: Program, job: Job, report: Callable[[Progress], None]) -> Re
         if first is not None:
             pursuit.announce("looking for crossings", investigation, first.run)
         investigation.look(execution, investigation.lanes)
+        _beside_the_known(pursuit, investigation, lambda beside: (_again(beside, execution),))
         run = _timeline(investigation, execution, job, first)
         run = replace(run, diverged=getattr(chosen, "diverged", None) or run.diverged)
         differs = run.diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")

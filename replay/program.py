@@ -79,6 +79,7 @@ class Program:
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     kept_apart: tuple[Place, ...] = ()
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
+    _graphs: dict[bool, StateGraph] = field(default_factory=dict[bool, StateGraph])
 
     @property
     def recorded(self) -> Recorded | None:
@@ -99,6 +100,21 @@ class Program:
         if self.handler.kind == "function" and wide:
             return self.fresh.graph
         return self._graph(wide)
+
+    def graph_of(self, places: Sequence[Place]) -> StateGraph:
+        """The same, to find these places in. Where all are in what there was before any start-up, that is the same in
+        every execution, and need not be looked for again."""
+        wide = any(place.wide for place in places)
+        graph = self._graphs.get(wide)
+        if graph is None or not self._lasts(places, graph):
+            graph = self.graph_now(wide)
+            if self._lasts(places, graph) and not self.fresh.forking:
+                self._graphs[wide] = graph
+        return graph
+
+    def _lasts(self, places: Sequence[Place], graph: StateGraph) -> bool:
+        there = self.fresh.graph
+        return all(place.is_in(graph) and there.knows(place.node_in(graph).target) for place in places)
 
     def _graph(self, libraries: bool = True) -> StateGraph:
         handler = self.handler
@@ -154,6 +170,7 @@ class Program:
     def begin_again(self, keep: Collection[str]) -> None:
         """After `StateEscaped`: what was learnt from the executions so far is forgotten. `keep` as in a `Job`."""
         self.fresh.begin_again(keep)
+        self._graphs.clear()
         self.baselines.clear()
         self.suspects.clear()
 

@@ -120,7 +120,7 @@ class Isolation:
         from_the_first = self._there.get(None)
         if from_the_first is not None:
             # After start-up: what it put there is what every lane starts from.
-            from_the_first.arrived(self._program.graph_now(from_the_first.wide))
+            from_the_first.arrived(self._program.graph_of(from_the_first.places))
         made = {since: apart.arrived for since, apart in self._there.items() if since is not None}
         if made:
             self._arrivals = Arrivals(self._program.files, self._program.graph_now, made)
@@ -164,23 +164,22 @@ class _Apart:
     """What each lane has in places that are there from one moment on."""
 
     def __init__(self, places: Sequence[Place]) -> None:
-        self._places = list(places)
+        self.places = list(places)
         self._kept: dict[str, list[Any]] = {}
         self._first: list[Any] = []
         self._graph: StateGraph | None = None
-        self.wide = any(place.wide for place in places)
 
     def arrived(self, graph: StateGraph) -> None:
         # What the other execution made only on its way is not there yet, and cannot be kept apart.
-        self._places = [place for place in self._places if place.is_in(graph)]
-        self._first = [place.read(graph) for place in self._places]
+        self.places = [place for place in self.places if place.is_in(graph)]
+        self._first = [place.read(graph) for place in self.places]
         self._graph = graph
 
     def swap_in(self, lane: str) -> None:
         if self._graph is not None:
-            for place, value in zip(self._places, self._kept.get(lane, self._first), strict=True):
+            for place, value in zip(self.places, self._kept.get(lane, self._first), strict=True):
                 place.write(self._graph, value)
 
     def swap_out(self, lane: str) -> None:
         if self._graph is not None:
-            self._kept[lane] = [place.read(self._graph) for place in self._places]
+            self._kept[lane] = [place.read(self._graph) for place in self.places]

@@ -72,7 +72,7 @@ def test_known_findings_pass_and_a_new_one_beside_them_fails(project: Path) -> N
     assert result["suppressions"][0]["justification"] == "ticket 12"
 
     (project / "crosslane.toml").write_text('baseline = "known.json"\n')
-    both = check("t.jsonl", "agent.py:handle_both", budget="600x").report
+    both = check("t.jsonl", "agent.py:handle_both", budget="300x").report
     known = {entry.id for entry in both.known}
     assert both.exit_code == 1
     assert {c.carrier.name: c.id in known for c in both.crossings if c.carrier} == {

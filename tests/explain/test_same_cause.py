@@ -12,6 +12,7 @@ from crosslane.replay.checking import replay
 from crosslane.replay.worker.job import Job
 
 from ..conftest import TWO_USERS, Bench, turns
+from ..handler.test_applications import posts
 from ..reference.program import program_of
 
 MESSAGES = turns(
@@ -122,3 +123,43 @@ async def test_what_carries_it_twice_at_once_is_two_findings_too(bench: Bench) -
     result = await bench.run(source, TWO_USERS, variants=False)
     names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
     assert names == {"agent.history", "agent.last['said']"}
+
+
+@pytest.mark.parametrize("made", ["at start-up", "by the first request"])
+async def test_two_causes_in_an_object_that_is_made_anew_in_each_execution(bench: Bench, made: str) -> None:
+    source = """
+        import asyncio
+        from contextlib import asynccontextmanager
+        from fastapi import FastAPI
+        class Agent:
+            def __init__(self):
+                self.log = []
+                self.latest = ""
+        agent = None
+        @asynccontextmanager
+        async def lifespan(app):
+            if {at_start}:
+                global agent
+                agent = Agent()
+            yield
+        app = FastAPI(lifespan=lifespan)
+        @app.post("/")
+        async def chat(body: dict):
+            global agent
+            agent = agent or Agent()
+            agent.latest = body["text"]
+            agent.log.append(body["text"])
+            await asyncio.sleep(0)
+            return {{"reply": " | ".join(agent.log) + " and last " + agent.latest}}
+        """.format(at_start=made == "at start-up")
+    result = await bench.run(source, posts("/"), "agent.py:app", variants=False)
+    names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
+    assert names == {"agent.agent.log", "agent.agent.latest"}
+
+
+async def test_two_causes_in_one_place_show_in_the_replay_of_one_schedule(bench: Bench) -> None:
+    leaking = {"said_first": 'latest["who"]', "said_second": '" | ".join(log)'}
+    source = BOTH_IN_ONE_PLACE.format(first="latest", second="log", **leaking)
+    result = await bench.run(source, TWO_USERS, action="replay", order="lockstep")
+    names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
+    assert names == {"agent.latest['who']", "agent.log"}
