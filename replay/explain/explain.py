@@ -12,6 +12,7 @@ from ..run import Event, Run
 from ..schedule.execute import Execution, run_of
 from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
+from .distribution import distribution_of
 from .isolate import Isolation, Survey
 from .places import INHERITED, Place
 from .siblings import last_used, made_together
@@ -250,17 +251,8 @@ def _entry_of(
 
 def carrier_of(program: Program, place: Place) -> Carrier:
     definition = defined_at(place)
-    kind = f"{place.kind} in {_distribution(place.package)}" if place.package else place.kind
+    kind = f"{place.kind} in {distribution_of(place.module)}" if place.module else place.kind
     return Carrier(place.name, kind, None if definition is None else program.files.at(*definition))
-
-
-def _distribution(package: str) -> str:
-    """The installed distribution that a package belongs to, with its version."""
-    from importlib import metadata
-
-    for name in metadata.packages_distributions().get(package, ()):
-        return f"{name} {metadata.version(name)}"
-    return f"the library {package}"
 
 
 def observed(

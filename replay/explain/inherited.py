@@ -269,5 +269,5 @@ def _place_of(variable: contextvars.ContextVar[Any], graph: StateGraph, wide: bo
         for name, value in vars(node.target).items():
             if value is variable:
                 full = f"{node.name}.{name}"
-                return Place(index, name, full, "leaked context", INHERITED, "", node.file, node.package, wide)
+                return Place(index, name, full, "leaked context", INHERITED, "", node.file, node.module, wide)
     return None

@@ -85,7 +85,7 @@ class Survey:
     def owned(self, place: Place) -> Place:
         """The place, as the user's where the user's code alone put it into a library's object, class or module."""
         theirs = self._graph is not None and place.package and is_the_users(place, self._graph)
-        return replace(place, package="") if theirs else place
+        return replace(place, module="") if theirs else place
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...

@@ -49,7 +49,7 @@ class Place:
     form: str
     owner: str
     file: str
-    package: str = ""
+    module: str = ""
     wide: bool = False
     """Whether only a graph with the libraries' own modules has it."""
     since: Place | None = None
@@ -61,6 +61,11 @@ class Place:
         since: Any = row.pop("since")
         place = cls(**row)
         return place if since is None else replace(place, since=cls.from_json(since))
+
+    @property
+    def package(self) -> str:
+        """The library whose affair it is; "" for the user's own."""
+        return self.module.partition(".")[0]
 
     @property
     def _node_name(self) -> str:
@@ -234,7 +239,7 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     kind = node.kind
     if node.form == "attributes" and node.kind != "function attribute":
         kind = "thread-local" if is_thread_local(node.target) else "instance attribute"
-    return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
+    return Place(index, key, name, kind, node.form, node.owner, node.file, node.module, wide)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:
