@@ -394,9 +394,9 @@ class Investigation:
     def _healed(self, candidate: Candidate, execution: Execution) -> Healed:
         """How far the sink answered as it does alone."""
         pairs = [(mine, self.solo[mine.request]) for mine in execution.outcomes if mine.lane == candidate.sink]
-        if all(same_answer(mine, alone) for mine, alone in pairs):
-            return "whole"
-        return "alike" if all(_ended_alike(mine, alone) for mine, alone in pairs) else ""
+        if not all(_ended_alike(mine, alone) for mine, alone in pairs):
+            return ""
+        return "whole" if all(same_answer(mine, alone) for mine, alone in pairs) else "alike"
 
     def carrier_of(self, finding: Finding) -> Place | None:
         """The place that a finding's carrier names, None where it has none."""
@@ -455,7 +455,10 @@ class Investigation:
 
 
 def _ended_alike(mine: Outcome, alone: Outcome) -> bool:
-    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure."""
+    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure, and to wait
+    for ever is none."""
+    if mine.finished != alone.finished:
+        return False
     return (mine.error is None or mine.error == alone.error) and mine.status == alone.status
 
 

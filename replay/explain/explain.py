@@ -14,7 +14,7 @@ from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
 from .distribution import distribution_of
 from .isolate import Isolation, Survey
-from .places import INHERITED, Place
+from .places import INHERITED, LOCAL, Place
 from .siblings import last_used, made_together
 from .timeline import Timeline
 
@@ -324,9 +324,12 @@ def _survey(
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
     """Places that held the evidence first, then short names: the nearest to what its author would call it.
 
-    What a task has inherited comes before all that leads to the task: kept apart, that heals too, and is not the cause.
+    What a task has inherited, and what it keeps in a local variable, comes before all that leads to the task: kept
+    apart, that heals too, and is not the cause.
     """
-    return sorted(changed, key=lambda p: (not changed[p], p.form != INHERITED, bool(p.package), len(p.name)))
+    return sorted(
+        changed, key=lambda p: (not changed[p], p.form not in (INHERITED, LOCAL), bool(p.package), len(p.name))
+    )
 
 
 def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

@@ -14,6 +14,7 @@ from ..schedule import ownership
 from .arrival import Arrival
 from .inherited import Disinherited, Heirs
 from .places import INHERITED, Place, changed_places, entries_of, texts_in
+from .standing import Standing
 from .whose import is_the_users
 
 if TYPE_CHECKING:
@@ -48,16 +49,19 @@ class Survey:
         self.inside: dict[Place, None] = {}
         """Those into which the evidence came while something ran in a context that it had inherited."""
         self.heirs = Heirs(program.files)
+        self._standing = Standing(program.files, self._tokens)
+        self._loop: ControlledLoop | None = None
 
     def begin(self, loop: ControlledLoop) -> None:
         if self._since is None:
             graph = self._program.graph_now(self._wide)
+            self._loop = None if self._wide else loop
             self.heirs.begin(loop, graph, self._wide)
             self._arrived(graph)
         else:
-            arrival = Arrival(self._program.files, self._program.graph_now, self._since, self._arrived)
+            arrival = Arrival(loop, self._program.files, self._program.graph_now, self._since, self._arrived)
             self._arrival = arrival
-            loop.before_step = lambda actor: arrival.watch(loop)  # noqa: ARG005
+            loop.before_step = lambda actor: arrival.watch()  # noqa: ARG005
         loop.after_step = self._after
 
     def _arrived(self, graph: StateGraph) -> None:
@@ -68,6 +72,8 @@ class Survey:
             self._arrival.unwatch()
         if self._graph is None:
             return
+        if self._loop is not None:
+            self._standing.look(self._loop, self._graph)
         inherited = self.heirs.ran()
         for found in changed_places(self._graph, self._wide):
             place = found if self._since is None else replace(found, since=self._since)
@@ -94,6 +100,8 @@ class Survey:
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         if self._since is None:
             self.heirs.end()
+        if self._loop is not None:
+            self.changed.update(self._standing.lasting(self._loop))
         for place, (texts, _) in self.heirs.found.items():
             self.changed[place] = any(token in text.casefold() for token in self._tokens for text in texts)
 
@@ -110,24 +118,22 @@ class Isolation:
         self._first: list[Any] = []
         self._graph: StateGraph | None = None
         self._arrival: Arrival | None = None
-        self._loop: ControlledLoop | None = None
         self._lane = ""
 
     def begin(self, loop: ControlledLoop) -> None:
-        self._loop = loop
         self._disinherited.begin(loop, self._program.graph_now)
         since = next((place.since for place in self._places if place.since is not None), None)
         if since is None:
             # After start-up: what it put there is what every lane starts from.
             self._arrived(self._program.graph_now(any(place.wide for place in self._places)))
         else:
-            self._arrival = Arrival(self._program.files, self._program.graph_now, since, self._arrived)
+            self._arrival = Arrival(loop, self._program.files, self._program.graph_now, since, self._arrived)
         loop.before_step, loop.after_step = self._before, self._after
         ownership.told.append(self._takes_up)
 
     def _arrived(self, graph: StateGraph) -> None:
         # What the other execution made only on its way is not there yet, and cannot be kept apart.
-        self._places = [place for place in self._places if place.is_in(graph)]
+        self._places = [each for place in self._places if place.is_in(graph) for each in place.whole(graph)]
         self._first = [place.read(graph) for place in self._places]
         self._graph = graph
 
@@ -135,8 +141,8 @@ class Isolation:
         self._lane = actor.name
         if self._graph is not None:
             self._swap_in(self._graph)
-        elif self._arrival is not None and self._loop is not None:
-            self._arrival.watch(self._loop)
+        elif self._arrival is not None:
+            self._arrival.watch()
 
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
         if self._arrival is not None:

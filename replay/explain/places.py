@@ -13,6 +13,7 @@ from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..schedule.ownership import OWNERS
 from ..state import content, inside_c
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 INHERITED = "inherited"
 """The form of a ContextVar's value in the context of a task that works for others, see `inherited`."""
+LOCAL = "locals"
+"""The form of a local variable of a task or thread that stands through many requests, see `standing`."""
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
@@ -108,6 +111,14 @@ class Place:
         """Whether what it holds was made since the graph, and has attributes."""
         values = self.held(graph) if self.key is not None or self.form == "cache" else []
         return any(not graph.knows(value) and content.has_attributes(value) for value in values)
+
+    def whole(self, graph: StateGraph) -> list[Place]:
+        """What is kept apart for it: of a local variable also what is found by it alone, which a worker makes once."""
+        if self.form != LOCAL:
+            return [self]
+        nodes = [(index, node) for index, node in enumerate(graph.nodes) if node.owner == self.owner]
+        inside = [_place(index, node, None, self.wide) for index, node in nodes if node.form != LOCAL]
+        return [self, *(place for place in inside if place.name == self.name or place.is_below(self))]
 
     def held(self, graph: StateGraph) -> list[Any]:
         """What is found in it: the value, or the results that a cache has."""
@@ -243,9 +254,11 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:
-    """Names that the interpreter or asyncio keeps for itself."""
-    return (key.startswith("__") and key.endswith("__") and key != "__notes__") or (
-        type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters")
+    """Names that the interpreter, asyncio or we keep for ourselves."""
+    return (
+        (key.startswith("__") and key.endswith("__") and key != "__notes__")
+        or key == OWNERS
+        or (type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters"))
     )
 
 

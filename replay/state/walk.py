@@ -133,6 +133,14 @@ class Walk:
         if self._queue:
             self.unproven.append(f"more than {MAX_NODES} objects of state")
 
+    def local(self, name: str, frame: types.FrameType, variable: str) -> None:
+        """Go on with one local variable of the frame, which goes by this name."""
+        self._library, self._users = "", True
+        owner, file = frame.f_code.co_qualname, frame.f_code.co_filename
+        self._add(name, "local variable", "locals", frame, owner, file)
+        self._later(frame.f_locals.get(variable), f"{name}.{variable}", "local variable", owner, file)
+        self._walk()
+
     def _of_python(self) -> None:
         """What the program can name of Python itself."""
         functions = [thing for thing in self.seen.values() if type(thing) is types.FunctionType]
