@@ -113,7 +113,7 @@ def _found_beside(known: Investigation, execution: Execution, lanes: tuple[Lane,
         shown = f"{candidate.sink} is still shown what {candidate.source} said, in {candidate.path}"
         known.warnings.setdefault(f"{without}, {shown}, by something without a name here")
     # What holds a known one is no other: with all that it holds kept apart, that is kept apart too.
-    if place is None or any(place == other or other.is_below(place) for other in places):
+    if place is None or not explanation.sole or any(place == other or other.is_below(place) for other in places):
         return False
     with program.keeping_apart(()):
         _keep(known, _told(known, minimal, solo, explanation, f"this crosses as well {without}"))
@@ -278,13 +278,16 @@ def _apart(known: Investigation, execution: Execution, lanes: tuple[Lane, ...], 
 def _healed(known: Investigation, candidate: Candidate, execution: Execution) -> Healed:
     """How far the sink answered as it does alone."""
     pairs = [(mine, known.solo[mine.request]) for mine in execution.outcomes if mine.lane == candidate.sink]
-    if all(same_answer(mine, alone) for mine, alone in pairs):
-        return "whole"
-    return "alike" if all(_ended_alike(mine, alone) for mine, alone in pairs) else ""
+    if not all(_ended_alike(mine, alone) for mine, alone in pairs):
+        return ""
+    return "whole" if all(same_answer(mine, alone) for mine, alone in pairs) else "alike"
 
 
 def _ended_alike(mine: Outcome, alone: Outcome) -> bool:
-    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure."""
+    """Whether an answer is of the kind that it is alone. By a counter it may differ; but a 404 is no cure, and to wait
+    for ever is none."""
+    if mine.finished != alone.finished:
+        return False
     return (mine.error is None or mine.error == alone.error) and mine.status == alone.status
 
 

@@ -27,6 +27,14 @@ _FIXES = {
     "local variable of a generator": (
         "{name} stands in a generator that all sessions drive: make one generator for each session"
     ),
+    "local variable of a task": (
+        "{name} lives as long as the task, which works for all sessions: make it anew for each item of work, or keep a "
+        "dict keyed by session id"
+    ),
+    "local variable of a thread": (
+        "{name} lives as long as the thread, which works for all sessions: make it anew for each item of work, or keep "
+        "a dict keyed by session id"
+    ),
     "closure cell": "{name} lives in a closure that all requests share: keep it in an object made for each session",
     "functools cache": "key {name} by user or session as well, or do not cache what depends on who asks",
     "ContextVar default": (

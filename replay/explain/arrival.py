@@ -12,6 +12,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .places import LOCAL
+from .standing import frame_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
@@ -27,18 +30,21 @@ class Arrivals:
 
     def __init__(
         self,
+        loop: ControlledLoop,
         files: UserFiles,
         graph_now: Callable[[bool], StateGraph],
         awaited: Mapping[Place, Callable[[StateGraph], None]],
     ) -> None:
         """`awaited` are called with the state as it is when their places first hold such a thing."""
+        self._loop = loop
         self._files = files
-        self._awaited = [_Arrival(graph_now, place, arrived) for place, arrived in awaited.items()]
+        self._awaited = [_Arrival(loop, files, graph_now, place, arrived) for place, arrived in awaited.items()]
 
-    def watch(self, loop: ControlledLoop) -> None:
+    def watch(self) -> None:
         """See every line of the user's in the step that begins, as long as one has not come."""
+        self.look()
         if any(not each.over for each in self._awaited):
-            loop.line_hook = self._trace
+            self._loop.line_hook = self._trace
             sys.settrace(self._trace)
 
     def unwatch(self) -> None:
@@ -63,23 +69,33 @@ class _Arrival:
 
     def __init__(
         self,
+        loop: ControlledLoop,
+        files: UserFiles,
         graph_now: Callable[[bool], StateGraph],
         place: Place,
         arrived: Callable[[StateGraph], None],
     ) -> None:
+        self._loop = loop
+        self._files = files
         self._graph_now = graph_now
         self._place = place
         self._arrived = arrived
         self._graph = graph_now(place.wide)
         self._first: Any = place.first(self._graph) if place.is_in(self._graph) else None
-        self.over = not place.is_in(self._graph)
+        self.over = place.form != LOCAL and not place.is_in(self._graph)
 
     def look(self) -> None:
         """Whether it has come."""
-        if self.over or self._is_as_at_first():
+        if self.over:
+            return
+        frame = frame_of(self._place, self._loop, self._files) if self._place.form == LOCAL else None
+        if frame is None and (self._place.form == LOCAL or self._is_as_at_first()):
             return
         self.over = True
-        self._arrived(self._graph_now(self._place.wide))
+        graph = self._graph_now(self._place.wide)
+        if frame is not None:
+            graph.add_locals(self._place.name.removesuffix(f".{self._place.key}"), frame, str(self._place.key))
+        self._arrived(graph)
 
     def _is_as_at_first(self) -> bool:
         if self._place.form == "cache":  # stays the same object, whatever it has

@@ -19,6 +19,9 @@ def defined_at(place: Place) -> tuple[str, int] | None:
     if place.form == "cache":
         scope = _scope(tree, place.owner)
         line = scope.lineno if scope is not None else None
+    elif place.form == "locals":
+        scope = _scope(tree, place.owner)
+        line = None if scope is None else (_assignment(scope.body, str(place.key)) or scope.lineno)
     elif place.form == "cell" or place.kind == "closure cell":
         outer = _scope(tree, place.owner.rpartition(".<locals>")[0])
         line = None if outer is None else _first_assigned(outer.body, place.name)

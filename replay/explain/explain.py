@@ -12,8 +12,9 @@ from ..run import Event, Run
 from ..schedule.execute import Execution, run_of
 from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
+from .distribution import distribution_of
 from .isolate import Isolation, Survey
-from .places import INHERITED, Place
+from .places import INHERITED, LOCAL, Place
 from .siblings import last_used, made_together
 from .timeline import Timeline
 
@@ -177,7 +178,9 @@ def explain(
                     break
                 names = ", ".join(p.name for p in held[:4])
                 remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
-                place, looks = named_last(held[0], made_together(held[0], changed, made))
+                # What a worker has in hand is seldom what it was left in.
+                first = next((p for p in held if p.form not in (INHERITED, LOCAL)), held[0])
+                place, looks = named_last(first, made_together(first, changed, made))
                 executions += looks
                 fixed = run
                 break
@@ -285,17 +288,8 @@ def _entry_of(
 
 def carrier_of(program: Program, place: Place) -> Carrier:
     definition = defined_at(place)
-    kind = f"{place.kind} in {_distribution(place.package)}" if place.package else place.kind
+    kind = f"{place.kind} in {distribution_of(place.module)}" if place.module else place.kind
     return Carrier(place.name, kind, None if definition is None else program.files.at(*definition))
-
-
-def _distribution(package: str) -> str:
-    """The installed distribution that a package belongs to, with its version."""
-    from importlib import metadata
-
-    for name in metadata.packages_distributions().get(package, ()):
-        return f"{name} {metadata.version(name)}"
-    return f"the library {package}"
 
 
 def observed(
@@ -368,9 +362,12 @@ def _survey(
 def _in_order(changed: dict[Place, bool]) -> list[Place]:
     """Places that held the evidence first, then short names: the nearest to what its author would call it.
 
-    What a task has inherited comes before all that leads to the task: kept apart, that heals too, and is not the cause.
+    What a task has inherited, and what it keeps in a local variable, comes before all that leads to the task: kept
+    apart, that heals too, and is not the cause.
     """
-    return sorted(changed, key=lambda p: (not changed[p], p.form != INHERITED, bool(p.package), len(p.name)))
+    return sorted(
+        changed, key=lambda p: (not changed[p], p.form not in (INHERITED, LOCAL), bool(p.package), len(p.name))
+    )
 
 
 def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | None]:

@@ -209,6 +209,7 @@ class Disinherited:
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = [place for place in places if place.form == INHERITED]
         self._variables: list[contextvars.ContextVar[Any]] = []
+        self._took_up = False
 
     def begin(self, loop: ControlledLoop, graph_now: Callable[[bool], StateGraph]) -> None:
         if self._places:
@@ -223,6 +224,7 @@ class Disinherited:
             ownership.told.remove(self._takes_up)
 
     def _takes_up(self, owner: Actor, before: Actor) -> None:  # noqa: ARG002
+        self._took_up = True
         self._set(owner)
 
     def _works(self, other: Actor, owner: Actor, handle: Handle | None) -> Callable[[], None]:  # noqa: ARG002
@@ -232,8 +234,11 @@ class Disinherited:
         held = [(variable, handle.context.get(variable, MISSING)) for variable in self._variables]
         handle.context.run(self._set, other)
         given = [handle.context.get(variable, MISSING) for variable in self._variables]
+        self._took_up = False
 
         def after() -> None:
+            if self._took_up:  # it goes on to work for that one, at its next steps too
+                return
             for (variable, value), was_given in zip(held, given, strict=True):
                 if value is not MISSING and handle.context.get(variable, MISSING) is was_given:
                     handle.context.run(variable.set, value)
@@ -269,5 +274,5 @@ def _place_of(variable: contextvars.ContextVar[Any], graph: StateGraph, wide: bo
         for name, value in vars(node.target).items():
             if value is variable:
                 full = f"{node.name}.{name}"
-                return Place(index, name, full, "leaked context", INHERITED, "", node.file, node.package, wide)
+                return Place(index, name, full, "leaked context", INHERITED, "", node.file, node.module, wide)
     return None

@@ -14,6 +14,7 @@ from ..schedule import ownership
 from .arrival import Arrivals
 from .inherited import Disinherited, Heirs
 from .places import INHERITED, Place, changed_places, entries_of, texts_in
+from .standing import Standing
 from .whose import is_the_users
 
 if TYPE_CHECKING:
@@ -48,16 +49,19 @@ class Survey:
         self.inside: dict[Place, None] = {}
         """Those into which the evidence came while something ran in a context that it had inherited."""
         self.heirs = Heirs(program.files)
+        self._standing = Standing(program.files, self._tokens)
+        self._loop: ControlledLoop | None = None
 
     def begin(self, loop: ControlledLoop) -> None:
         if self._since is None:
             graph = self._program.graph_now(self._wide)
+            self._loop = None if self._wide else loop
             self.heirs.begin(loop, graph, self._wide)
             self._arrived(graph)
         else:
-            arrival = Arrivals(self._program.files, self._program.graph_now, {self._since: self._arrived})
+            arrival = Arrivals(loop, self._program.files, self._program.graph_now, {self._since: self._arrived})
             self._arrival = arrival
-            loop.before_step = lambda actor: arrival.watch(loop)  # noqa: ARG005
+            loop.before_step = lambda actor: arrival.watch()  # noqa: ARG005
         loop.after_step = self._after
 
     def _arrived(self, graph: StateGraph) -> None:
@@ -68,6 +72,8 @@ class Survey:
             self._arrival.unwatch()
         if self._graph is None:
             return
+        if self._loop is not None:
+            self._standing.look(self._loop, self._graph)
         inherited = self.heirs.ran()
         for found in changed_places(self._graph, self._wide):
             place = found if self._since is None else replace(found, since=self._since)
@@ -85,7 +91,7 @@ class Survey:
     def owned(self, place: Place) -> Place:
         """The place, as the user's where the user's code alone put it into a library's object, class or module."""
         theirs = self._graph is not None and place.package and is_the_users(place, self._graph)
-        return replace(place, package="") if theirs else place
+        return replace(place, module="") if theirs else place
 
     def started(self, request: Request, lane: str) -> None: ...
     def chunk(self, request: Request, lane: str, text: str) -> None: ...
@@ -94,6 +100,8 @@ class Survey:
     def end(self, loop: ControlledLoop) -> None:  # noqa: ARG002
         if self._since is None:
             self.heirs.end()
+        if self._loop is not None:
+            self.changed.update(self._standing.lasting(self._loop))
         for place, (texts, _) in self.heirs.found.items():
             self.changed[place] = any(token in text.casefold() for token in self._tokens for text in texts)
 
@@ -111,11 +119,9 @@ class Isolation:
                 by_moment.setdefault(place.since, []).append(place)
         self._there = {since: _Apart(some) for since, some in by_moment.items()}
         self._arrivals: Arrivals | None = None
-        self._loop: ControlledLoop | None = None
         self._lane = ""
 
     def begin(self, loop: ControlledLoop) -> None:
-        self._loop = loop
         self._disinherited.begin(loop, self._program.graph_now)
         from_the_first = self._there.get(None)
         if from_the_first is not None:
@@ -123,15 +129,15 @@ class Isolation:
             from_the_first.arrived(self._program.graph_of(from_the_first.places))
         made = {since: apart.arrived for since, apart in self._there.items() if since is not None}
         if made:
-            self._arrivals = Arrivals(self._program.files, self._program.graph_now, made)
+            self._arrivals = Arrivals(loop, self._program.files, self._program.graph_now, made)
         loop.before_step, loop.after_step = self._before, self._after
         ownership.told.append(self._takes_up)
 
     def _before(self, actor: Actor) -> None:
         self._lane = actor.name
         self._swap_in()
-        if self._arrivals is not None and self._loop is not None:
-            self._arrivals.watch(self._loop)
+        if self._arrivals is not None:
+            self._arrivals.watch()
 
     def _after(self, actor: Actor) -> None:  # noqa: ARG002
         if self._arrivals is not None:
@@ -171,7 +177,7 @@ class _Apart:
 
     def arrived(self, graph: StateGraph) -> None:
         # What the other execution made only on its way is not there yet, and cannot be kept apart.
-        self.places = [place for place in self.places if place.is_in(graph)]
+        self.places = [each for place in self.places if place.is_in(graph) for each in place.whole(graph)]
         self._first = [place.read(graph) for place in self.places]
         self._graph = graph
 

@@ -13,6 +13,7 @@ from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..schedule.ownership import OWNERS
 from ..state import content, inside_c
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 INHERITED = "inherited"
 """The form of a ContextVar's value in the context of a task that works for others, see `inherited`."""
+LOCAL = "locals"
+"""The form of a local variable of a task or thread that stands through many requests, see `standing`."""
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
@@ -49,7 +52,7 @@ class Place:
     form: str
     owner: str
     file: str
-    package: str = ""
+    module: str = ""
     wide: bool = False
     """Whether only a graph with the libraries' own modules has it."""
     since: Place | None = None
@@ -61,6 +64,11 @@ class Place:
         since: Any = row.pop("since")
         place = cls(**row)
         return place if since is None else replace(place, since=cls.from_json(since))
+
+    @property
+    def package(self) -> str:
+        """The library whose affair it is; "" for the user's own."""
+        return self.module.partition(".")[0]
 
     @property
     def _node_name(self) -> str:
@@ -103,6 +111,14 @@ class Place:
         """Whether what it holds was made since the graph, and has attributes."""
         values = self.held(graph) if self.key is not None or self.form == "cache" else []
         return any(not graph.knows(value) and content.has_attributes(value) for value in values)
+
+    def whole(self, graph: StateGraph) -> list[Place]:
+        """What is kept apart for it: of a local variable also what is found by it alone, which a worker makes once."""
+        if self.form != LOCAL:
+            return [self]
+        nodes = [(index, node) for index, node in enumerate(graph.nodes) if node.owner == self.owner]
+        inside = [_place(index, node, None, self.wide) for index, node in nodes if node.form != LOCAL]
+        return [self, *(place for place in inside if place.name == self.name or place.is_below(self))]
 
     def held(self, graph: StateGraph) -> list[Any]:
         """What is found in it: the value, or the results that a cache has."""
@@ -234,13 +250,15 @@ def _place(index: int, node: Node, key: str | None, wide: bool) -> Place:
     kind = node.kind
     if node.form == "attributes" and node.kind != "function attribute":
         kind = "thread-local" if is_thread_local(node.target) else "instance attribute"
-    return Place(index, key, name, kind, node.form, node.owner, node.file, node.package, wide)
+    return Place(index, key, name, kind, node.form, node.owner, node.file, node.module, wide)
 
 
 def _is_bookkeeping(node: Node, key: str) -> bool:
-    """Names that the interpreter or asyncio keeps for itself."""
-    return (key.startswith("__") and key.endswith("__") and key != "__notes__") or (
-        type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters")
+    """Names that the interpreter, asyncio or we keep for ourselves."""
+    return (
+        (key.startswith("__") and key.endswith("__") and key != "__notes__")
+        or key == OWNERS
+        or (type(node.target).__module__.startswith("asyncio") and key in ("_loop", "_waiters", "_getters", "_putters"))
     )
 
 

@@ -108,7 +108,7 @@ class Timeline:
         if self._in_contexts:
             self._other = Other(loop, self._works)
         if self._carrier is not None and self._carrier.since is not None:
-            self._arrival = Arrivals(self._files, self._graph_now, {self._carrier.since: self._carrier_in})
+            self._arrival = Arrivals(loop, self._files, self._graph_now, {self._carrier.since: self._carrier_in})
         elif self._carrier is not None:
             self._carrier_in(self._graph_now(self._carrier.wide))
         narrow = self._graph is not None and self._carrier is not None and not self._carrier.wide

@@ -12,7 +12,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..state import inside_c
-from .places import MISSING
+from .places import LOCAL, MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,9 +44,14 @@ class Uses:
         self._namespace = vars(node.target) if node.form == "namespace" else None
         self._key = key = None if carrier.is_entry else carrier.key
         named = node.form != "cache" and node.name[-1:] not in ")]" and not carrier.is_entry
+        self._frame = node.target if node.form == LOCAL else None
         self._attribute = key or (node.name.rpartition(".")[2] if named else None)
+        if self._frame is not None:
+            self._attribute = None
         # A cache is not read by naming it: its hits tell.
         self._object = node.target if carrier.key is None and node.form != "cache" else MISSING
+        if self._frame is not None and type(now := carrier.value(graph)) not in _PLAIN:
+            self._object = now
         self._now = (lambda: carrier.value(graph)) if carrier.is_entry else None
         self._cell = self._attribute if node.form == "cell" else None
         # A default argument goes by the name of its parameter: `handle(history=…)`.
@@ -123,6 +128,8 @@ class Uses:
             if self._is_object(value) or id(value) in self._holders:
                 return "name"
             return "alias" if id(value) in self._keepers else ""
+        if frame is self._frame and name == self._key:
+            return "name"
         value = frame.f_locals.get(name)
         if how == "local" and id(value) in self._holders:
             return "name"

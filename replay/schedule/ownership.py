@@ -23,7 +23,7 @@ from .threads import here
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OWNERS = "_crosslane_owners"
+OWNERS = "_crosslane_owners"
 told: list[Callable[[Actor, Actor], None]] = []
 """Called by each task or thread that works for another from now on, in its context: for whom, and who it was before."""
 
@@ -46,7 +46,7 @@ def follow(cls: Any, put: str, get: str) -> None:
         actor = ACTOR.get(None)
         if actor is None or actor.background:
             return real_put(self, item, *args, **keywords)
-        owners: dict[int, deque[Actor]] = self.__dict__.setdefault(_OWNERS, {})
+        owners: dict[int, deque[Actor]] = self.__dict__.setdefault(OWNERS, {})
         waiting = owners.setdefault(id(item), deque())
         waiting.append(actor)
         try:
@@ -60,7 +60,7 @@ def follow(cls: Any, put: str, get: str) -> None:
 
     def getting(self: Any, *args: Any, **keywords: Any) -> Any:
         item = real_get(self, *args, **keywords)
-        owners = self.__dict__.get(_OWNERS)
+        owners = self.__dict__.get(OWNERS)
         if owners and (waiting := owners.get(id(item))):
             owner = waiting.popleft()
             if not waiting:

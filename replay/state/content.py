@@ -19,7 +19,7 @@ from collections import OrderedDict, deque
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import inside_c, streams
+from . import inside_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,14 +97,8 @@ def read(form: str, target: Any) -> Any:
             return read_file(target)
         case "directory":
             return os.getcwd()
-        case "database":
-            return inside_c.read_database(target)
-        case "context":
-            return inside_c.read_context(target)
-        case "generator":
-            return inside_c.read_generator(target)
-        case "stream":
-            return streams.read(target)
+        case "database" | "context" | "generator" | "locals" | "stream":
+            return inside_c.read(form, target)
         case "multidict":
             return tuple(target.items())
         case "frozenlist":
@@ -142,14 +136,8 @@ def write(form: str, target: Any, content: Any) -> None:
             bytearray.__setitem__(target, slice(None), content)
         case "array":
             _write_array(target, content)
-        case "database":
-            inside_c.write_database(target, content)
-        case "context":
-            inside_c.write_context(target, content)
-        case "generator":
-            inside_c.write_generator(target, content)
-        case "stream":
-            streams.write(target, content)
+        case "database" | "context" | "generator" | "locals" | "stream":
+            inside_c.write(form, target, content)
         case "defaults":
             defaults, keyword = content
             if target.__defaults__ is not defaults:

@@ -27,6 +27,7 @@ from .walk import Node, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from types import FrameType
 
     from .files import UserFiles
 
@@ -64,7 +65,7 @@ class StateGraph:
         self._restored = 0
         self._proven = 0
         self._look_at = _LOOK_EVERY
-        walk = Walk(files, roots, libraries)
+        walk = self._walk = Walk(files, roots, libraries)
         self.nodes, self._seen = walk.nodes, walk.seen
         self.unproven, self.spelled = walk.unproven, walk.spelled
         self.user_modules, self.user_codes = walk.user_modules, walk.user_codes
@@ -170,6 +171,13 @@ class StateGraph:
             self._first.append(content.read("file", path))
             self._compared = [*self._compared, len(self.nodes) - 1]
             self._kept.append(len(self.nodes) - 1)
+
+    def add_locals(self, name: str, frame: FrameType, variable: str) -> None:
+        """A local variable of a worker is state as well while that stands, and all that is found by it alone."""
+        begin = len(self.nodes)
+        self._walk.local(name, frame, variable)
+        self._first += [content.read(node.form, node.target) for node in self.nodes[begin:]]
+        self._compared = [*self._compared, *range(begin, len(self.nodes))]
 
     def find(self, index: int, name: str, form: str) -> Node:
         """The node that another graph of the same program had at `index`; it may stand elsewhere here.

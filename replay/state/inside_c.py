@@ -15,10 +15,13 @@ import contextvars
 import ctypes
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..schedule.actors import ACTOR
 from . import streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LARGEST_DATABASE = 4_000_000
 
@@ -46,6 +49,16 @@ def told_by(thing: Any) -> Any:
             return streams.told(thing)
         case _:
             return thing
+
+
+def read(form: str, thing: Any) -> Any:
+    """Its content, of a form that `form_of` has told, or the local variables of a frame."""
+    return _READ[form](thing)
+
+
+def write(form: str, thing: Any, content: Any) -> None:
+    """Make the content what `read` gave, as far as that is possible."""
+    _WRITE[form](thing, content)
 
 
 def read_database(connection: Any) -> bytes:
@@ -100,18 +113,29 @@ def variables_of(generator: Any) -> dict[str, Any]:
     return {} if frame is None else dict(frame.f_locals)
 
 
-def write_generator(generator: Any, content: tuple[int, dict[str, Any]]) -> None:
-    """Its local variables, where it stands at the same instruction; from 3.13 on, where it has the same ones."""
-    frame, (stands_at, names) = _frame_of(generator), content
-    if frame is None or frame.f_lasti != stands_at:
-        return
+def read_locals(frame: types.FrameType) -> dict[str, Any]:
+    """The local variables of what runs or is suspended."""
+    return dict(frame.f_locals)
+
+
+def write_locals(frame: types.FrameType, names: dict[str, Any]) -> None:
+    """Its local variables. From 3.13 on, one that is bound stays so."""
     held = frame.f_locals
     if type(held) is dict:  # a copy, before 3.13
         held.clear()
         held.update(names)
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(1))
-    elif {*held} == {*names}:
+    else:
         held.update(names)
+
+
+def write_generator(generator: Any, content: tuple[int, dict[str, Any]]) -> None:
+    """Its local variables, where it stands at the same instruction; from 3.13 on, where it has the same ones."""
+    frame, (stands_at, names) = _frame_of(generator), content
+    if frame is None or frame.f_lasti != stands_at:
+        return
+    if type(frame.f_locals) is dict or {*frame.f_locals} == {*names}:  # from 3.13 on, none is taken away
+        write_locals(frame, names)
 
 
 def _frame_of(generator: Any) -> Any:
@@ -131,4 +155,18 @@ _MISSING: Any = object()
 _FRAMES: dict[type, tuple[str, str]] = {
     types.GeneratorType: ("gi_frame", "gi_running"),
     types.AsyncGeneratorType: ("ag_frame", "ag_running"),
+}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "database": read_database,
+    "context": read_context,
+    "generator": read_generator,
+    "locals": read_locals,
+    "stream": streams.read,
+}
+_WRITE: dict[str, Callable[[Any, Any], None]] = {
+    "database": write_database,
+    "context": write_context,
+    "generator": write_generator,
+    "locals": write_locals,
+    "stream": streams.write,
 }

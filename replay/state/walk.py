@@ -67,7 +67,7 @@ class Node:
         target: the object.
         owner: the qualified name of the function or class it is defined in, for finding its line; "" for modules.
         file: the source file of the module it was reached from.
-        package: the top-level package that it belongs to; "" for the user's own.
+        module: the module of a library whose affair it is; "" for the user's own.
     """
 
     name: str
@@ -76,7 +76,12 @@ class Node:
     target: Any
     owner: str
     file: str
-    package: str
+    module: str
+
+    @property
+    def package(self) -> str:
+        """The top-level package of the library; "" for the user's own."""
+        return self.module.partition(".")[0]
 
 
 class Walk:
@@ -122,11 +127,19 @@ class Walk:
         for name, module in modules if libraries else ():
             top = name.partition(".")[0]
             if name not in self.user_modules and top not in sys.stdlib_module_names and top not in _OURS:
-                self._library = top
+                self._library = name
                 self._module(name, module)
                 self._walk()
         if self._queue:
             self.unproven.append(f"more than {MAX_NODES} objects of state")
+
+    def local(self, name: str, frame: types.FrameType, variable: str) -> None:
+        """Go on with one local variable of the frame, which goes by this name."""
+        self._library, self._users = "", True
+        owner, file = frame.f_code.co_qualname, frame.f_code.co_filename
+        self._add(name, "local variable", "locals", frame, owner, file)
+        self._later(frame.f_locals.get(variable), f"{name}.{variable}", "local variable", owner, file)
+        self._walk()
 
     def _of_python(self) -> None:
         """What the program can name of Python itself."""
@@ -264,7 +277,7 @@ class Walk:
     def _object(self, value: Any, cls: type, name: str, kind: str, owner: str, file: str) -> None:
         known = cls is object
         if cls.__module__ not in self.user_modules and _top(cls) not in sys.stdlib_module_names:
-            self._library = _top(cls)  # its insides are the library's affair, though the user's name leads there
+            self._library = _module_of(cls)  # its insides are the library's affair, though the user's name leads there
         elif cls.__module__ in self.user_modules:
             self._library = ""  # and these the user's, though a library's object leads there
         for base, form in content.BUILTIN_FORMS:
@@ -327,7 +340,7 @@ class Walk:
         users = cls.__module__ in self.user_modules
         file = getattr(module, "__file__", None) or file
         label = cls.__qualname__ if users else f"{cls.__module__}.{cls.__qualname__}"
-        before, self._library = self._library, "" if users else _top(cls)
+        before, self._library = self._library, "" if users else _module_of(cls)
         self._add(label, "class attribute", "class", cls, cls.__qualname__, file)
         for base in type.__dict__["__mro__"].__get__(cls)[1:]:
             self._later(base, base.__qualname__, "class attribute", base.__qualname__, file)
@@ -377,6 +390,10 @@ def _is_loop(cls: type) -> bool:
     return _top(cls) in _OURS and issubclass(cls, asyncio.AbstractEventLoop)
 
 
-def _top(cls: type) -> str:
+def _module_of(cls: type) -> str:
     module: Any = cls.__module__
-    return module.partition(".")[0] if isinstance(module, str) else ""  # a descriptor for the instances hides it
+    return module if isinstance(module, str) else ""  # a descriptor for the instances hides it
+
+
+def _top(cls: type) -> str:
+    return _module_of(cls).partition(".")[0]

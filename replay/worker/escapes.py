@@ -6,6 +6,8 @@ it asks first whether an execution is under way.
 A file that `tempfile` makes is new and has a name of its own each time: no execution finds what another left in it. It
 is deleted at the end where the program has not done so. Moved to a name that lasts, it is noticed there.
 
+A function of C that waits is called unseen. It is noticed when `ctypes` looks it up.
+
 What SQLite writes is seen by nobody: so the files of a database are put back as soon as it is opened, at import too.
 """
 
@@ -34,6 +36,13 @@ _WATCHED = {
     "os.fork": "process forked",
     "sqlite3.connect": "database opened",
 }
+# What waits for the clock or for another thread.
+_SLEEPS = frozenset(
+    {
+        *("sleep", "usleep", "nanosleep", "clock_nanosleep", "Sleep", "SleepEx", "pause", "poll", "ppoll", "select"),
+        *("epoll_wait", "sem_wait", "sem_timedwait", "pthread_cond_wait", "pthread_cond_timedwait", "sched_yield"),
+    }
+)
 _OF_DATABASE = ("", "-journal", "-wal", "-shm")
 _MOVES = frozenset({"os.rename", "os.link"})
 _MOST_FILES = 100
@@ -54,6 +63,7 @@ class Escapes:
         self.files: dict[str, bytes | None] = {}
         self._temporary: set[str] = set()
         self._databases: dict[str, str] = {}
+        self._lasting: dict[str, None] = {}
         self.active = False
 
     def install(self) -> None:
@@ -63,6 +73,14 @@ class Escapes:
         """A thread that the baton does not reach."""
         if self.active:
             self._note("thread started", sys._getframe(2))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+
+    def timer_set(self) -> None:
+        """A signal that will come by the clock on the wall: in one execution, or where it is set at import, in all."""
+        frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+        if self.active:
+            self._note("timer signal set", frame)
+        elif (at := self.place(frame)) is not None:
+            self._lasting[f"timer signal set at {at}"] = None
 
     def keep_databases(self) -> None:
         """Put those that were opened so far back after each execution, or say that it is not possible."""
@@ -102,6 +120,7 @@ class Escapes:
                 continue
             for each in [path + suffix for suffix in _OF_DATABASE]:
                 content.write_file(each, self.files[each])  # an execution that was killed has not done so
+        self._seen += self._lasting
         self.active = True
 
     def end(self) -> list[str]:
@@ -117,6 +136,8 @@ class Escapes:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "sqlite3.connect" and self._opens_database(arguments[0]):
             return
+        if event == "ctypes.dlsym":
+            self._finds_in_c(arguments[1], sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         if not self.active:
             return
         what = _WATCHED.get(event)
@@ -131,6 +152,16 @@ class Escapes:
             self._note(what, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
         finally:
             self.active = True
+
+    def _finds_in_c(self, name: Any, frame: FrameType) -> None:
+        """A function of C is looked up once, and then called by nobody who could be heard."""
+        at = self.place(frame) if name in _SLEEPS else None
+        if at is None:
+            return
+        line = f"waits in C ({name} by ctypes), where nothing else can run, at {at}"
+        if line not in self._lasting:
+            self._lasting[line] = None
+            self._seen.append(line)
 
     def _opens_database(self, name: Any) -> bool:
         """Whether there is nothing to be said of it: it is nobody else's, or its files are put back."""

@@ -48,7 +48,7 @@ from ..upstream.calls import intercept
 from ..upstream.clients import Clients
 from ..upstream.stand_in import MODES, StandIn
 from ..verdict import not_begun
-from . import ahead, handing, sources
+from . import ahead, handing, sources, timers
 from .capture import Capture
 from .determinism import Determinism
 from .escapes import Escapes
@@ -241,6 +241,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
         lambda what: channel.send({"dying": what}),
     )
     watchdog.start()
+    timers.install(escapes.timer_set)
     platform.processor()  # SDKs ask for it, and the first to ask starts a process
     for name in _KEYS:  # SDKs refuse to be made without one, and no call leaves the machine
         os.environ.setdefault(name, "no-key-in-a-replay")

@@ -33,6 +33,8 @@ DUMP_SIGNAL = signal.SIGUSR1
 PAUSE_SIGNAL = signal.SIGTSTP
 GO_ON_SIGNAL = signal.SIGCONT
 _RAISES = 12
+# The program may call those of the module, see `timers`.
+_signal, _setitimer = signal.signal, signal.setitimer
 
 
 class HandlerBlocked(BaseException):
@@ -104,8 +106,8 @@ class Watchdog:
         self._asked_s = 0.0
 
     def start(self) -> None:
-        signal.signal(signal.SIGALRM, self._tick)
-        signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+        _signal(signal.SIGALRM, self._tick)
+        _setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
 
     def restart_in_child(self, beat: Callable[[], None]) -> None:
         """Timers are not inherited by a fork. `beat` tells the parent that the child lives."""
@@ -115,7 +117,7 @@ class Watchdog:
         self.start()
 
     def stop(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        _setitimer(signal.ITIMER_REAL, 0.0)
 
     def _tick(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._beat()

@@ -141,3 +141,45 @@ async def test_what_a_library_writes_after_it_has_waited_is_written_by_the_line_
     assert crossing.read.at in ("agent.py:7", "agent.py:8")
     waits = [event.code for event in result.run.events if event.kind == "await"]
     assert "keeping.keep(lambda: history, message)" in waits
+
+
+IN_A_SHARED_PACKAGE = """
+    import asyncio, sys
+    sys.path.insert(0, FOLDER)
+    from talks.memory import Saver
+    saver = Saver()
+    async def handle(user, message):
+        saver.said.append(message)
+        await asyncio.sleep(0)
+        return " ".join(saver.said)
+    """
+
+
+@pytest.mark.parametrize(
+    ("recorded", "kind"),
+    [
+        ({"talks-graph": "talks/graph.py", "talks-memory": "talks/memory.py"}, "talks-memory 2.1"),
+        ({"talks-graph": "talks/memory.py", "talks-memory": "talks/graph.py"}, "talks-graph 2.1"),
+        ({"talks-graph": "talks/graph.py", "talks-web": "talks/web.py"}, "the library talks.memory"),
+        ({"talks-graph": "talks/graph.py"}, "talks-graph 2.1"),
+    ],
+    ids=["recorded by one of several", "recorded by another", "recorded by none of several", "the only one"],
+)
+async def test_the_distribution_is_the_one_that_has_the_file_where_several_share_a_package(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, recorded: dict[str, str], kind: str
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "talks").mkdir()
+    (folder / "talks" / "memory.py").write_text("class Saver:\n    def __init__(self):\n        self.said = []\n")
+    for name, file in recorded.items():
+        info = folder / f"{name.replace('-', '_')}-2.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.1\n")
+        (info / "RECORD").write_text(f"{file},,\n")
+    result = await bench.run(IN_A_SHARED_PACKAGE.replace("FOLDER", repr(str(folder))), switches=0)
+    (crossing,) = result.report.crossings
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.carrier.kind) == (
+        "agent.saver.said",
+        f"instance attribute in {kind}",
+    )
