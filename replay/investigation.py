@@ -300,6 +300,14 @@ class Investigation:
         """The strategy that repeats a schedule, and lets lanes finish one after another where it ends."""
         return Replayed(schedule, Serial([lane.name for lane in lanes]))
 
+    def until(self, lanes: tuple[Lane, ...], schedule: Schedule, shows: Callable[[Execution], bool]) -> Execution:
+        """An execution of a schedule that shows something; the last of those that it may take, if none does."""
+        for _ in range(1, self.program.chances):
+            execution = self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
+            if shows(execution):
+                return execution
+        return self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
+
     # ---- a new finding
 
     def find(self, execution: Execution, lanes: tuple[Lane, ...], candidate: Candidate) -> None:
@@ -442,8 +450,7 @@ class Investigation:
             self.suspects,
         )
         self.program.executions += explanation.executions
-        repeated = self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
-        if not crosses(repeated):
+        if not crosses(self.until(lanes, schedule, crosses)):
             if candidate.path in self.unstable[candidate.request] and all(t.isdigit() for t in candidate.tokens):
                 return None, None  # digits of a clock that happened to be somebody's
             self.stopped = (

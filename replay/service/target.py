@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .options import ServiceOptions
 
 
+_CHANCES = 4
+"""Which of the requests that are released together a busy machine brings first differs now and then."""
+
+
 @dataclass(slots=True)
 class Target:
     """The service, with the members that the search, the confirming and the minimising ask of a `Program`.
@@ -113,6 +117,11 @@ class Target:
         return target
 
     @property
+    def chances(self) -> int:
+        """How many executions of one schedule it may take to show again what one of them has shown."""
+        return _CHANCES if self.meeting else 1
+
+    @property
     def keeps_state(self) -> bool:
         """Whether what one execution leaves behind is there in the next."""
         return self._launched is None or self.options.keep_state
@@ -155,10 +164,12 @@ class Target:
         """Nothing: what varies inside another process cannot be seen from here."""
         return ()
 
-    def observed(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Run:
+    def observed(
+        self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None
+    ) -> tuple[Execution, Run]:
         """The same with its timeline."""
         execution, drive = self._execute(lanes, strategy, max_in_flight)
-        return run_of(execution, drive.events, cancels=self.cancels)
+        return execution, run_of(execution, drive.events, cancels=self.cancels)
 
     def _execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> tuple[Execution, Drive]:
         self.pause.wait(self.interrupted)
