@@ -232,8 +232,7 @@ class Investigation:
             difference = influence(outcome, alone, self.unstable[outcome.request], beside)
             # After a fault the others may well be answered in another way.
             plain = difference is not None and is_answer(difference.path) and not execution.faults and not beside
-            # Of a service it is not always known whose calls are whose, and each execution takes long.
-            if difference is None or not (plain or self.program.repeatable):
+            if difference is None or (not is_answer(difference.path) and outcome.request in self.program.guessed):
                 continue
             if not self._depends(execution, lanes, outcome, difference.path, beside) and plain:
                 self.influences.setdefault((outcome.request, difference.path), difference)

@@ -73,6 +73,7 @@ class Drive:
     Attributes:
         paused: requests during which the service was silent for the settle time.
         unnamed: calls to the LLM of which nobody knows for whom they were made.
+        guessed: see `Callers`.
     """
 
     def __init__(
@@ -116,6 +117,10 @@ class Drive:
         self._callers = Callers(lanes, self.lanes)
         recorded = {request.id: list(request.answers) for lane in lanes for request in lane.requests}
         stand_in.begin(recorded)
+
+    @property
+    def guessed(self) -> dict[str, None]:
+        return self._callers.guessed
 
     async def run(self, strategy: Strategy, max_in_flight: int | None) -> Execution:
         """Follow the strategy to the end.

@@ -85,6 +85,7 @@ class Target:
     _launched: Launched | None = None
     _started: bool = False
     _drive: Drive | None = None
+    _guessed: dict[bool, dict[str, None]] = field(default_factory=lambda: {False: {}, True: {}})
     _answers: StandIn = field(init=False)
 
     @classmethod
@@ -120,6 +121,11 @@ class Target:
     def chances(self) -> int:
         """How many executions of one schedule it may take to show again what one of them has shown."""
         return _CHANCES if self.meeting else 1
+
+    @property
+    def guessed(self) -> dict[str, None]:
+        """See `Callers`. Of requests that were released together it is told apart: it says nothing of the others."""
+        return self._guessed[self.meeting]
 
     @property
     def keeps_state(self) -> bool:
@@ -208,6 +214,7 @@ class Target:
         for request in drive.paused:
             if alone or request not in self.paused:
                 (self.paused if alone else self.waited).setdefault(request)
+        self.guessed.update(drive.guessed)
         if not self.meeting:  # whoever comes first there is not controlled anyway
             self.unnamed += drive.unnamed
         for remark in sessions.remarks():
