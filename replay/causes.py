@@ -159,8 +159,7 @@ def _told(
     def crosses(execution: Execution) -> bool:
         return same_crossing(solo, candidate, execution) is not None
 
-    following = known.following(minimal.execution.schedule, lanes)
-    if crosses(known.program.execute(lanes, following, known.max_in_flight)):
+    if crosses(known.until(lanes, minimal.execution.schedule, crosses)):
         said = replace(explanation, remark="; ".join(filter(None, (explanation.remark, beside))))
         return _Told(explanation, finding_of(known, minimal, said, crosses))
     if beside:

@@ -35,7 +35,8 @@ def confirm(
     proven: set[str] = set()
     if from_requests:
         changed = tuple(with_stand_ins(lane, from_requests) if lane is source else lane for lane in lanes)
-        execution = known.program.execute(changed, known.following(schedule, lanes), known.max_in_flight)
+        both = frozenset(from_requests) | {*map(stand_in, from_requests)}
+        execution = known.until(changed, schedule, lambda e: bool(foreign_tokens(_shown_to(e, candidate), both)))
         shown = _shown_to(execution, candidate)
         proven.update(token for token in from_requests if _followed(known, token, shown))
     if from_answers:
@@ -85,7 +86,7 @@ def _shown_alone(execution: Execution, tokens: frozenset[str]) -> set[str]:
 
 def _followed(known: Investigation, token: str, shown: str) -> bool:
     """Whether what the sink shows went along when the source said another value in place of `token`."""
-    if known.leftovers:
+    if known.leftovers or known.program.chances > 1:
         return bool(foreign_tokens(shown, frozenset({stand_in(token)})))
     return not foreign_tokens(shown, frozenset({token}))
 

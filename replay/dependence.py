@@ -3,7 +3,7 @@
 A difference between two executions has other causes too, and they are ruled out one by one: each version of the source
 takes another time, which shows in clocks, and lays out the memory in another way, which shows in the order of a set of
 objects. So both versions read the clock as the execution in question did, and that one is repeated with the memory
-disturbed.
+disturbed. Of a service neither can be had: there each version has to bring the sink its own answer again and again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .detect.derived import is_operational, named, numbered, versions
-from .detect.influence import differences, element, varies
+from .detect.influence import differences, element, flat, varies
 from .detect.values import tokens
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .trace.lanes import Lane
 
 _ANSWERED = ("body", "headers.", "status", "error")
+_TIMES = 4
+"""So often each version is said to what cannot be repeated exactly. A place with one of two values at random passes for
+one that depends on the version less than once in a hundred times."""
 _SINKS = (_ANSWERED, ("upstream.",), ("log.",))
 """What the user was shown speaks first, then prompts, then logs."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -48,8 +51,10 @@ def confirm_derived(
         if told is None:
             continue
         path = _depending(known, candidate, told, kind)
-        if path and known.program.repeatable:
-            path = _by_content(asked, pair, kind)
+        if path:
+            path = (
+                _by_content(asked, pair, kind) if known.program.repeatable else _by_repetition(asked, pair, kind, told)
+            )
         if path:
             return replace(candidate, path=path, where=_where(path))
         if kind == "words":
@@ -107,8 +112,7 @@ def _pairs(known: Investigation, source: Lane) -> Iterator[tuple[str, tuple[Lane
     )
     yield "words", versions(source, named_as[source.name] | others)
     yield "numbers", numbered(source)
-    if known.program.repeatable:
-        yield "names", named(source, named_as[source.name] - others, others)
+    yield "names", named(source, named_as[source.name] - others, others)
 
 
 def _depending(
@@ -122,6 +126,7 @@ def _depending(
         and element(path) not in candidate.beside
         and not varies(path, known.unstable[candidate.request])
         and not is_operational(path)
+        and not (path.startswith("upstream.") and candidate.request in known.program.guessed)
         and not ((kind == "names" or path.startswith("log.")) and _is_number(*texts))
     ]
     return next((path for sinks in _SINKS for path in found if path.startswith(sinks)), "")
@@ -160,6 +165,41 @@ def _by_content(asked: _Asked, pair: tuple[Lane, Lane], kind: str) -> str:
     told = asked.of(pair, timed.looked)
     here = differences(first, known.solo[candidate.request])
     return "" if told is None else _depending(known, candidate, told, kind, here)
+
+
+def _by_repetition(asked: _Asked, pair: tuple[Lane, Lane], kind: str, told: Pair) -> str:
+    """Where each version brings the sink an answer of its own, however often. They take turns in being first, so that
+    what changes with time alone is neither's own."""
+    known, candidate = asked.known, asked.candidate
+    first = asked.in_(known.program.execute(asked.lanes, asked.following(), known.max_in_flight))
+    if first is None:
+        return ""
+    here = frozenset(differences(first, known.solo[candidate.request]))
+    rounds = [told]
+    for number in range(1, _TIMES):
+        one, other = pair
+        again = asked.of((other, one) if number % 2 else pair)
+        if again is None:
+            return ""
+        rounds.append((again[1], again[0]) if number % 2 else again)
+        texts = [(flat(one), flat(other)) for one, other in rounds]
+        here = frozenset(
+            path
+            for path in here
+            if _apart([one.get(path, "") for one, _ in texts], [other.get(path, "") for _, other in texts])
+        )
+        if not _depending(known, candidate, told, kind, here):
+            return ""
+    return _depending(known, candidate, told, kind, here)
+
+
+def _apart(one: list[str], other: list[str]) -> bool:
+    """Whether both have a text that is always there, but for once at most, and never in the other."""
+
+    def own(mine: list[str], others: list[str]) -> bool:
+        return any(mine.count(text) >= len(mine) - 1 and text not in others for text in set(mine))
+
+    return own(one, other) and own(other, one)
 
 
 def _warn_of_the_very_words(known: Investigation, candidate: Candidate, told: Pair) -> None:

@@ -92,7 +92,9 @@ def finding_of(
             run.decisions,
             lambda strategy: known.program.execute(lanes, strategy, known.max_in_flight),
             crosses,
-        ),
+        )
+        if known.program.chances == 1
+        else None,
     )
     return Finding(
         crossing, run, explanation.write_seq, explanation.read_seq, explanation.sink_seq, explanation.fixed_run

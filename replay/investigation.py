@@ -231,8 +231,7 @@ class Investigation:
             difference = influence(outcome, alone, self.unstable[outcome.request], beside)
             # After a fault the others may well be answered in another way.
             plain = difference is not None and is_answer(difference.path) and not execution.faults and not beside
-            # Of a service it is not always known whose calls are whose, and each execution takes long.
-            if difference is None or not (plain or self.program.repeatable):
+            if difference is None or (not is_answer(difference.path) and outcome.request in self.program.guessed):
                 continue
             if not self._depends(execution, lanes, outcome, difference.path, beside) and plain:
                 self.influences.setdefault((outcome.request, difference.path), difference)
@@ -298,6 +297,14 @@ class Investigation:
     def following(self, schedule: Schedule, lanes: Iterable[Lane]) -> Replayed:
         """The strategy that repeats a schedule, and lets lanes finish one after another where it ends."""
         return Replayed(schedule, Serial([lane.name for lane in lanes]))
+
+    def until(self, lanes: tuple[Lane, ...], schedule: Schedule, shows: Callable[[Execution], bool]) -> Execution:
+        """An execution of a schedule that shows something; the last of those that it may take, if none does."""
+        for _ in range(1, self.program.chances):
+            execution = self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
+            if shows(execution):
+                return execution
+        return self.program.execute(lanes, self.following(schedule, lanes), self.max_in_flight)
 
 
 def _stop_reason(execution: Execution) -> str:

@@ -58,6 +58,8 @@ class Program:
         pause: executions wait while it lasts.
         kept_apart: places of which each lane has its own in every execution.
         repeatable: whether clocks and random values are the same in every execution.
+        guessed: requests of which not all calls are surely their own.
+        chances: how many executions of one schedule it may take to show again what one of them has shown.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -75,6 +77,8 @@ class Program:
     executions: int = 0
     pause: Pause = field(default_factory=Pause)
     repeatable: bool = True
+    guessed: Collection[str] = ()
+    chances: int = 1
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     kept_apart: tuple[Place, ...] = ()

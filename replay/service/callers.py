@@ -19,9 +19,14 @@ LANE_HEADER = "x-crosslane-lane"
 
 
 class Callers:
-    """Those who may make calls in one execution: each lane of the trace with its traffic."""
+    """Those who may make calls in one execution: each lane of the trace with its traffic.
+
+    Attributes:
+        guessed: requests that may have made a call which somebody else was taken for, or nobody.
+    """
 
     def __init__(self, lanes: Sequence[Lane], traffic: Sequence[Traffic]) -> None:
+        self.guessed: dict[str, None] = {}
         self._traffic = traffic
         self._marks = {mark: lane for lane in traffic for r in lane.pending for mark in marks_of(r)}
         self._own = _own_tokens(lanes)
@@ -39,6 +44,8 @@ class Callers:
             return running[0]
         if not running:
             running = [lane for lane in self._traffic if lane.in_flight] or [last] if last else []
+        if len(self._traffic) > 1:
+            self.guessed.update(dict.fromkeys(lane.request for lane in running))
         if len(running) == 1:
             return running[0]
         said = tokens(call.body.decode("utf-8", "replace"))

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _clock = time.monotonic
 _AFTER_THE_BUDGET = 1.5
 """How far beyond the budget confirming and minimising may go: a restart for each execution takes its time."""
-_MEETINGS = 2
 
 
 def investigate(target: Target, job: Job) -> Investigation:
@@ -128,8 +127,9 @@ def _first(investigation: Investigation) -> Iterable[Attempt]:
 
 def _meetings(investigation: Investigation) -> Iterable[Attempt]:
     if len(investigation.lanes) > 1:
-        for _ in range(_MEETINGS):
-            yield Attempt("released together", Lockstep(), investigation.lanes)
+        order = [lane.name for lane in investigation.lanes]
+        for names in (order, order[::-1]):
+            yield Attempt("released together", Serial(names), investigation.lanes)
 
 
 def run_alone(target: Target, investigation: Investigation) -> None:
@@ -168,7 +168,7 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
             strategy = random_walk(investigation, job.seed) if job.order == "random" else Serial(order)
         report(Progress("replaying", target.executions, 0.0, 0))
         target.meeting = target.options.together
-        run = target.observed(investigation.lanes, strategy, job.concurrency)
+        shown, run = target.observed(investigation.lanes, strategy, job.concurrency)
         again = target.execute(investigation.lanes, Replayed(_followed(run), Serial(order)), job.concurrency)
         diverged = strategy.diverged if isinstance(strategy, Replayed) else None
         differs = diverged or (job.schedule.divergence(run.decisions) if job.schedule is not None else "")
@@ -176,7 +176,9 @@ def replay(target: Target, job: Job, report: Callable[[Progress], None]) -> Resu
             investigation.warnings.setdefault(f"followed as far as it goes: {differs}")
         elif differs:
             investigation.stopped = f"the schedule could not be followed: {differs}"
-        investigation.look(again, investigation.lanes)
+        # Also at the one that is shown: of requests released together, another may have been the first the second time.
+        for execution in (shown, again):
+            investigation.look(execution, investigation.lanes)
     except Interrupted:
         reached.interrupted = True
     result = result_of(target, investigation, job, Search(order), reached, elapsed_s())

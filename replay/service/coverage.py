@@ -109,7 +109,7 @@ def _last_run(target: Target, investigation: Investigation, reached: Reached) ->
     lanes = investigation.lanes
     if not (reached.interrupted or reached.replaying or investigation.stopped):
         try:
-            return target.observed(lanes, Lockstep(), investigation.max_in_flight)
+            return target.observed(lanes, Lockstep(), investigation.max_in_flight)[1]
         except Interrupted:
             pass
     return Run(tuple(lane.name for lane in lanes), (), (), ())

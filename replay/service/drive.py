@@ -45,6 +45,10 @@ _GRACE_ALONE_S = 0.05
 """After a call or an answer, for calls that the same request makes beside it. A lane alone shows how many there are,
 and later executions wait for as many: one that came late would be taken for another lane's."""
 
+_TAKEN_IN_S = 0.02
+"""Before requests are released together: a service that still accepts their connections would begin with whichever of
+them it happens to come to, and not with the one whose last byte is there first."""
+
 _FAULTS = {"cancel": "the client is gone", "fail": "the LLM fails"}
 _COMPUTING = 0.2
 """The share of the settle time that a service spends on the processor when it is not waiting."""
@@ -69,6 +73,7 @@ class Drive:
     Attributes:
         paused: requests during which the service was silent for the settle time.
         unnamed: calls to the LLM of which nobody knows for whom they were made.
+        guessed: see `Callers`.
     """
 
     def __init__(
@@ -113,6 +118,10 @@ class Drive:
         recorded = {request.id: list(request.answers) for lane in lanes for request in lane.requests}
         stand_in.begin(recorded)
 
+    @property
+    def guessed(self) -> dict[str, None]:
+        return self._callers.guessed
+
     async def run(self, strategy: Strategy, max_in_flight: int | None) -> Execution:
         """Follow the strategy to the end.
 
@@ -124,6 +133,7 @@ class Drive:
             if self._meeting:
                 for lane in self.lanes[:max_in_flight]:
                     self._waiting[lane.name] = await self._connected(lane.pending[0])
+                await asyncio.sleep(_TAKEN_IN_S)
             previous: Traffic | None = None
             while not self.stopped:
                 if self._interrupted():

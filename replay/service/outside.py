@@ -54,12 +54,17 @@ def from_outside(
     schedule: Schedule,
     max_in_flight: int | None,
     candidate: Candidate,
-    crosses: Callable[[Execution], bool],  # noqa: ARG001 - as `explain` has it
-    healed: Callable[[Execution], Healed],  # noqa: ARG001
+    crosses: Callable[[Execution], bool],
+    healed: Callable[[Execution], Healed],  # noqa: ARG001 - as `explain` has it
     suspects: Sequence[Place] = (),  # noqa: ARG001
 ) -> Explanation:
     """Execute the schedule once more for its timeline, and find the sink in it."""
-    run = target.observed(lanes, Replayed(schedule, Serial([lane.name for lane in lanes])), max_in_flight)
+    serial = Serial([lane.name for lane in lanes])
+    execution, run = target.observed(lanes, Replayed(schedule, serial), max_in_flight)
+    for _ in range(1, target.chances):
+        if crosses(execution):
+            break
+        execution, run = target.observed(lanes, Replayed(schedule, serial), max_in_flight)
     upstream = candidate.where == "upstream"
     return Explanation(
         carrier=None,

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .options import ServiceOptions
 
 
+_CHANCES = 4
+"""Which of the requests that are released together a busy machine brings first differs now and then."""
+
+
 @dataclass(slots=True)
 class Target:
     """The service, with the members that the search, the confirming and the minimising ask of a `Program`.
@@ -81,6 +85,7 @@ class Target:
     _launched: Launched | None = None
     _started: bool = False
     _drive: Drive | None = None
+    _guessed: dict[bool, dict[str, None]] = field(default_factory=lambda: {False: {}, True: {}})
     _answers: StandIn = field(init=False)
 
     @classmethod
@@ -111,6 +116,16 @@ class Target:
             contextlib.nullcontext,
         )
         return target
+
+    @property
+    def chances(self) -> int:
+        """How many executions of one schedule it may take to show again what one of them has shown."""
+        return _CHANCES if self.meeting else 1
+
+    @property
+    def guessed(self) -> dict[str, None]:
+        """See `Callers`. Of requests that were released together it is told apart: it says nothing of the others."""
+        return self._guessed[self.meeting]
 
     @property
     def keeps_state(self) -> bool:
@@ -155,10 +170,12 @@ class Target:
         """Nothing: what varies inside another process cannot be seen from here."""
         return ()
 
-    def observed(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Run:
+    def observed(
+        self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None
+    ) -> tuple[Execution, Run]:
         """The same with its timeline."""
         execution, drive = self._execute(lanes, strategy, max_in_flight)
-        return run_of(execution, drive.events, cancels=self.cancels)
+        return execution, run_of(execution, drive.events, cancels=self.cancels)
 
     def _execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> tuple[Execution, Drive]:
         self.pause.wait(self.interrupted)
@@ -197,6 +214,7 @@ class Target:
         for request in drive.paused:
             if alone or request not in self.paused:
                 (self.paused if alone else self.waited).setdefault(request)
+        self.guessed.update(drive.guessed)
         if not self.meeting:  # whoever comes first there is not controlled anyway
             self.unnamed += drive.unnamed
         for remark in sessions.remarks():

@@ -20,8 +20,8 @@ from crosslane.replay.worker.job import NO_LIMIT_S, Job
 from .services import GLOBAL, IN_PROMPT, LEFTOVER, LOCAL, LOCKED, SLEEPING, TWO, Stand, posts
 
 UNTIL_BOTH = """current["count"] = current.get("count", 0) + 1
-    for _ in range(100):
-        await asyncio.sleep(0.02 if current["count"] < 2 else 0)"""
+    for _ in range(50):
+        await asyncio.sleep(0.004 if current["count"] < 2 else 0)"""
 FEW: dict[str, Any] = {"budget_s": 60.0, "most_executions": 18, "variants": False}
 
 
@@ -87,7 +87,7 @@ async def test_requests_released_together_meet_in_a_service_that_waits_for_somet
     (crossing,) = report.crossings
     assert crossing.needs.cls == "interleaved"
     assert "last bytes of the requests were sent together" in crossing.explained
-    # Until both have come, for two seconds at most: however late a busy machine brings the second one.
+    # Until both have come, for fifty turns of the service's loop at most: a busy machine takes longer for each of them.
     until_both = SLEEPING.replace("await asyncio.sleep(0.12)", UNTIL_BOTH)
     again = await stand.run(until_both, action="replay", together=True)
     assert again.report.crossings[0].sink.path == crossing.sink.path
