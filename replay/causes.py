@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .confirming import confirm, same_crossing
 from .detect.influence import element
 from .detect.verbatim import same_answer
-from .explain.explain import isolated
+from .explain.experiment import isolated
 from .finding import class_of, finding_of
 from .minimise.minimise import Minimal, minimise
 from .report import Allowed
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .detect.verbatim import Candidate
-    from .explain.explain import Explanation, Healed
+    from .explain.experiment import Healed
+    from .explain.explain import Explanation
     from .explain.places import Place
     from .investigation import Investigation
     from .report import Crossing, Finding
@@ -271,7 +272,7 @@ def _apart(known: Investigation, execution: Execution, lanes: tuple[Lane, ...], 
     """The execution once more, with places kept apart for each lane."""
     known.program.executions += 1
     following = known.following(execution.schedule, lanes)
-    return isolated(known.program, lanes, following, known.max_in_flight, places)[0]
+    return isolated(known.program, lanes, following, known.max_in_flight, places)
 
 
 def _healed(known: Investigation, candidate: Candidate, execution: Execution) -> Healed:

@@ -15,7 +15,7 @@ from .baselines import run_alone
 from .beginning import after_the_beginning, beginning_of, of_the_beginning
 from .causes import carrier_of
 from .errors import ScheduleError, StateEscaped
-from .explain.explain import observed
+from .explain.experiment import observed
 from .investigation import Investigation
 from .known_findings import fingerprint
 from .pursuit import Pursuit

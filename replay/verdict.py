@@ -8,7 +8,7 @@ from .attempts import Reached, switches_in_words
 from .beginning import first_requests
 from .detect.forgotten import lost_turns
 from .detect.values import tokens
-from .explain.explain import observed
+from .explain.experiment import observed
 from .report import Coverage, Crossing, Finding, Report, Result, Verdict
 from .run import Run
 from .schedule.execute import run_of

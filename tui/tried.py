@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..replay.detect.verbatim import Candidate
 from ..replay.errors import CrosslaneError
-from ..replay.explain.explain import ends
+from ..replay.explain.ends import ends
 from ..replay.repro import repro_boundary, repro_trace
 from ..replay.run import Decision
 from ..replay.schedule.branching import branched

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..detect.verbatim import Candidate
-    from ..explain.explain import Healed
+    from ..explain.experiment import Healed
     from ..explain.places import Place
     from ..run import Run
     from ..schedule.execute import Execution
