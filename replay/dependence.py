@@ -154,8 +154,8 @@ def _by_content(asked: _Asked, pair: tuple[Lane, Lane], kind: str) -> str:
     if new := varying - known.unstable[candidate.request]:
         known.unstable[candidate.request] = frozenset(varying)
         known.warnings.setdefault(
-            f"{', '.join(sorted(new)[:3])} of {candidate.request} depends on where objects lie in memory "
-            "(id(), the order of a set of objects), and is not compared"
+            f"{', '.join(sorted(new)[:3])} of {candidate.request} depends on where objects lie in memory (id(), the "
+            "order of a set of objects) or on the clock on the wall (datetime.now()), and is not compared"
         )
     told = asked.of(pair, timed.looked)
     here = differences(first, known.solo[candidate.request])

@@ -19,7 +19,7 @@ from .handler.function import is_async
 from .pause import Pause
 from .schedule.execute import Execution
 from .schedule.loop import INTERRUPTED
-from .state.disturbance import TRIALS, disturbed
+from .state.disturbance import TRIALS, Late, disturbed, reads_real_clocks
 from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .baselines import Baselines
     from .explain.places import Place
     from .handler.load import Handler
-    from .schedule.execute import Engine
+    from .schedule.execute import Engine, Observer
     from .schedule.looks import Looked
     from .schedule.strategies import Strategy
     from .state.files import UserFiles
@@ -163,7 +163,13 @@ class Program:
             Execution.from_json,
         ).remarks
 
-    def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
+    def execute(
+        self,
+        lanes: Sequence[Lane],
+        strategy: Strategy,
+        max_in_flight: int | None = None,
+        observer: Observer | None = None,
+    ) -> Execution:
         """One execution on fresh state, once there is no pause. Counts it.
 
         Raises:
@@ -172,7 +178,9 @@ class Program:
         self.pause.wait(self.interrupted)
         self.executions += 1
         execution = self.fresh.run(
-            lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
+            lambda: self.engine.execute(lanes, strategy, max_in_flight, observer),
+            Execution.to_json,
+            Execution.from_json,
         )
         if execution.stopped == INTERRUPTED:
             raise Interrupted
@@ -197,10 +205,18 @@ class Program:
             looks.noting, looks.given = False, None
             looks.begin()
 
+    def late(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> Execution | None:
+        """The same while more time passes on the wall; None where the program asks for none."""
+        if not reads_real_clocks(self.fresh.graph.spelled):
+            return None
+        return self.execute(lanes, strategy, max_in_flight, Late())
+
     def disturbed(
         self, lanes: Sequence[Lane], strategy: Callable[[], Strategy], max_in_flight: int | None
     ) -> Iterator[Execution]:
-        """The same several times, with the memory laid out otherwise in each."""
+        """The same several times, with the memory laid out otherwise in each, and once at another time of day."""
+        if (late := self.late(lanes, strategy(), max_in_flight)) is not None:
+            yield late
         for trial in range(1, TRIALS + 1):
             kept = disturbed(trial)
             yield self.execute(lanes, strategy(), max_in_flight)
