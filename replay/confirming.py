@@ -86,7 +86,7 @@ def _lasting(
     if not known.program.repeatable:
         return own
     late = known.program.late(lanes, known.following(schedule, lanes), known.max_in_flight)
-    return own if late is None else foreign_tokens(_shown_to(late, candidate), own)
+    return own if late is None else frozenset(foreign_tokens(_shown_to(late, candidate), own))
 
 
 def _shown_alone(execution: Execution, tokens: frozenset[str]) -> set[str]:
