@@ -41,7 +41,8 @@ def confirm(
         proven.update(token for token in from_requests if _followed(known, token, shown))
     if from_answers:
         sink = next(lane for lane in lanes if lane.name == candidate.sink)
-        proven.update(_of_the_source(known, candidate, frozenset(from_answers), (source, sink), lanes, schedule))
+        own = _of_the_source(known, candidate, frozenset(from_answers), (source, sink), lanes, schedule)
+        proven.update(_lasting(known, candidate, own, lanes, schedule) if own else own)
     kept = tuple(token for token in candidate.tokens if token in proven)
     if not kept:
         return None
@@ -77,6 +78,16 @@ def _of_the_source(
     changed = tuple(posing if lane is source else lane for lane in lanes)
     following = known.following(Schedule(names, schedule.faults), changed)
     return own - foreign_tokens(_shown_to(program.execute(changed, following, known.max_in_flight), candidate), own)
+
+
+def _lasting(
+    known: Investigation, candidate: Candidate, own: frozenset[str], lanes: tuple[Lane, ...], schedule: Schedule
+) -> frozenset[str]:
+    """Which of them the sink is shown at another time of day, too: how long something took is nobody's data."""
+    if not known.program.repeatable:
+        return own
+    late = known.program.late(lanes, known.following(schedule, lanes), known.max_in_flight)
+    return own if late is None else frozenset(foreign_tokens(_shown_to(late, candidate), own))
 
 
 def _shown_alone(execution: Execution, tokens: frozenset[str]) -> set[str]:

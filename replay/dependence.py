@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from .detect.derived import is_operational, named, numbered, versions
+from .detect.derived import figured, is_operational, named, numbered, short_numbers, versions
 from .detect.influence import differences, element, flat, varies
 from .detect.values import tokens
 
@@ -102,7 +102,7 @@ class _Asked:
 
 
 def _pairs(known: Investigation, source: Lane) -> Iterator[tuple[str, tuple[Lane, Lane]]]:
-    """The source with other words, with other numbers, and under other names."""
+    """The source with other words, with other numbers, short ones in its texts too, and under other names."""
     named_as: dict[str, frozenset[str]] = {}
     for lane in known.lanes:
         identities = [text for r in lane.requests for text in (r.session, r.user or "")]
@@ -112,6 +112,8 @@ def _pairs(known: Investigation, source: Lane) -> Iterator[tuple[str, tuple[Lane
     )
     yield "words", versions(source, named_as[source.name] | others)
     yield "numbers", numbered(source)
+    taken = [short_numbers(lane) for lane in known.lanes if lane.name != source.name]
+    yield "short numbers", figured(source, frozenset[str]().union(*taken))
     yield "names", named(source, named_as[source.name] - others, others)
 
 
@@ -127,7 +129,7 @@ def _depending(
         and not varies(path, known.unstable[candidate.request])
         and not is_operational(path)
         and not (path.startswith("upstream.") and candidate.request in known.program.guessed)
-        and not ((kind == "names" or path.startswith("log.")) and _is_number(*texts))
+        and not ((kind in ("names", "short numbers") or path.startswith("log.")) and _is_number(*texts))
     ]
     return next((path for sinks in _SINKS for path in found if path.startswith(sinks)), "")
 
@@ -159,8 +161,8 @@ def _by_content(asked: _Asked, pair: tuple[Lane, Lane], kind: str) -> str:
     if new := varying - known.unstable[candidate.request]:
         known.unstable[candidate.request] = frozenset(varying)
         known.warnings.setdefault(
-            f"{', '.join(sorted(new)[:3])} of {candidate.request} depends on where objects lie in memory "
-            "(id(), the order of a set of objects), and is not compared"
+            f"{', '.join(sorted(new)[:3])} of {candidate.request} depends on where objects lie in memory (id(), the "
+            "order of a set of objects) or on the clock on the wall (datetime.now()), and is not compared"
         )
     told = asked.of(pair, timed.looked)
     here = differences(first, known.solo[candidate.request])

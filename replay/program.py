@@ -18,9 +18,9 @@ from .explain.isolate import Isolation
 from .explain.nondeterminism import watched
 from .handler.function import is_async
 from .pause import Pause
-from .schedule.execute import Execution
+from .schedule.execute import Execution, Observers
 from .schedule.loop import INTERRUPTED
-from .state.disturbance import TRIALS, disturbed
+from .state.disturbance import TRIALS, Late, disturbed, reads_real_clocks
 from .state.fresh import Interrupted
 from .state.graph import StateGraph
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .baselines import Baselines
     from .explain.places import Place
     from .handler.load import Handler
-    from .schedule.execute import Engine
+    from .schedule.execute import Engine, Observer
     from .schedule.looks import Looked
     from .schedule.strategies import Strategy
     from .state.files import UserFiles
@@ -196,7 +196,13 @@ class Program:
         finally:
             self.kept_apart = before
 
-    def execute(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None = None) -> Execution:
+    def execute(
+        self,
+        lanes: Sequence[Lane],
+        strategy: Strategy,
+        max_in_flight: int | None = None,
+        observer: Observer | None = None,
+    ) -> Execution:
         """One execution on fresh state, once there is no pause. Counts it.
 
         Raises:
@@ -204,10 +210,11 @@ class Program:
         """
         self.pause.wait(self.interrupted)
         self.executions += 1
-        apart = self.kept_apart
+        apart = (Isolation(self, self.kept_apart),) if self.kept_apart else ()
+        watching = Observers((*apart, observer) if observer is not None else apart)
 
         def job() -> Execution:
-            return self.engine.execute(lanes, strategy, max_in_flight, Isolation(self, apart) if apart else None)
+            return self.engine.execute(lanes, strategy, max_in_flight, watching if watching.each else None)
 
         execution = self.fresh.run(job, Execution.to_json, Execution.from_json)
         if execution.stopped == INTERRUPTED:
@@ -233,10 +240,18 @@ class Program:
             looks.noting, looks.given = False, None
             looks.begin()
 
+    def late(self, lanes: Sequence[Lane], strategy: Strategy, max_in_flight: int | None) -> Execution | None:
+        """The same while more time passes on the wall; None where the program asks for none."""
+        if not reads_real_clocks(self.fresh.graph.spelled):
+            return None
+        return self.execute(lanes, strategy, max_in_flight, Late())
+
     def disturbed(
         self, lanes: Sequence[Lane], strategy: Callable[[], Strategy], max_in_flight: int | None
     ) -> Iterator[Execution]:
-        """The same several times, with the memory laid out otherwise in each."""
+        """The same several times, with the memory laid out otherwise in each, and once at another time of day."""
+        if (late := self.late(lanes, strategy(), max_in_flight)) is not None:
+            yield late
         for trial in range(1, TRIALS + 1):
             kept = disturbed(trial)
             yield self.execute(lanes, strategy(), max_in_flight)

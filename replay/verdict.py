@@ -9,6 +9,7 @@ from .beginning import first_requests
 from .detect.forgotten import lost_turns
 from .detect.values import tokens
 from .explain.experiment import observed
+from .failing import failing_alone, lanes_failing_alone
 from .report import Coverage, Crossing, Finding, Report, Result, Verdict
 from .run import Run
 from .schedule.execute import run_of
@@ -17,7 +18,6 @@ from .trace.lanes import lanes_of
 
 if TYPE_CHECKING:
     from .investigation import Investigation
-    from .run import Outcome
     from .schedule.search import Search
     from .worker.job import Job
 
@@ -57,6 +57,7 @@ def result_of(investigation: Investigation, job: Job, search: Search, reached: R
         tuple(investigation.influences.values()),
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not (findings or reached.interrupted) else ()),
+            *(lanes_failing_alone(investigation)[:_MOST_WARNINGS] if not findings else ()),
             *beside_what_is_known(beside),
             # Something crossed, but not in the run that was asked for: where it parts from that is still said.
             *((investigation.stopped,) if findings and reached.replaying and investigation.stopped else ()),
@@ -154,21 +155,6 @@ def one_lane_only(investigation: Investigation, job: Job) -> str:
     lines = "1 line of it was skipped" if job.skipped == 1 else f"{job.skipped} lines of it were skipped"
     skipped = f"; {lines}, see what is said of the trace" if job.skipped else ""
     return f"the trace has one lane only ({name}): nobody else's data could cross{skipped}"
-
-
-def failing_alone(investigation: Investigation) -> str:
-    """A handler that fails whatever it is asked shows nothing; say so rather than call it clean."""
-    outcomes: list[Outcome] = list(investigation.solo.values())
-    if not outcomes:
-        return ""
-    first = outcomes[0]
-    if all(outcome.error is not None for outcome in outcomes):
-        at = f" at {first.error_at}" if first.error_at else ""
-        return f"every request fails even alone: {first.error}{at}"
-    statuses = {outcome.status for outcome in outcomes}
-    if all(status is not None and status >= 400 for status in statuses):
-        return f"every request is refused even alone (status {', '.join(str(s) for s in sorted(statuses, key=str))})"
-    return ""
 
 
 def _statement(investigation: Investigation, search: Search, reached: Reached, switches: int) -> str:

@@ -36,6 +36,9 @@ _RATE_LIMIT = re.compile(r"rate-?limit")
 _TEXT = re.compile(r"[^\W_]{3,}")
 _WORD = re.compile(r"[^\W_]+")
 _RENAMINGS = 7
+# Not a part of a date, a time, a version, an address or a path.
+_SHORT_NUMBER = re.compile(r"(?<![\w.,:/@#-])(?<!id=)\d{1,2}(?![\w:/@-]|[.,]\d)", re.ASCII)
+_SHIFTS = (3, 6, 5, 8, 4, 7, 2, 1)
 _BETWEEN_WORDS = re.compile(r"(?<=\w) (?=\w)")
 
 
@@ -48,6 +51,36 @@ def is_operational(path: str) -> bool:
 def numbered(lane: Lane) -> tuple[Lane, Lane]:
     """The lane twice, with other numbers in its requests: an amount, an age. What its texts say stays."""
     return with_numbers(lane, lambda number: 2 * number + 3), with_numbers(lane, lambda number: 3 * number + 7)
+
+
+def figured(lane: Lane, taken: frozenset[str]) -> tuple[Lane, Lane]:
+    """The lane twice, with other short numbers within its texts, of as many digits: "I am 42" as "I am 75". They are
+    too short to be told from others' by themselves, so that no word need change for them to matter.
+
+    Args:
+        taken: short numbers of the others, which it must not get.
+    """
+    own = short_numbers(lane)
+
+    def changed(times: int) -> Lane:
+        return rewritten(lane, lambda text: _SHORT_NUMBER.sub(lambda match: _another(match.group(), times), text))
+
+    free = (times for times in _SHIFTS if taken.isdisjoint(_another(number, times) for number in own))
+    first, second = next(free, 0), next(free, 0)
+    return changed(first), changed(second)
+
+
+def short_numbers(lane: Lane) -> frozenset[str]:
+    """The numbers of one or two digits that stand by themselves in its texts."""
+    return frozenset(number for text in texts_of(lane) for number in _SHORT_NUMBER.findall(text))
+
+
+def _another(number: str, times: int) -> str:
+    """It never begins with a zero that was not there."""
+    digits = [(int(digit) + times) % 10 for digit in number]
+    if number[0] != "0":
+        digits[0] = (int(number[0]) - 1 + times) % 9 + 1
+    return "".join(map(str, digits))
 
 
 def named(lane: Lane, names: frozenset[str], taken: frozenset[str]) -> tuple[Lane, Lane]:

@@ -39,6 +39,7 @@ class AttributingLoop(DetachedLoop):
         lanes: by name, in the order of the trace.
         now: the latest time of any actor, in seconds; it never goes back.
         baton: the threads of the program, see `threads`.
+        read_clock: what is read at a time on the loop instead, where anything is.
         task_contexts: the context of each task so far, in the order in which they were made.
         time_matters: whether the program has read a clock, or had timers whose order a clock decides.
     """
@@ -46,7 +47,7 @@ class AttributingLoop(DetachedLoop):
     __slots__ = (
         *("_closed", "_exception_handler", "_foreign", "_lane_numbers", "_names_made", "_nobody", "_plumbing"),
         *("_serial", "_starting", "_stepping", "_sure_steps", "_task_factory", "_tasks", "background", "baton"),
-        *("context", "lanes", "now", "task_contexts", "time_matters"),
+        *("context", "lanes", "now", "read_clock", "task_contexts", "time_matters"),
     )
 
     def __init__(self, lane_names: Sequence[str]) -> None:
@@ -55,6 +56,7 @@ class AttributingLoop(DetachedLoop):
         self.lanes: dict[str, Actor] = {name: Actor(name, self._whole) for name in lane_names}
         self.background: list[Actor] = []
         self.time_matters = False
+        self.read_clock: Callable[[float], float] | None = None
         self.baton = Baton()
         self.context = contextvars.copy_context()
         self.task_contexts: list[contextvars.Context] = []
@@ -312,7 +314,8 @@ class AttributingLoop(DetachedLoop):
     def time(self) -> float:
         """The time of the lane that asks."""
         self.time_matters = True
-        return self._actor_in(None).clock
+        now = self._actor_in(None).clock
+        return now if self.read_clock is None else self.read_clock(now)
 
     def pass_time(self, seconds: float) -> None:
         """What a blocking sleep of the lane that runs does."""

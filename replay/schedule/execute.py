@@ -39,6 +39,33 @@ class Observer(Protocol):
     def end(self, loop: ControlledLoop) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Several that watch one execution, each after those before it."""
+
+    each: tuple[Observer, ...]
+
+    def begin(self, loop: ControlledLoop) -> None:
+        for observer in self.each:
+            observer.begin(loop)
+
+    def started(self, request: Request, lane: str) -> None:
+        for observer in self.each:
+            observer.started(request, lane)
+
+    def chunk(self, request: Request, lane: str, text: str) -> None:
+        for observer in self.each:
+            observer.chunk(request, lane, text)
+
+    def answered(self, request: Request, lane: str, reply: Reply) -> None:
+        for observer in self.each:
+            observer.answered(request, lane, reply)
+
+    def end(self, loop: ControlledLoop) -> None:
+        for observer in self.each:
+            observer.end(loop)
+
+
 @dataclass(slots=True)
 class Execution:
     """What came out of one execution, in the raw form that the search compares. It survives a trip through JSON.

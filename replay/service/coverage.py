@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from ..attempts import switches_in_words
 from ..detect.forgotten import lost_turns
+from ..failing import failing_alone, lanes_failing_alone
 from ..report import Coverage, Report, Result
 from ..run import Run
 from ..schedule.execute import run_of
 from ..schedule.strategies import Lockstep
 from ..state.fresh import Interrupted
-from ..verdict import beside_what_is_known, failing_alone, found_verdict, one_lane_only
+from ..verdict import beside_what_is_known, found_verdict, one_lane_only
 from .outside import FIXES
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def result_of(
         tuple(investigation.influences.values()),
         (
             *(lost_turns(investigation.exchanges, investigation.solo) if not findings else ()),
+            *(lanes_failing_alone(investigation)[:_MOST_WARNINGS] if not findings else ()),
             *beside_what_is_known(beside),
             *remarks[:_MOST_WARNINGS],
         ),

@@ -7,7 +7,7 @@ import pytest
 from ..conftest import Bench, turns
 
 LAST = """
-    import asyncio, base64, hashlib, logging, random, secrets, time
+    import asyncio, base64, datetime, hashlib, logging, random, secrets, select, time
     log = logging.getLogger("agent.audit")
     last = {}
     async def think(prompt):
@@ -149,11 +149,20 @@ async def test_a_leak_behind_a_counter_is_found_after_the_counter_has_differed_m
         "await asyncio.sleep(len(message)); return {'at': time.time()}",
         "await asyncio.sleep(len(message)); log.info('at %s', time.strftime('%H:%M:%S', time.gmtime(time.time())))\n"
         "        return message",
+        "began = asyncio.get_running_loop().time(); await asyncio.sleep(len(message) / 1000)\n"
+        "        return {'took': f'{asyncio.get_running_loop().time() - began:.3f}s'}",
+        "await asyncio.sleep(len(message)); return {'at': asyncio.get_running_loop().time()}",
+        "began = datetime.datetime.now(); await asyncio.sleep(0)\n"
+        "        if user == 'alice': select.select([], [], [], len(message) / 2000)\n"
+        "        return f'{(datetime.datetime.now() - began).total_seconds():.2f}'",
     ],
-    ids=["how long it took", "the time of day", "the time in a log"],
+    ids=[
+        *("how long it took", "the time of day", "the time in a log", "how long it took, by the loop's time"),
+        *("the loop's time", "how long it took by the clock on the wall"),
+    ],
 )
 async def test_time_that_passes_with_the_length_of_anothers_text_is_no_data(bench: Bench, body: str) -> None:
-    result = await bench.run(agent(body))
+    result = await bench.run(agent(body), most_executions=100)
     assert result.report.verdict == "clean", result.report.reason
 
 

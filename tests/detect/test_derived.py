@@ -41,6 +41,35 @@ def test_a_value_computed_from_what_another_said_is_found(tmp_path: Path, derive
     assert clean.verdict == "clean", clean.reason
 
 
+AGED = """
+    import asyncio, re
+    last = {}
+    async def handle(user, request):
+        told = re.search(r"\\d+", request["said"])
+        if told: last[KEY] = last.get(KEY, 0) + int(told.group())
+        await asyncio.sleep(0)
+        age = last.get(KEY)
+        return {"ok": True, "about": SAID}
+    """
+DECADE = "age and 'you are in your ' + ['teens', 'twenties', 'thirties', 'forties', 'fifties'][age // 10 % 5]"
+
+
+def test_a_number_of_two_digits_within_a_text_decides_what_another_is_told(tmp_path: Path) -> None:
+    users = bodies(("alice", {"said": "I am 42 years old"}), ("bob", {"said": "how old am I?"}))
+    source = AGED.replace("SAID", DECADE)
+    leaking = checked(source.replace("KEY", "'all'"), tmp_path, users)
+    assert [(c.kind, c.source.lane, c.sink.lane) for c in leaking.crossings] == [("derived", "alice", "bob")]
+    assert carrier_in(leaking)[0] == "last['all']"
+    clean = checked(source.replace("KEY", "user"), tmp_path, users)
+    assert clean.verdict == "clean", clean.reason
+
+
+def test_a_total_that_such_numbers_add_to_is_no_crossing(tmp_path: Path) -> None:
+    users = bodies(("alice", {"said": "give me 3 ideas"}), ("bob", {"said": "give me 4 ideas at 10:30"}))
+    report = checked(AGED.replace("KEY", "'all'").replace("SAID", "f'{age} ideas so far'"), tmp_path, users)
+    assert (report.verdict, [influence.path for influence in report.influences]) == ("clean", ["body.about"] * 2)
+
+
 def test_a_fact_that_only_the_very_words_decide_is_a_warning(tmp_path: Path) -> None:
     source = """
         import asyncio
