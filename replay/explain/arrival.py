@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..state import caches
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -60,7 +62,7 @@ class Arrival:
 
     def _is_as_at_first(self) -> bool:
         if self._place.form == "cache":  # stays the same object, whatever it has
-            return self._place.read(self._graph) == self._first
+            return caches.is_as(self._place.value(self._graph), self._first)
         return self._place.value(self._graph) is self._first
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002

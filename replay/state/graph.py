@@ -95,9 +95,7 @@ class StateGraph:
             self._look_at = self._restored + max(_LOOK_EVERY, int(lasted * _LOOK_AFTER))
         elif self._restored <= _FIRST_LOOKS_AT_SELDOM:
             self._kept += sorted(set(self.changed(self._seldom)).difference(self._kept))
-        for index in self._kept:
-            node = self.nodes[index]
-            content.write(node.form, node.target, self._first[index])
+        self._put_back()
         if len(sys.modules) != self._modules_now:
             for name in [name for name in sys.modules if name not in self._modules]:
                 module = sys.modules[name]
@@ -105,10 +103,17 @@ class StateGraph:
                     del sys.modules[name]  # imported by a request: the next one shall do it again
             self._modules_now = len(sys.modules)
 
+    def _put_back(self) -> None:
+        for index in self._kept:
+            node = self.nodes[index]
+            content.write(node.form, node.target, self._first[index])
+
     def keep(self, names: Collection[str]) -> None:
-        """Put these back each time from the first execution on."""
+        """Put these back each time, and now: how often a cache was asked is not what it was before, but the same
+        before every execution."""
         kept = set(self._kept)
         self._kept += [i for i in self._compared if i not in kept and self.nodes[i].name in names]
+        self._put_back()
 
     def prove(self) -> None:
         """Compare everything at the end of a job. The next one is looked at as often as the first."""

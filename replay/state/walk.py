@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
-from . import content, inside_c
+from . import caches, content, inside_c
 from .content import identity
 from .inert import INERT_LIBRARIES, INERT_MODULES, OF_EVERY_LOGGER, OFTEN_HUNG_ON
 from .python_names import containers_in, named_classes, named_modules, names_in
@@ -97,6 +97,7 @@ class Walk:
         self.seen: dict[int, Any] = {}
         self._files = files
         self._queue: deque[tuple[Any, str, str, str, str, str]] = deque()
+        self._caches: list[tuple[Any, str, str, str, str]] = []  # of libraries: what they hold is looked at last
         self._library = ""
         self._users = True  # while what is walked was reached from the user's modules
         loaded: dict[str, Any] = dict(sys.modules)  # programs put other things there as well
@@ -125,6 +126,12 @@ class Walk:
                 self._library = top
                 self._module(name, module)
                 self._walk()
+        # More may come to light while these are gone through.
+        for cache, name, owner, file, library in self._caches if libraries else ():
+            self._library = library
+            for held in caches.results(cache):
+                self._later(held, f"{name}()", "instance attribute", owner, file)
+            self._walk()
         if self._queue:
             self.unproven.append(f"more than {MAX_NODES} objects of state")
 
@@ -205,12 +212,14 @@ class Walk:
         elif cls is _CACHE:
             wrapped: Any = value.__wrapped__
             self._add(name, "functools cache", "cache", value, getattr(wrapped, "__qualname__", owner), file)
-            if value.cache_info().currsize and not self._library and self._users:
-                self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
-            if not self._library and self._users:
-                for held in content.cached(value):
-                    self._later(held, f"{name}()", "instance attribute", owner, file)
+            if self._library or not self._users:
+                self._caches.append((value, name, owner, file, self._library))
+                return
+            if not caches.can_be_put_back(value, caches.read(value)):
+                self.unproven.append(f"{name} is a cache that was filled during import")
+            for held in caches.results(value):
+                self._later(held, f"{name}()", "instance attribute", owner, file)
         elif cls is contextvars.ContextVar:
             # In an empty context only the default can be what `get` returns.
             try:
