@@ -56,6 +56,7 @@ class Program:
         loading_s: how long it took to import.
         pause: executions wait while it lasts.
         repeatable: whether clocks and random values are the same in every execution.
+        faults_tried: the kinds of faults that there were in executions so far.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -75,6 +76,7 @@ class Program:
     repeatable: bool = True
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
+    faults_tried: set[str] = field(default_factory=set[str])
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
 
     @property
@@ -171,9 +173,17 @@ class Program:
         """
         self.pause.wait(self.interrupted)
         self.executions += 1
-        execution = self.fresh.run(
-            lambda: self.engine.execute(lanes, strategy, max_in_flight), Execution.to_json, Execution.from_json
-        )
+
+        def job() -> Execution:
+            execution = self.engine.execute(lanes, strategy, max_in_flight)
+            kinds = {kind for _, kind in execution.faults}
+            if not kinds <= self.faults_tried:
+                # What a library does about an error, it first does now.
+                self.faults_tried |= kinds
+                self.fresh.graph.look_next()
+            return execution
+
+        execution = self.fresh.run(job, Execution.to_json, Execution.from_json)
         if execution.stopped == INTERRUPTED:
             raise Interrupted
         for path in execution.files:

@@ -24,6 +24,7 @@ from . import content
 from .content import identity
 from .python_names import texts_in
 from .walk import Node, Walk
+from .worked_out import is_completed_model, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -115,6 +116,10 @@ class StateGraph:
         self._kept += [i for i in self._compared if i not in kept and self.nodes[i].name in names]
         self._put_back()
 
+    def look_next(self) -> None:
+        """Compare everything after the execution that is under way: it does what none before has done."""
+        self._look_at = self._restored + 1
+
     def prove(self) -> None:
         """Compare everything at the end of a job. The next one is looked at as often as the first."""
         self.look()
@@ -122,14 +127,18 @@ class StateGraph:
 
     def look(self) -> None:
         """Compare everything with its first content. What changed is put back from now on; if that is news after the
-        first executions, `late` says so."""
+        first executions, `late` says so. A model that a library has completed stays so."""
         kept = set(self._kept)
         for index in self.changed():
             node = self.nodes[index]
             if index in kept:
                 continue
+            if is_completed_model(node, self._first[index]):
+                self._first[index] = content.read(node.form, node.target)
+                continue
             possible = content.can_be_put_back(node.form, node.target, self._first[index])
-            if not possible or self._restored > _FIRST_LOOKS:
+            news = self._restored > _FIRST_LOOKS and not says_nothing(node, self._first[index], self._seen)
+            if not possible or news:
                 self.late.append(node.name)
                 self.hopeless = self.hopeless or not possible
             self._kept.append(index)

@@ -43,6 +43,7 @@ MAX_NODES = 400_000
 _CACHE = type(functools.lru_cache(lambda: None))
 _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
 _OURS = frozenset({"crosslane", "__main__"})
+_OF_THE_WORKER = "crosslane.replay.worker."
 _OF_MEMORY = frozenset({"Array", "Structure", "Union", "_SimpleCData", "_Pointer"})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -192,7 +193,7 @@ class Walk:
             if identity(value) not in self._loaded:
                 self._made_module(value, name, file)
             return  # else walked by itself, if it is no part of Python
-        if _is_loop(cls):
+        if _is_the_workers(cls):
             return
         if issubclass(cls, type):
             self._class(value, file)
@@ -381,9 +382,10 @@ class Walk:
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
 
 
-def _is_loop(cls: type) -> bool:
-    """Whether it is the event loop of an execution, which is none of the program's things."""
-    return _top(cls) in _OURS and issubclass(cls, asyncio.AbstractEventLoop)
+def _is_the_workers(cls: type) -> bool:
+    """Whether it is none of the program's things: the event loop of an execution, or what a program prints to."""
+    ours = _top(cls) in _OURS
+    return ours and (issubclass(cls, asyncio.AbstractEventLoop) or cls.__module__.startswith(_OF_THE_WORKER))
 
 
 def _top(cls: type) -> str:
