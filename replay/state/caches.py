@@ -56,7 +56,7 @@ def write(cache: Any, content: tuple[Any, ...] | int) -> None:
         for key, result in entries:
             constants = tuple([result if type(constant) is str else constant for constant in template.co_consts])
             function.__code__ = template.replace(co_consts=constants)
-            arguments, keywords = _call_of(key, typed)
+            arguments, keywords = call_of(key, typed)
             cache(*arguments, **keywords)
     finally:
         function.__code__ = real
@@ -105,7 +105,7 @@ def _same(one: Any, other: Any, is_key: bool) -> bool:
     return is_key and type(one) is type(other) is tuple and len(one) == len(other) and all(map(is_, one, other))
 
 
-def _call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments for which a cache has made this key."""
     if type(key) is not tuple:
         return (key,), {}

@@ -24,7 +24,7 @@ from . import content
 from .content import identity
 from .python_names import texts_in
 from .walk import Node, Walk
-from .worked_out import is_completed_model, says_nothing
+from .worked_out import is_completed_model, kept_entries, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,6 +63,7 @@ class StateGraph:
         self.late: list[str] = []
         self.hopeless = False
         self._restored = 0
+        self._entries_kept: set[int] = set()
         self._proven = 0
         self._look_at = _LOOK_EVERY
         walk = Walk(files, roots, libraries)
@@ -107,6 +108,8 @@ class StateGraph:
     def _put_back(self) -> None:
         for index in self._kept:
             node = self.nodes[index]
+            if index in self._entries_kept and content.unchanged(node.form, node.target, self._first[index]):
+                continue  # how often they were asked for is nothing that a library says
             content.write(node.form, node.target, self._first[index])
 
     def keep(self, names: Collection[str]) -> None:
@@ -136,6 +139,12 @@ class StateGraph:
             if is_completed_model(node, self._first[index]):
                 self._first[index] = content.read(node.form, node.target)
                 continue
+            if node.package and node.form == "cache" and len(entries := kept_entries(node.target, self._first[index])):
+                self._first[index] = entries
+                self._entries_kept.add(index)
+                if content.unchanged(node.form, node.target, entries):
+                    self._kept.append(index)
+                    continue
             possible = content.can_be_put_back(node.form, node.target, self._first[index])
             news = self._restored > _FIRST_LOOKS and not says_nothing(node, self._first[index], self._seen)
             if not possible or news:

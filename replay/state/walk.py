@@ -176,11 +176,7 @@ class Walk:
     def _module(self, name: str, module: types.ModuleType) -> None:
         file = getattr(module, "__file__", None) or ""
         self.seen[identity(module)] = module
-        short = name.removeprefix("__main__.")
-        self._add(short, "module global", "namespace", module, "", file)
-        for key, value in vars(module).items():
-            if not (key.startswith("__") and key.endswith("__")):
-                self._later(value, f"{short}.{key}", "module global", "", file)
+        self._names_in(module, name.removeprefix("__main__."), file)
 
     def _namespace(self, module: types.ModuleType) -> None:
         """A module whose names are state, and what they hold is not."""
@@ -191,7 +187,7 @@ class Walk:
         cls = type(value)
         if issubclass(cls, types.ModuleType):
             if identity(value) not in self._loaded:
-                self._made_module(value, name, file)
+                self._names_in(value, name, file)
             return  # else walked by itself, if it is no part of Python
         if _is_the_workers(cls):
             return
@@ -264,8 +260,8 @@ class Walk:
             if not key.startswith("_") and key not in OF_EVERY_LOGGER:
                 self._later(item, f"{name}.{key}", "instance attribute", owner, file)
 
-    def _made_module(self, module: types.ModuleType, name: str, file: str) -> None:
-        """One that is only an object of the program's: a name for names."""
+    def _names_in(self, module: types.ModuleType, name: str, file: str) -> None:
+        """Of one that was imported, or is only an object of the program's: a name for names."""
         self._add(name, "module global", "namespace", module, "", file)
         for key, value in vars(module).items():
             if not (key.startswith("__") and key.endswith("__")):

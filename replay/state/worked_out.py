@@ -12,7 +12,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import content
+from . import caches, content
 from .content import identity
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .walk import Node
 
+_ANNOTATIONS: tuple[Any, ...] = (types.GenericAlias, types.UnionType)
 _WARNED_OF = "__warningregistry__"
 _NAMED: tuple[type, ...] = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 
@@ -33,6 +34,44 @@ def is_completed_model(node: Node, first: Any) -> bool:
     return now.get("__pydantic_complete__") is True and all(
         name.startswith("__pydantic_") or name == "__signature__" for name in _differing(first, now)
     )
+
+
+def kept_entries(cache: Any, first: tuple[Any, ...] | int) -> tuple[Any, ...]:
+    """The entries of a library's cache that it may begin with from now on: those that it had, and what is told of
+    nothing but types, by types. To read the annotations of what is sent takes an SDK longer than to send it."""
+    now = caches.read(cache)
+    if isinstance(first, int) or isinstance(now, int):
+        return ()
+    typed = cache.cache_parameters()["typed"]
+    made = zip(now[::2], now[1::2], strict=True)
+    added = [(key, result) for key, result in made if _tells_of_types(caches.call_of(key, typed), result)]
+    had = set(map(identity, first[1::2]))
+    return first + tuple(part for key, result in added if identity(result) not in had for part in (key, result))
+
+
+def _tells_of_types(call: tuple[tuple[Any, ...], dict[str, Any]], result: Any) -> bool:
+    arguments = (*call[0], *call[1].values())
+    return any(type(each) is not bool for each in arguments) and all(map(_is_type, arguments)) and _is_settled(result)
+
+
+def _is_type(value: Any) -> bool:
+    """Whether it is an annotation, or a class that has its name in a module: one that a request makes has none."""
+    cls = type(value)
+    if not issubclass(cls, type):
+        return cls is bool or cls in _ANNOTATIONS or cls.__module__ in ("typing", "typing_extensions")
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    return found is value
+
+
+def _is_settled(value: Any) -> bool:
+    """Whether nothing can be hung on it or put into it, and it is no text that a class may have got from a request."""
+    cls = type(value)
+    if cls is tuple or cls is frozenset:
+        return all(map(_is_settled, value))
+    adapter = cls.__name__ == "TypeAdapter" and cls.__module__.startswith("pydantic.")
+    return value is None or adapter or _is_type(value)
 
 
 def says_nothing(node: Node, first: Any, known: Container[int]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import json
 import sys
@@ -142,6 +143,92 @@ def test_a_librarys_module_may_name_what_there_was_before_and_note_of_what_it_wa
     node = Node("library", "module global", "namespace", module, "", "", package)
     change(module)
     assert says_nothing(node, first, {identity(json.dumps)}) is (nothing and bool(package))
+
+
+LOOKED_UP = """
+import functools
+
+class Note:
+    def __init__(self, text=""):
+        self.text = text
+    latest = "what alice said"
+
+@functools.lru_cache
+def base_of(cls, *, first=False):
+    return cls.__mro__[-1]
+
+@functools.lru_cache
+def text_of(cls):
+    return cls.latest
+
+@functools.lru_cache(maxsize=None)
+def made(what):
+    return Note(what)
+
+@functools.lru_cache
+def members(cls):
+    return [cls]
+"""
+
+
+@pytest.fixture
+def caches_of_library(tmp_path: Path) -> Iterator[tuple[StateGraph, Any]]:
+    library = _loaded("looked_up_library", tmp_path / "library", LOOKED_UP)
+    _loaded("looked_up_agent", tmp_path / "agent", "import looked_up_library\n")
+    loaded = {name: module for name, module in sys.modules.items() if name.startswith("looked_up")}
+    before, sys.modules = sys.modules, {**loaded, "builtins": builtins}  # of the test's own libraries there are many
+    agents = str(tmp_path / "agent")
+    graph = StateGraph(UserFiles(agents, (agents,)))
+    sys.modules = before
+    yield graph, library
+    del sys.modules["looked_up_agent"], sys.modules["looked_up_library"]
+
+
+def _sizes(library: Any) -> list[int]:
+    caches = (library.base_of, library.made, library.members, library.text_of)
+    return [cache.cache_info().currsize for cache in caches]
+
+
+@pytest.mark.parametrize("before", [0, 10])
+def test_what_a_library_has_looked_up_of_types_stays_looked_up(
+    caches_of_library: tuple[StateGraph, Any], before: int
+) -> None:
+    state, library = caches_of_library
+    for _ in range(before):
+        state.restore()
+    library.base_of(library.Note)
+    library.base_of(library.Note, first=True)
+    state.look()
+    for _ in range(3):
+        library.base_of(library.Note)
+        state.restore()
+        assert library.base_of.cache_info().currsize == 2
+    assert not state.late
+
+
+@pytest.mark.parametrize("use", [
+    lambda library: library.made("what alice said"),
+    lambda library: library.made(library.Note),
+    lambda library: library.made(None),
+    lambda library: library.base_of(type("Alice", (), {})),
+    lambda library: library.members(library.Note),
+    lambda library: library.text_of(library.Note),
+])  # fmt: skip
+def test_of_what_a_librarys_cache_holds_beside_types_nothing_stays(
+    caches_of_library: tuple[StateGraph, Any], use: Callable[[Any], object]
+) -> None:
+    state, library = caches_of_library
+    library.base_of(library.Note)
+    use(library)
+    state.look()
+    state.restore()
+    sizes = _sizes(library)
+    assert sizes == [1, 0, 0, 0]
+    library.base_of(library.Note)
+    use(library)
+    state.restore()
+    assert sizes == _sizes(library)
+    assert library.base_of(library.Note) is object
 
 
 LATE = """
