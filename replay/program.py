@@ -60,6 +60,7 @@ class Program:
         repeatable: whether clocks and random values are the same in every execution.
         guessed: requests of which not all calls are surely their own.
         chances: how many executions of one schedule it may take to show again what one of them has shown.
+        faults_tried: the kinds of faults that there were in executions so far.
         baselines, suspects: the latest of earlier jobs: what lanes show alone, and what carried their data.
     """
 
@@ -82,6 +83,7 @@ class Program:
     files_written: dict[str, None] = field(default_factory=dict[str, None])
     baselines: deque[Baselines] = field(default_factory=lambda: deque["Baselines"](maxlen=MOST_KEPT))
     kept_apart: tuple[Place, ...] = ()
+    faults_tried: set[str] = field(default_factory=set[str])
     suspects: deque[Place] = field(default_factory=lambda: deque["Place"](maxlen=_SUSPECTS_KEPT))
     _graphs: dict[bool, StateGraph] = field(default_factory=dict[bool, StateGraph])
 
@@ -214,7 +216,13 @@ class Program:
         watching = Observers((*apart, observer) if observer is not None else apart)
 
         def job() -> Execution:
-            return self.engine.execute(lanes, strategy, max_in_flight, watching if watching.each else None)
+            execution = self.engine.execute(lanes, strategy, max_in_flight, watching if watching.each else None)
+            kinds = {kind for _, kind in execution.faults}
+            if not kinds <= self.faults_tried:
+                # What a library does about an error, it first does now.
+                self.faults_tried |= kinds
+                self.fresh.graph.look_next()
+            return execution
 
         execution = self.fresh.run(job, Execution.to_json, Execution.from_json)
         if execution.stopped == INTERRUPTED:

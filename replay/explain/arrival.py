@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..state import caches
 from .places import LOCAL
 from .standing import frame_of
 
@@ -99,5 +100,5 @@ class _Arrival:
 
     def _is_as_at_first(self) -> bool:
         if self._place.form == "cache":  # stays the same object, whatever it has
-            return self._place.read(self._graph) == self._first
+            return caches.is_as(self._place.value(self._graph), self._first)
         return self._place.value(self._graph) is self._first

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.ownership import OWNERS
-from ..state import content, inside_c
+from ..state import caches, content, inside_c
 from ..state.thread_locals import attributes_by_thread, is_thread_local
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Place:
         """What is found in it: the value, or the results that a cache has."""
         value = self.value(graph)
         if self.form == "cache":
-            return content.cached(value)
+            return caches.results(value)
         return [] if value is MISSING else [value]
 
     def value(self, graph: StateGraph) -> Any:

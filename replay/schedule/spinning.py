@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from .primitives import CooperativeLock
 from .threads import Controlled, is_users, new_lock, shown_line, user_files
+from .waiting import frames_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -227,14 +228,7 @@ def _frames(actor: Actor) -> list[FrameType]:
 def _frames_of_task(task: asyncio.Task[Any]) -> list[FrameType]:
     """None where something below the user's outermost frame keeps what cannot be seen, such as an async generator."""
     frames: list[FrameType] = []
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        if type(awaited) is types.CoroutineType:
-            frame, awaited = awaited.cr_frame, awaited.cr_await
-        elif type(awaited) is types.GeneratorType:
-            frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
-        else:
-            return []
+    for frame in frames_of_task(task):
         if frame is None:
             return []
         if is_users(frame):

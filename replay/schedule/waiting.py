@@ -16,6 +16,9 @@ from .actors import ACTOR
 from .threads import is_users, shown_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from .loop import ControlledLoop
 
 _WAITED_FOR = ("asyncio.locks", "asyncio.queues", "anyio._core._synchronization", "anyio._backends._asyncio")
@@ -35,10 +38,9 @@ def waiting_tasks(loop: ControlledLoop) -> list[str]:
     return list(told.values())
 
 
-def _stands(task: asyncio.Task[Any]) -> tuple[tuple[str, int] | None, str]:
-    """The innermost line of the user's, and what is waited for below it, where that is a thing of asyncio or anyio."""
-    at: tuple[str, int] | None = None
-    what = ""
+def frames_of_task(task: asyncio.Task[Any]) -> Iterator[FrameType | None]:
+    """Of its coroutine and of what each waits for in turn, the outermost first; None at the end where that is a future,
+    an async generator or another thing that keeps to itself where it stands."""
     awaited: Any = task.get_coro()
     while awaited is not None:
         if type(awaited) is types.CoroutineType:
@@ -46,7 +48,17 @@ def _stands(task: asyncio.Task[Any]) -> tuple[tuple[str, int] | None, str]:
         elif type(awaited) is types.GeneratorType:
             frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
         else:
-            break
+            frame = None
+        yield frame
+        if frame is None:
+            return
+
+
+def _stands(task: asyncio.Task[Any]) -> tuple[tuple[str, int] | None, str]:
+    """The innermost line of the user's, and what is waited for below it, where that is a thing of asyncio or anyio."""
+    at: tuple[str, int] | None = None
+    what = ""
+    for frame in frames_of_task(task):
         if frame is None:
             break
         if is_users(frame):

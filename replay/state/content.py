@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import io
 import itertools
 import os
@@ -19,7 +18,7 @@ from collections import OrderedDict, deque
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import inside_c
+from . import caches, inside_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,9 +103,7 @@ def read(form: str, target: Any) -> Any:
         case "frozenlist":
             return tuple(target)
         case _:  # cache
-            info = target.cache_info()
-            # Of one that is full, another member does not change the size.
-            return info.currsize + (info.misses if info.currsize == info.maxsize else 0)
+            return caches.read(target)
 
 
 def write(form: str, target: Any, content: Any) -> None:
@@ -169,21 +166,7 @@ def write(form: str, target: Any, content: Any) -> None:
             if not target.frozen and not same(tuple(target), content):
                 target[:] = content
         case _:  # cache
-            # Of one that was cleared while it was being filled, the size alone tells.
-            if target.cache_info().misses or target.cache_info().currsize:
-                target.cache_clear()
-
-
-def cached(cache: Any) -> list[Any]:
-    """What a functools cache holds for those who ask again. Nothing but the collector can tell: it visits for each link
-    of a bounded one its key, its result and its class, and of an unbounded one the dict."""
-    size = cache.cache_info().currsize
-    held = gc.get_referents(cache) if size else []
-    links = [at for at, each in enumerate(held) if issubclass(type(each), type) and each.__name__ == "_lru_list_elem"]
-    if cache.cache_info().maxsize is not None:
-        return [held[at - 1] for at in links[:size]]
-    tables = [each for each in held if type(each) is dict and len(each) == size and each is not vars(cache)]
-    return list(tables[0].values()) if len(tables) == 1 else []
+            caches.write(target, content)
 
 
 _decoded = functools.cache(os.fsdecode)
@@ -220,7 +203,7 @@ def can_be_put_back(form: str, target: Any, content: Any) -> bool:
     """Whether `write` can make the content what `content` is, which was read earlier."""
     if form == "frozenlist":
         return not target.frozen
-    return form != "cache" or not content
+    return form != "cache" or caches.can_be_put_back(target, content)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -244,6 +227,8 @@ def same(one: Any, other: Any) -> bool:
 def unchanged(form: str, target: Any, first: Any) -> bool:
     """Whether the content is still `first`, which was read earlier. Most of a program's state never changes, and is
     compared without making a copy of it."""
+    if form == "cache":
+        return caches.is_as(target, first)
     return _is_untouched(form, target, first) or same(read(form, target), first)
 
 

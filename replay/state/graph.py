@@ -24,6 +24,7 @@ from . import content
 from .content import identity
 from .python_names import texts_in
 from .walk import Node, Walk
+from .worked_out import is_completed_model, kept_entries, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,6 +64,7 @@ class StateGraph:
         self.late: list[str] = []
         self.hopeless = False
         self._restored = 0
+        self._entries_kept: set[int] = set()
         self._proven = 0
         self._look_at = _LOOK_EVERY
         walk = self._walk = Walk(files, roots, libraries)
@@ -96,9 +98,7 @@ class StateGraph:
             self._look_at = self._restored + max(_LOOK_EVERY, int(lasted * _LOOK_AFTER))
         elif self._restored <= _FIRST_LOOKS_AT_SELDOM:
             self._kept += sorted(set(self.changed(self._seldom)).difference(self._kept))
-        for index in self._kept:
-            node = self.nodes[index]
-            content.write(node.form, node.target, self._first[index])
+        self._put_back()
         if len(sys.modules) != self._modules_now:
             for name in [name for name in sys.modules if name not in self._modules]:
                 module = sys.modules[name]
@@ -106,10 +106,23 @@ class StateGraph:
                     del sys.modules[name]  # imported by a request: the next one shall do it again
             self._modules_now = len(sys.modules)
 
+    def _put_back(self) -> None:
+        for index in self._kept:
+            node = self.nodes[index]
+            if index in self._entries_kept and content.unchanged(node.form, node.target, self._first[index]):
+                continue  # how often they were asked for is nothing that a library says
+            content.write(node.form, node.target, self._first[index])
+
     def keep(self, names: Collection[str]) -> None:
-        """Put these back each time from the first execution on."""
+        """Put these back each time, and now: how often a cache was asked is not what it was before, but the same
+        before every execution."""
         kept = set(self._kept)
         self._kept += [i for i in self._compared if i not in kept and self.nodes[i].name in names]
+        self._put_back()
+
+    def look_next(self) -> None:
+        """Compare everything after the execution that is under way: it does what none before has done."""
+        self._look_at = self._restored + 1
 
     def prove(self) -> None:
         """Compare everything at the end of a job. The next one is looked at as often as the first."""
@@ -118,14 +131,24 @@ class StateGraph:
 
     def look(self) -> None:
         """Compare everything with its first content. What changed is put back from now on; if that is news after the
-        first executions, `late` says so."""
+        first executions, `late` says so. A model that a library has completed stays so."""
         kept = set(self._kept)
         for index in self.changed():
             node = self.nodes[index]
             if index in kept:
                 continue
+            if is_completed_model(node, self._first[index]):
+                self._first[index] = content.read(node.form, node.target)
+                continue
+            if node.package and node.form == "cache" and len(entries := kept_entries(node.target, self._first[index])):
+                self._first[index] = entries
+                self._entries_kept.add(index)
+                if content.unchanged(node.form, node.target, entries):
+                    self._kept.append(index)
+                    continue
             possible = content.can_be_put_back(node.form, node.target, self._first[index])
-            if not possible or self._restored > _FIRST_LOOKS:
+            news = self._restored > _FIRST_LOOKS and not says_nothing(node, self._first[index], self._seen)
+            if not possible or news:
                 self.late.append(node.name)
                 self.hopeless = self.hopeless or not possible
             self._kept.append(index)

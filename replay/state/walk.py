@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schedule.primitives import CooperativeLock
-from . import content, inside_c
+from . import caches, content, inside_c
 from .content import identity
 from .inert import INERT_LIBRARIES, INERT_MODULES, OF_EVERY_LOGGER, OFTEN_HUNG_ON
 from .python_names import containers_in, named_classes, named_modules, names_in
@@ -43,6 +43,7 @@ MAX_NODES = 400_000
 _CACHE = type(functools.lru_cache(lambda: None))
 _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
 _OURS = frozenset({"crosslane", "__main__"})
+_OF_THE_WORKER = "crosslane.replay.worker."
 _OF_MEMORY = frozenset({"Array", "Structure", "Union", "_SimpleCData", "_Pointer"})
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -102,6 +103,7 @@ class Walk:
         self.seen: dict[int, Any] = {}
         self._files = files
         self._queue: deque[tuple[Any, str, str, str, str, str]] = deque()
+        self._caches: list[tuple[Any, str, str, str, str]] = []  # of libraries: what they hold is looked at last
         self._library = ""
         self._users = True  # while what is walked was reached from the user's modules
         loaded: dict[str, Any] = dict(sys.modules)  # programs put other things there as well
@@ -130,6 +132,12 @@ class Walk:
                 self._library = name
                 self._module(name, module)
                 self._walk()
+        # More may come to light while these are gone through.
+        for cache, name, owner, file, library in self._caches if libraries else ():
+            self._library = library
+            for held in caches.results(cache):
+                self._later(held, f"{name}()", "instance attribute", owner, file)
+            self._walk()
         if self._queue:
             self.unproven.append(f"more than {MAX_NODES} objects of state")
 
@@ -181,11 +189,7 @@ class Walk:
     def _module(self, name: str, module: types.ModuleType) -> None:
         file = getattr(module, "__file__", None) or ""
         self.seen[identity(module)] = module
-        short = name.removeprefix("__main__.")
-        self._add(short, "module global", "namespace", module, "", file)
-        for key, value in vars(module).items():
-            if not (key.startswith("__") and key.endswith("__")):
-                self._later(value, f"{short}.{key}", "module global", "", file)
+        self._names_in(module, name.removeprefix("__main__."), file)
 
     def _namespace(self, module: types.ModuleType) -> None:
         """A module whose names are state, and what they hold is not."""
@@ -196,9 +200,9 @@ class Walk:
         cls = type(value)
         if issubclass(cls, types.ModuleType):
             if identity(value) not in self._loaded:
-                self._made_module(value, name, file)
+                self._names_in(value, name, file)
             return  # else walked by itself, if it is no part of Python
-        if _is_loop(cls):
+        if _is_the_workers(cls):
             return
         if issubclass(cls, type):
             self._class(value, file)
@@ -218,12 +222,14 @@ class Walk:
         elif cls is _CACHE:
             wrapped: Any = value.__wrapped__
             self._add(name, "functools cache", "cache", value, getattr(wrapped, "__qualname__", owner), file)
-            if value.cache_info().currsize and not self._library and self._users:
-                self.unproven.append(f"{name} is a cache that was filled during import")
             self._later(value.__wrapped__, name, kind, owner, file)
-            if not self._library and self._users:
-                for held in content.cached(value):
-                    self._later(held, f"{name}()", "instance attribute", owner, file)
+            if self._library or not self._users:
+                self._caches.append((value, name, owner, file, self._library))
+                return
+            if not caches.can_be_put_back(value, caches.read(value)):
+                self.unproven.append(f"{name} is a cache that was filled during import")
+            for held in caches.results(value):
+                self._later(held, f"{name}()", "instance attribute", owner, file)
         elif cls is contextvars.ContextVar:
             # In an empty context only the default can be what `get` returns.
             try:
@@ -267,8 +273,8 @@ class Walk:
             if not key.startswith("_") and key not in OF_EVERY_LOGGER:
                 self._later(item, f"{name}.{key}", "instance attribute", owner, file)
 
-    def _made_module(self, module: types.ModuleType, name: str, file: str) -> None:
-        """One that is only an object of the program's: a name for names."""
+    def _names_in(self, module: types.ModuleType, name: str, file: str) -> None:
+        """Of one that was imported, or is only an object of the program's: a name for names."""
         self._add(name, "module global", "namespace", module, "", file)
         for key, value in vars(module).items():
             if not (key.startswith("__") and key.endswith("__")):
@@ -385,9 +391,10 @@ class Walk:
             self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
 
 
-def _is_loop(cls: type) -> bool:
-    """Whether it is the event loop of an execution, which is none of the program's things."""
-    return _top(cls) in _OURS and issubclass(cls, asyncio.AbstractEventLoop)
+def _is_the_workers(cls: type) -> bool:
+    """Whether it is none of the program's things: the event loop of an execution, or what a program prints to."""
+    ours = _top(cls) in _OURS
+    return ours and (issubclass(cls, asyncio.AbstractEventLoop) or cls.__module__.startswith(_OF_THE_WORKER))
 
 
 def _module_of(cls: type) -> str:

@@ -26,6 +26,9 @@ def work_out(kind: str) -> None:
     """
     if kind == "asgi":
         take_over_anyio_threads()
+    backends: Any = sys.modules.get("anyio._core._eventloop")
+    if (get := getattr(backends, "get_async_backend", None)) is not None and kind != "wsgi":
+        get("asyncio")
     routing: Any = sys.modules.get("fastapi.routing")
     look_up = getattr(routing, "_extract_endpoint_context", None)
     classes = tuple(

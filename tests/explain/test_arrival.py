@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from crosslane.replay.state import content
+from crosslane.replay.state import caches
 
 from ..conftest import Bench
 from ..reference.checked import carrier_in, checked, lines_in
@@ -164,6 +164,6 @@ def test_a_cache_that_was_cleared_while_it_was_filled_can_be_emptied() -> None:
         return []
 
     made()
-    assert (made.cache_info().misses, content.cached(made)) == (0, [[]])
-    content.write("cache", made, 0)
-    assert content.cached(made) == []
+    assert (made.cache_info().misses, caches.results(made)) == (0, [[]])
+    caches.write(made, ())
+    assert caches.results(made) == []
