@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .worker.job import Job
 
 _RANDOM_WALKS = 200
+_TWO = 2
 _FEW_LANES = 3
 _MOST_FAULTS = 3_000
 _FAULT_SWITCHES = range(1, 2)
@@ -52,6 +53,7 @@ class Reached:
 
     Attributes:
         interleavings: how many there are, when all are covered by reduction; `reduced` of them were executed.
+        faulted: every single fault in a serial order was tried; of many lanes, in a pair of them at least.
         irreducible: why they could not be covered in this way.
         beside: it was searched for other causes as well, with those that were found kept apart.
         cut: the search ended before its budget, because something was found and it was `quiet` since.
@@ -64,6 +66,7 @@ class Reached:
     irreducible: str = ""
     pairs: int = 0
     faults: int = 0
+    faulted: bool = False
     variants: list[str] = field(default_factory=list[str])
     beside: bool = False
     first: bool = False
@@ -121,12 +124,6 @@ class Stage:
     shared: bool = False
     systematic: bool = False
     after: Order = ()
-
-
-def attempts(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterator[Attempt]:
-    """All stages, one after another."""
-    for stage in stages(investigation, search, job, reached):
-        yield from stage.attempts
 
 
 def search_of(lanes: tuple[Lane, ...], share: Share) -> Search:
@@ -207,6 +204,7 @@ def _with_faults(
     """What has one switch or one fault is little, and shows most; what has more can be more than the budget allows."""
     yield from _searched(search, lanes, min(job.switches, _ALWAYS_SWITCHES), phase, reached)
     yield from _fault_attempts(investigation, lanes, job, reached, range(1), search.share, (*prefix, *_FAULTS))
+    reached.faulted = True
     yield from _searched(search, lanes, job.switches, phase, reached)
 
 
@@ -261,7 +259,9 @@ def _fault_attempts(
     """One fault in each execution, in schedules with so many switches."""
     if not job.faults:
         return
-    for number, order in enumerate((lanes, lanes[::-1])):
+    # Who goes on after a fault is a question from three lanes on; of two, all orders are in the one search already.
+    orders = (lanes, lanes[::-1]) if len(lanes) > _TWO else (lanes,)
+    for number, order in enumerate(orders):
         names = [lane.name for lane in order]
         cancels = investigation.program.cancels
         search = FaultSearch(names, cancels, share, (*prefix, number), _MOST_FAULTS, switches.start)
@@ -294,11 +294,22 @@ def _first_attempts(investigation: Investigation, search: Search) -> Iterator[At
     first = search.next(0)  # the search proper begins with the serial order of the trace
     assert first is not None
     yield Attempt("one lane after another", first, lanes, search)
-    # Then the shapes that find most bugs, and few others do: a request that arrives while another is suspended.
-    for steps in (1, 2):
-        yield Attempt("late starts", Nested(order, steps), lanes)
+    yield from late_starts(lanes)
     yield Attempt("lockstep", Lockstep(), lanes)
     yield Attempt("the reverse order", Serial(order[::-1]), lanes)
+    yield from other_orders(investigation)
+
+
+def late_starts(lanes: tuple[Lane, ...]) -> Iterator[Attempt]:
+    """The shapes that find most bugs, and few others do: a request that arrives while another is suspended."""
+    for steps in (1, 2):
+        yield Attempt("late starts", Nested([lane.name for lane in lanes], steps), lanes)
+
+
+def other_orders(investigation: Investigation) -> Iterator[Attempt]:
+    """As recorded, and each lane first once."""
+    lanes = investigation.lanes
+    order = [lane.name for lane in lanes]
     lane_of_request = {r.id: lane.name for lane in lanes for r in lane.requests}
     if any(len(lane.requests) > 1 for lane in lanes):
         recorded = [lane_of_request[exchange.request.id] for exchange in investigation.exchanges]

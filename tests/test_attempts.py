@@ -50,3 +50,16 @@ async def test_replaying_a_seed_is_the_walk_of_that_number_in_the_search(bench: 
         ends.append(max(n for n, lane in enumerate(lanes) if lane == "alice"))
     # A walk that is uniform over choices would have alice done within the first few of 33 steps each time.
     assert max(ends) > 16
+
+
+async def test_of_two_users_no_fault_is_tried_twice(bench: Bench) -> None:
+    source = """
+    import asyncio
+    async def handle(user, message):
+        await asyncio.sleep(0)
+        return user
+    """
+    exchanges = turns(("s1", "alice", "hello"), ("s2", "bob", "good morning"))
+    result = await bench.run(source, exchanges, variants=False)
+    # Each may be cancelled where it waits: in both serial orders, and in the two that have one switch.
+    assert "and 8 with a request cancelled" in result.report.coverage.statement, result.report.coverage.statement

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from ..attempts import Attempt, Reached, attempts, random_walk, variant_attempts
+from ..attempts import Attempt, Reached, late_starts, other_orders, random_walk, stages, variant_attempts
 from ..errors import ScheduleError
 from ..investigation import Investigation
 from ..report import Result
@@ -65,6 +65,8 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
     elapsed_s = _stopwatch(target)
     target.interrupted = lambda: target.asked() or elapsed_s() > job.budget_s * _AFTER_THE_BUDGET
     investigation = investigate(target, job)
+    # With nothing found yet, what may have crossed is looked into for a while longer: else nothing could be told of it.
+    investigation.in_time = lambda: elapsed_s() <= job.budget_s * (1.0 if investigation.findings else _AFTER_THE_BUDGET)
     search = Search([lane.name for lane in investigation.lanes])
     reached = Reached()
 
@@ -89,14 +91,14 @@ def check(target: Target, job: Job, report: Callable[[Progress], None]) -> Resul
     try:
         report(Progress("each lane alone", target.executions, 0.0, 0))
         run_alone(target, investigation)
-        in_time = not investigation.stopped and follow(investigation, _first(investigation))
+        in_time = not investigation.stopped and follow(investigation, _first(investigation, search))
         # A finding says enough of a service whose variables cannot be seen: another may well be the same bug.
         if in_time and not investigation.news and job.concurrency != 1:
             target.meeting = True
             in_time = follow(investigation, _meetings(investigation))
             target.meeting = False
         if in_time and not investigation.news:
-            in_time = follow(investigation, attempts(investigation, search, job, reached))
+            in_time = follow(investigation, _more(investigation, search, job, reached))
         if in_time and job.variants and not investigation.news:
             for other in variants_of(investigation):
                 run_alone(target, other)
@@ -116,13 +118,28 @@ def _stopwatch(target: Target) -> Callable[[], float]:
     return lambda: _clock() - started - target.pause.paused_s
 
 
-def _first(investigation: Investigation) -> Iterable[Attempt]:
+def _first(investigation: Investigation, search: Search) -> Iterable[Attempt]:
     """Serial in both orders, so that what needs no overlap is found as such; then overlapping, under control."""
-    order = [lane.name for lane in investigation.lanes]
-    if len(order) > 1:
-        for names in (order, order[::-1]):
-            yield Attempt("one lane after another", Serial(names), investigation.lanes)
-        yield Attempt("lockstep", Lockstep(), investigation.lanes)
+    lanes = investigation.lanes
+    order = [lane.name for lane in lanes]
+    if len(order) < 2:
+        return
+    # Of two lanes these are the first two schedules of the search proper, which it need not make again.
+    for names in (order, order[::-1]):
+        strategy = search.next(0) if len(order) == 2 or names is order else None
+        followed = None if strategy is None else search
+        yield Attempt("one lane after another", strategy or Serial(names), lanes, followed)
+    yield Attempt("lockstep", Lockstep(), lanes)
+
+
+def _more(investigation: Investigation, search: Search, job: Job, reached: Reached) -> Iterable[Attempt]:
+    """What is left of the search, without what was made to begin with."""
+    for stage in stages(investigation, search, job, reached):
+        if stage.name != "first":
+            yield from stage.attempts
+        elif len(investigation.lanes) > 1:
+            yield from late_starts(investigation.lanes)
+            yield from other_orders(investigation)
 
 
 def _meetings(investigation: Investigation) -> Iterable[Attempt]:

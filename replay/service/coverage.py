@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 INSIDE = "scheduling inside the service"
 _MOST_WARNINGS = 5
+_UNTRIED = (
+    "the budget ended before a client that leaves and an LLM that fails were tried at every place, which also takes "
+    "another's data along: give a larger --budget"
+)
 
 
 def result_of(
@@ -56,6 +60,8 @@ def result_of(
     others = _verdict(target, investigation, job, points, escapes, reached, tuple(investigation.news))
     beside = others[1] if others[0] == "inconclusive" != verdict else ""
     remarks = [*investigation.warnings, *target.remarks, *_waits(target)]
+    if verdict == "clean" and job.faults and reached.out_of_budget and not reached.faulted:
+        remarks.insert(0, _UNTRIED)
     report = Report(
         verdict,
         reason,
@@ -163,7 +169,12 @@ def _verdict(
     if reached.replaying:
         return "clean", "no crossing in this one execution; `check` searches the others"
     if not reached.first:
-        return "inconclusive", "the budget ended too early: give a larger --budget, or a trace of fewer users"
+        each_s = reached.elapsed_s / max(1, target.executions)
+        return (
+            "inconclusive",
+            f"the budget ended too early, after {target.executions} executions of {each_s:.1f} s each: "
+            "give a larger --budget, or a trace of fewer users",
+        )
     return "clean", "no lane saw another's data, in every order of arrival and of LLM answers that was tried"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ from typing import Any
 import pytest
 from crosslane.replay.errors import CrosslaneError, HandlerError
 from crosslane.replay.report import Report
+from crosslane.replay.schedule.execute import Execution
 from crosslane.replay.schedule.schedule import Schedule
+from crosslane.replay.service import checking
 from crosslane.replay.service.launch import Launched, free_port, ready_s_of
 from crosslane.replay.service.options import ServiceOptions
 from crosslane.replay.service.runner import ServiceRunner
+from crosslane.replay.service.target import Target
 from crosslane.replay.trace.model import Exchange, Request, Upstream
 from crosslane.replay.worker.job import NO_LIMIT_S, Job
 
@@ -54,13 +59,65 @@ async def test_the_same_choices_give_the_same_run_event_for_event(stand: Stand) 
     assert first.run.decisions == second.run.decisions
 
 
-async def test_what_keeps_users_apart_is_clean_where_all_was_controlled(stand: Stand) -> None:
+async def test_what_keeps_users_apart_is_clean_where_all_was_controlled(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted(monkeypatch)
     report = (await stand.run(LOCAL, job=FEW, settle_s=2.0)).report
-    assert (report.verdict, report.crossings, report.warnings) == ("clean", (), ())
+    assert (report.verdict, report.crossings) == ("clean", ())
+    assert "before a client that leaves and an LLM that fails were tried at every place" in report.warnings[0]
+    # Each takes a start of the service: what was made before requests are released together is not made again after it.
+    assert made["alice", "bob", "alice", "bob"] == 1
     assert "in every order of arrival and of LLM answers that was tried" in report.reason
     assert "started again for each execution" in report.coverage.statement
     assert report.coverage.uncontrolled == ("scheduling inside the service",)
     assert report.coverage.interior_points == {"alice": 1, "bob": 1}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, ...]]:
+    """How often each schedule is executed from now on; those with faults, or released together, count as one."""
+    made = Counter[tuple[str, ...]]()
+    execute = Target.execute
+
+    def counting(target: Target, *arguments: Any) -> Execution:
+        execution = execute(target, *arguments)
+        made[() if execution.faults or target.meeting else execution.schedule.names] += 1
+        return execution
+
+    monkeypatch.setattr(Target, "execute", counting)
+    return made
+
+
+async def test_what_takes_too_long_is_told_with_how_long_it_takes(stand: Stand) -> None:
+    report = (await stand.run(LOCAL, job={"budget_s": 60.0, "most_executions": 5})).report
+    assert report.verdict == "inconclusive"
+    assert re.search(r"ended too early, after 5 executions of \d+\.\d s each: give a larger --budget", report.reason)
+
+
+BOTH_WAYS = """
+here = []
+notes = []
+
+async def handle(path, headers, body):
+    here.append(body["user"])
+    notes.append(body["message"])
+    await ask("greet the customer")
+    said = " / ".join(notes)
+    here.remove(body["user"])
+    if not here:
+        notes.clear()
+    return {"reply": said}
+"""
+
+
+async def test_once_something_is_found_nothing_more_is_looked_into_when_the_budget_has_ended(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted(monkeypatch)
+    monkeypatch.setattr(checking, "_clock", lambda: float(made.total()))  # an execution takes a second
+    report = (await stand.run(BOTH_WAYS, job={"budget_s": 7.5, "variants": False})).report
+    (crossing,) = report.crossings
+    assert "also from" not in crossing.explained
 
 
 async def test_a_lane_that_waits_for_another_one_is_told_from_one_that_escapes_control(stand: Stand) -> None:
