@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import typer
-
 from ...replay.errors import CrosslaneError, ScheduleError
 from ...replay.report import EXIT_CODES
 from ...replay.schedule.schedule import FAULTS, Schedule
@@ -93,7 +91,7 @@ def replay(
         printing.print_json({**result.report.to_json(), "run": result.run.to_json()})
     else:
         printing.print_text(result, kept and not service_run.is_service(asked.handler))
-    raise typer.Exit(EXIT_CODES[result.report.verdict])
+    raise SystemExit(EXIT_CODES[result.report.verdict])
 
 
 def read_schedule(path: Path) -> Schedule:
