@@ -7,22 +7,24 @@ import sys
 from typing import Any, cast
 
 from ..replay.errors import CrosslaneError
-from .commands.table import INTERFACE, function_of
+from .commands.table import COMMANDS, function_of
 
 _COMPLETION = "_CROSSLANE_COMPLETE"
 """Set by a shell that asks what could follow; Typer answers."""
 
 
 def main() -> None:
-    """Entry point: errors become one line and exit code 2, and a closed pipe is no error."""
+    """Entry point: errors become one line and exit code 2, and a closed pipe ends it without a word."""
     try:
-        status = 0 if _opened(sys.argv[1:]) else _program()
+        status = 0 if _done_straight(sys.argv[1:]) else _program()
     except CrosslaneError as error:
         status = _fail(str(error))
     except BrokenPipeError:
         # Python would complain again while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        status = 1  # what was to be said was not: that is no pass
+    except KeyboardInterrupt:
+        status = 130
     except Exception as error:
         # Usage errors of click, which typer carries along under changing names; anything else is ours and must be seen.
         if not hasattr(error, "format_message"):
@@ -32,9 +34,9 @@ def main() -> None:
     sys.exit(status)
 
 
-def _opened(words: list[str]) -> bool:
-    """Whether the line asked for the interface, in words that need no checking; it was open then."""
-    if not words or words[0] not in INTERFACE or _COMPLETION in os.environ:
+def _done_straight(words: list[str]) -> bool:
+    """Whether the line was a command in words that need no checking; it was done then."""
+    if not words or words[0] not in COMMANDS or _COMPLETION in os.environ:
         return False
     from .commands.straight import arguments_of
 

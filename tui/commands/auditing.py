@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -40,7 +39,7 @@ def audit(
         )
     else:
         _print(result, most)
-    raise typer.Exit(result.exit_code)
+    raise SystemExit(result.exit_code)
 
 
 def _open(trace: Path, boundary: str) -> None:

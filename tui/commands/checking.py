@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from ...replay.budget import DEFAULT_BUDGET, budget_of
 from ...replay.known_findings import load_baseline, renewed, with_known
 from ...replay.worker.job import DEFAULT_BLOCKED_AFTER_S, DEFAULT_SWITCHES, Job
@@ -114,4 +112,4 @@ def check(
             printing.print_utf8(junit_report(result.report))
         case "text":
             printing.print_text(result, kept and not service_run.is_service(asked.handler))
-    raise typer.Exit(result.report.exit_code)
+    raise SystemExit(result.report.exit_code)

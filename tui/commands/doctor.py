@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -64,7 +63,7 @@ def doctor(
         mark, style = _MARKS[remark.state]
         wrong = wrong or remark.state == "wrong"
         console.print(Text.assemble((f"{mark} ", style), (f"{remark.label:<12} ", "dim"), remark.text), soft_wrap=True)
-    raise typer.Exit(2 if wrong else 0)
+    raise SystemExit(2 if wrong else 0)
 
 
 def _remarks(
@@ -205,7 +204,8 @@ def _run(
     from ...replay.worker.client import Worker
     from ...replay.worker.job import Job
 
-    job = Job("check" if check else "replay", "a short run", exchanges, handler, kind, most_executions=60)
+    action = "check" if check else "replay"
+    job = Job(action, "a short run", exchanges, handler, kind, most_executions=60, environment=True)
 
     async def work() -> Result:
         async with Worker(worker) as runner:

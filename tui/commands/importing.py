@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -86,7 +85,7 @@ def import_(
     if redactor is not None:
         tell_unmet(console, redactor.unmet)
     if summary.interrupted:
-        raise typer.Exit(130)
+        raise SystemExit(130)
 
 
 def _lines(summary: Summary) -> Iterator[Text]:

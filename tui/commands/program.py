@@ -1,6 +1,6 @@
 """The program as Typer has it: checked values, help, completion, and what it says of a line that is wrong.
 
-Nothing that a plain `crosslane open` imports imports this: Typer is time that the interface has to be seen in.
+Nothing that a plain line needs imports this (see `straight`): Typer takes as long to import as a short check takes.
 """
 
 from __future__ import annotations

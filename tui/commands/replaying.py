@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import typer
-
 from ...replay.errors import CrosslaneError, ScheduleError
 from ...replay.report import EXIT_CODES
 from ...replay.schedule.schedule import FAULTS, Schedule
@@ -73,6 +71,7 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
         skipped=loaded.skipped,
+        environment=save_schedule is not None,
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote, together
@@ -93,7 +92,7 @@ def replay(
         printing.print_json({**result.report.to_json(), "run": result.run.to_json()})
     else:
         printing.print_text(result, kept and not service_run.is_service(asked.handler))
-    raise typer.Exit(EXIT_CODES[result.report.verdict])
+    raise SystemExit(EXIT_CODES[result.report.verdict])
 
 
 def read_schedule(path: Path) -> Schedule:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -19,6 +19,9 @@ from ...replay.settings_file import settings_place, with_settings
 from ..safe_text import safe
 from . import printing
 from .declared import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _MOST_TRACES = 200
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -50,8 +53,8 @@ def init(
         return
     console = Console(stderr=True, highlight=False)
     console.print(Text(f"handler {safe(chosen.spec)}: {safe(chosen.what)}, {safe(chosen.at)}"), soft_wrap=True)
-    if asking and not typer.confirm(f"Write {file.name}?", default=True, err=True):
-        raise typer.Exit(2)
+    if asking and not _confirmed(f"Write {file.name}?"):
+        raise SystemExit(2)
     printing.write(file, after)
     if trace is not None:
         then = "run: crosslane check"
@@ -91,10 +94,35 @@ def _chosen(looked: Looked, asking: bool) -> Candidate:
     console = Console(stderr=True, highlight=False)
     for number, candidate in enumerate(found, 1):
         console.print(Text(f"{number:>3}  {safe(candidate.spec)}  {safe(candidate.what)}"), soft_wrap=True)
-    answer: int = typer.prompt("Which one is the handler?", default=1, type=int, err=True)
+    answer = _number("Which one is the handler?")
     if not 1 <= answer <= len(found):
         raise HandlerError(f"there is no number {answer}", remedy=f"choose 1 to {len(found)}")
     return found[answer - 1]
+
+
+def _confirmed(question: str) -> bool:
+    import typer
+
+    with _interrupts():
+        return typer.confirm(question, default=True, err=True)
+
+
+def _number(question: str) -> int:
+    import typer
+
+    with _interrupts():
+        return typer.prompt(question, default=1, type=int, err=True)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Generator[None]:
+    """A question that is left unanswered, with ctrl-c or the end of the input, ends the command as ctrl-c does."""
+    import typer
+
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _traces_in(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Which commands there are, and where each stands. The module of a command is imported when the command is asked for.
 
-Help and completion ask for all of them; who opens the interface waits for one, and not for Typer (see `program`).
+Help and completion ask for all of them; a plain line waits for one, and not for Typer (see `straight`, `program`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ COMMANDS = {
     "import": "importing:import_",
     "slice": "slicing:slice_",
 }
-
-
-INTERFACE = ("open", "demo")
-"""What people wait for with a screen before their eyes."""
 
 
 def function_of(name: str) -> Callable[..., None]:
