@@ -12,7 +12,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .places import LOCAL
+from .made import Constructions
+from .places import LOCAL, MADE
 from .standing import frame_of
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ class Arrival:
         self._arrived = arrived
         self._graph = graph_now(place.wide)
         self._first: Any = place.first(self._graph) if place.is_in(self._graph) else None
-        self.over = place.form != LOCAL and not place.is_in(self._graph)
+        self.over = place.form not in (LOCAL, MADE) and not place.is_in(self._graph)
+        self._constructions = Constructions(self._graph.user_modules, self._built) if place.form == MADE else None
 
     def watch(self) -> None:
         """See every line of the user's in the step that begins."""
         self.look()
         if not self.over:
-            self._loop.line_hook = self._trace
-            sys.settrace(self._trace)
+            trace = self._trace if self._constructions is None else self.follow
+            self._loop.line_hook = trace
+            sys.settrace(trace)
 
     def unwatch(self) -> None:
         """The step is over. Once it has come, no line need be seen any more."""
@@ -59,7 +62,7 @@ class Arrival:
 
     def look(self) -> None:
         """Whether it has come."""
-        if self.over:
+        if self.over or self._constructions is not None:
             return
         frame = frame_of(self._place, self._loop, self._files) if self._place.form == LOCAL else None
         if frame is None and (self._place.form == LOCAL or self._is_as_at_first()):
@@ -69,6 +72,20 @@ class Arrival:
         if frame is not None:
             graph.add_locals(self._place.name.removesuffix(f".{self._place.key}"), frame, str(self._place.key))
         self._arrived(graph)
+
+    def follow(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """See the constructors, where it is an object that is waited for: to be told of every call, and of what goes
+        on in those for which it returns a trace function."""
+        if self.over or self._constructions is None:
+            return None
+        return self._constructions.trace(frame, event, argument)
+
+    def _built(self, number: int, made: Any) -> None:
+        if not self.over and str(number) == self._place.key:
+            self.over = True
+            graph = self._graph_now(self._place.wide)
+            graph.add_object(self._place.name, made, self._place.owner, self._place.file)
+            self._arrived(graph)
 
     def _is_as_at_first(self) -> bool:
         if self._place.form == "cache":  # stays the same object, whatever it has

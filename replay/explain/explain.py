@@ -14,7 +14,8 @@ from ..schedule.strategies import Replayed, Serial
 from .definition import defined_at
 from .distribution import distribution_of
 from .isolate import Isolation, Survey
-from .places import INHERITED, LOCAL, Place
+from .made import Members
+from .places import CONTAINERS, INHERITED, LOCAL, Place
 from .siblings import last_used, made_together
 from .timeline import Timeline
 
@@ -31,6 +32,7 @@ _MOST_TRIED_BELOW = 30
 _MOST_ENTRIES = 8
 _MOST_OPAQUE = 3
 _MOST_AFTER_ONE = 8
+_MOST_MEMBERS = 3
 _NOT_ALWAYS_APART = frozenset({"generator", "database", "context", "stream"})
 Healed = Literal["", "alike", "whole"]
 """How far an answer is what it is alone: not at all, in its kind, or word for word."""
@@ -139,11 +141,13 @@ def explain(
             if named != place:
                 place = named
                 break
-            if place in made and not wide:
-                below, _, entries, _, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, place)
+            for since in _to_look_below(program, lanes, strategy(), max_in_flight, place) if place in made else ():
+                below, _, within, _, _ = _survey(program, lanes, strategy(), max_in_flight, candidate, wide, since)
                 inner, tried = _below(below, tried_apart)
-                executions += 1 + tried
-                place, fixed = inner or (place, fixed)
+                executions += 2 + tried
+                if inner is not None:
+                    (place, fixed), entries = inner, within
+                    break
             entry, tried = _entry_of(place, entries, tried_apart, used)
             executions += tried
             place, fixed = entry or (place, fixed)
@@ -204,6 +208,24 @@ def _further(
         if cure is not None and cure[1] == "whole":
             return (place, cure[0]), tried
     return None, tried
+
+
+def _to_look_below(
+    program: Program, lanes: Sequence[Lane], strategy: Any, max_in_flight: int | None, place: Place
+) -> list[Place]:
+    """What a request has made: the object that a name holds, or those that a container of the user's has got."""
+    if place.wide:
+        return []
+    if place.key is not None or place.form not in CONTAINERS:
+        return [place]
+
+    def job() -> list[Any]:
+        members = Members(program, place)
+        program.engine.execute(lanes, strategy, max_in_flight, members)
+        return [asdict(each) for each in members.found]
+
+    found = program.fresh.run(job, lambda rows: rows, lambda rows: rows)
+    return [Place.from_json(row) for row in found][:_MOST_MEMBERS]
 
 
 def _below(changed: dict[Place, bool], tried_apart: Callable[[Sequence[Place]], Run | None]) -> _Inner:

@@ -144,6 +144,12 @@ class Walk:
         self._later(frame.f_locals.get(variable), f"{name}.{variable}", "local variable", owner, file)
         self._walk()
 
+    def thing(self, name: str, thing: Any, owner: str, file: str) -> None:
+        """Go on with an object, which goes by this name."""
+        self._library, self._users = "", True
+        self._later(thing, name, "instance attribute", owner, file)
+        self._walk()
+
     def _of_python(self) -> None:
         """What the program can name of Python itself."""
         functions = [thing for thing in self.seen.values() if type(thing) is types.FunctionType]
