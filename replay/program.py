@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections import deque
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from .baselines import MOST_KEPT
@@ -125,6 +126,9 @@ class Program:
     def _graph(self, libraries: bool = True) -> StateGraph:
         handler = self.handler
         name = handler.spec.rpartition(":")[2]
+        named = vars(sys.modules.get(handler.module, sys)).get(name)
+        if type(named) is FunctionType and named is not handler.target:
+            name += "()"  # it is what a factory has made
         roots = [(f"{handler.module}.{name}", handler.target, handler.file)]
         if self.engine.serving is not None:
             roots += [(f"request.state.{key}", value, "") for key, value in self.engine.serving.state.items()]

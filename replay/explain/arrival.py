@@ -13,7 +13,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..state import caches
-from .places import LOCAL
+from .made import Constructions
+from .places import LOCAL, MADE
 from .standing import frame_of
 
 if TYPE_CHECKING:
@@ -58,9 +59,18 @@ class Arrivals:
         for each in self._awaited:
             each.look()
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002
-        if frame.f_code.co_filename not in self._files or all(each.over for each in self._awaited):
+    def follow(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """See the constructors, where an object is waited for: to be told of every call, and of what goes on in those
+        for which it returns a trace function."""
+        inside = [each.follow(frame, event, argument) for each in self._awaited]
+        return self.follow if any(trace is not None for trace in inside) else None
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if all(each.over for each in self._awaited):
             return None
+        inside = self.follow(frame, event, argument)
+        if frame.f_code.co_filename not in self._files:
+            return inside
         self.look()
         return self._trace
 
@@ -83,11 +93,12 @@ class _Arrival:
         self._arrived = arrived
         self._graph = graph_now(place.wide)
         self._first: Any = place.first(self._graph) if place.is_in(self._graph) else None
-        self.over = place.form != LOCAL and not place.is_in(self._graph)
+        self.over = place.form not in (LOCAL, MADE) and not place.is_in(self._graph)
+        self._constructions = Constructions(self._graph.user_modules, self._built) if place.form == MADE else None
 
     def look(self) -> None:
         """Whether it has come."""
-        if self.over:
+        if self.over or self._constructions is not None:
             return
         frame = frame_of(self._place, self._loop, self._files) if self._place.form == LOCAL else None
         if frame is None and (self._place.form == LOCAL or self._is_as_at_first()):
@@ -97,6 +108,19 @@ class _Arrival:
         if frame is not None:
             graph.add_locals(self._place.name.removesuffix(f".{self._place.key}"), frame, str(self._place.key))
         self._arrived(graph)
+
+    def follow(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """See `Arrivals`."""
+        if self.over or self._constructions is None:
+            return None
+        return self._constructions.trace(frame, event, argument)
+
+    def _built(self, number: int, made: Any) -> None:
+        if not self.over and str(number) == self._place.key:
+            self.over = True
+            graph = self._graph_now(self._place.wide)
+            graph.add_object(self._place.name, made, self._place.owner, self._place.file)
+            self._arrived(graph)
 
     def _is_as_at_first(self) -> bool:
         if self._place.form == "cache":  # stays the same object, whatever it has

@@ -33,10 +33,11 @@ def defined_at(place: Place) -> tuple[str, int] | None:
     elif place.owner:
         scope = _scope(tree, place.owner)
         name = place.name.partition(f"{place.owner}.")[2].partition(".")[0].partition("[")[0]
-        line = _assignment(scope.body, name) if scope is not None else None
+        # A name that only its methods or others set has no line but that of the class.
+        line = None if scope is None else _assignment(scope.body, name) or scope.lineno
     else:
-        # The last part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
-        line = _first_assigned(tree.body, place.name)
+        # The first part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
+        line = _first_assigned(tree.body, place.name) or _called(tree, place.name)
     return None if line is None else (place.file, line)
 
 
@@ -44,6 +45,13 @@ def _first_assigned(body: list[ast.stmt], path: str) -> int | None:
     """The line of the first part of a path that is a name in the body."""
     parts = [part.partition("[")[0] for part in path.split(".")]
     return next((found for part in parts if (found := _assignment(body, part)) is not None), None)
+
+
+def _called(tree: ast.Module, path: str) -> int | None:
+    """The line of the function of which a path begins with what it gave."""
+    names = [part.partition("()")[0] for part in path.split(".") if "()" in part]
+    scope = _scope(tree, names[0]) if names else None
+    return None if scope is None else scope.lineno
 
 
 def _assignment(body: list[ast.stmt], name: str) -> int | None:

@@ -26,9 +26,14 @@ def ends(run: Run, candidate: Candidate) -> tuple[int | None, int | None, int | 
     # line that writes may have looked only for where to put something.
     writing = {e.at for e in mine if e.kind == "write"}
     reads = [*(e for e in reads if e.at in writing), *(e for e in reads if e.at not in writing)]
-    read = next((e for e in reversed(reads) if any(w.seq < e.seq for w in foreign)), None)
+    # What takes a thing out of a queue changes that, too.
+    taking = [e for e in mine if e.kind == "write"]
+    read = next((e for e in (*reversed(reads), *reversed(taking)) if any(w.seq < e.seq for w in foreign)), None)
     before = [w for w in foreign if read is None or w.seq < read.seq]
     telling = [w for w in before if _tells(w, candidate)] or before
+    # Where the source put it, rather than where it then took something else from beside it.
+    while len(telling) > 1 and len(telling[-1].text) < len(telling[-2].text):
+        telling.pop()
     write = telling[-1] if telling else None
     return (
         write.seq if write is not None else None,

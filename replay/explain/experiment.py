@@ -10,6 +10,7 @@ from ..schedule.execute import Execution, run_of
 from ..schedule.strategies import Replayed, Serial
 from .ends import ends
 from .isolate import Isolation, Survey
+from .made import Members
 from .places import INHERITED, LOCAL, Place
 from .timeline import Timeline
 
@@ -129,6 +130,18 @@ class Experiment:
             {place: said for place, _, _, said, _ in rows if said},
             tuple(place for place, *_, inside in rows if inside),
         )
+
+    def members(self, place: Place) -> list[Place]:
+        """What a container has that was made since, as places from which on to watch it."""
+        self.executions += 1
+        program = self.program
+
+        def job() -> list[Any]:
+            members = Members(program, place)
+            program.engine.execute(self.lanes, self._following(), self.max_in_flight, members)
+            return [asdict(each) for each in members.found]
+
+        return [Place.from_json(row) for row in program.fresh.run(job, lambda rows: rows, lambda rows: rows)]
 
     def _following(self) -> Replayed:
         return Replayed(self.schedule, Serial([lane.name for lane in self.lanes]))

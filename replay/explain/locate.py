@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .places import INHERITED, LOCAL, Place
+from .places import CONTAINERS, INHERITED, LOCAL, Place
 from .siblings import last_used, made_together
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _MOST_ENTRIES = 8
 _MOST_SEPARATE = 8
 _MOST_OPAQUE = 3
 _MOST_AFTER_ONE = 8
+_MOST_MEMBERS = 3
 _NOT_ALWAYS_APART = frozenset({"generator", "database", "context", "stream"})
 _Cure: TypeAlias = "tuple[Place, Run]"
 
@@ -71,10 +72,12 @@ def _one(experiment: Experiment, there: Surveyed) -> Located | None:
     if last != place:
         return Located(last, fixed)
     entries = there.entries
-    if place in there.made and not there.wide:
-        inside = experiment.survey(there.wide, place)
-        entries = inside.entries
-        place, fixed = _below(experiment, inside) or (place, fixed)
+    for since in _made(experiment, place) if place in there.made else ():
+        inside = experiment.survey(there.wide, since)
+        below = _below(experiment, inside)
+        if below is not None:
+            (place, fixed), entries = below, inside.entries
+            break
     return Located(*(_entry_of(experiment, place, entries) or (place, fixed)))
 
 
@@ -111,6 +114,15 @@ def _last_of(experiment: Experiment, place: Place, there: Surveyed) -> Place:
     """Of what a request made together with the place, the one that the answer was taken from."""
     others = made_together(place, there.held, there.made)
     return last_used(place, others, experiment.observed, experiment.ends) if others else place
+
+
+def _made(experiment: Experiment, place: Place) -> list[Place]:
+    """What a request has made: the object that a name holds, or those that a container of the user's has got."""
+    if place.wide:
+        return []
+    if place.key is not None or place.form not in CONTAINERS:
+        return [place]
+    return experiment.members(place)[:_MOST_MEMBERS]
 
 
 def _below(experiment: Experiment, inside: Surveyed) -> _Cure | None:

@@ -29,10 +29,13 @@ INHERITED = "inherited"
 """The form of a ContextVar's value in the context of a task that works for others, see `inherited`."""
 LOCAL = "locals"
 """The form of a local variable of a task or thread that stands through many requests, see `standing`."""
+MADE = "made"
+"""The form of an object that a request makes, from when it is made, see `made`."""
 _NAMESPACES = ("namespace", "class", "attributes", "names", "environ")
 _FINGERPRINT_SIZE = 4_000
 _LONGEST_KEY = 60
 _OF_TEXT = frozenset("uw")
+CONTAINERS = ("dict", "ordered", "list", "set", "deque")
 _WITH_ENTRIES = ("dict", "ordered")
 
 
@@ -109,7 +112,10 @@ class Place:
 
     def holds_new_object(self, graph: StateGraph) -> bool:
         """Whether what it holds was made since the graph, and has attributes."""
-        values = self.held(graph) if self.key is not None or self.form == "cache" else []
+        if self.key is None and self.form in CONTAINERS:
+            values = [value for _, value in content.members(self.form, self.value(graph))]
+        else:
+            values = self.held(graph) if self.key is not None or self.form == "cache" else []
         return any(not graph.knows(value) and content.has_attributes(value) for value in values)
 
     def whole(self, graph: StateGraph) -> list[Place]:

@@ -200,8 +200,9 @@ class Timeline:
     # ---- lines
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        inside = self._arrival.follow(frame, event, argument) if self._arrival is not None else None
         if frame.f_code.co_filename not in self._files:
-            return self._in_library if self._library and self._library in frame.f_code.co_filename else None
+            return self._in_library if self._library and self._library in frame.f_code.co_filename else inside
         if self._arrival is not None:
             self._arrival.look()
         if self._other is not None:

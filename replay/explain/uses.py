@@ -152,7 +152,7 @@ class Uses:
 def _keeps_inside(cls: type) -> bool:
     """Whether code of the standard library reaches what an instance holds."""
     bases = type.__dict__["__mro__"].__get__(cls)
-    return any(base.__module__ in ("collections", "weakref") for base in bases)
+    return any(base.__module__ in ("collections", "queue", "weakref") for base in bases)
 
 
 def _is_foreign(cls: type, graph: StateGraph) -> bool:

@@ -12,6 +12,7 @@ This module imports the standard library alone and nothing of Crosslane: exporte
 from __future__ import annotations
 
 import types
+from collections import deque
 from typing import Any
 
 _DEPTH = 12
@@ -59,8 +60,8 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, dict):
         return {_key(k, depth, left): _plain(v, depth + 1, left) for k, v in dict.items(value)}
-    if isinstance(value, (list, tuple)):
-        base: Any = list if isinstance(value, list) else tuple
+    if isinstance(value, (list, tuple, deque)):
+        base: Any = list if isinstance(value, list) else tuple if isinstance(value, tuple) else deque
         return [_plain(item, depth + 1, left) for item in base.__iter__(value)]
     if isinstance(value, (set, frozenset)):
         kept: Any = set if isinstance(value, set) else frozenset

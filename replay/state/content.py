@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import caches, inside_c
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BUILTIN_FORMS: tuple[tuple[type, str], ...] = (
     (OrderedDict, "ordered"),
@@ -265,11 +265,13 @@ def _same_pair(one: Any, other: Any) -> bool:
     return value and issubclass(type(other[0]), str) and str.__eq__(one[0], other[0])
 
 
-def members(form: str, target: Any) -> Iterator[tuple[str, Any]]:
-    """The members of a builtin container with the text that goes between the brackets of their name."""
+def members(form: str, target: Any, called: Callable[[Any], str] | None = None) -> Iterator[tuple[str, Any]]:
+    """The members of a builtin container with the text that goes between the brackets of their name: `called` gives it
+    for a key that is an object."""
     if form in ("dict", "ordered", "names"):
         for key, value in dict.items(target):
-            yield (repr(key) if type(key) in (str, int, bool, float) else f"<{type(key).__name__}>"), value
+            shown = called(key) if called is not None else f"<{type(key).__name__}>"
+            yield (repr(key) if type(key) in (str, int, bool, float) else shown), value
     elif form in ("list", "deque", "set"):
         base: Any = {"list": list, "deque": deque, "set": set}[form]
         for index, value in enumerate(base.__iter__(target)):

@@ -199,6 +199,15 @@ class StateGraph:
         """A local variable of a worker is state as well while that stands, and all that is found by it alone."""
         begin = len(self.nodes)
         self._walk.local(name, frame, variable)
+        self._take_in(begin)
+
+    def add_object(self, name: str, thing: Any, owner: str, file: str) -> None:
+        """So is what an object holds that is made now."""
+        begin = len(self.nodes)
+        self._walk.thing(name, thing, owner, file)
+        self._take_in(begin)
+
+    def _take_in(self, begin: int) -> None:
         self._first += [content.read(node.form, node.target) for node in self.nodes[begin:]]
         self._compared = [*self._compared, *range(begin, len(self.nodes))]
 

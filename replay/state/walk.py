@@ -114,6 +114,9 @@ class Walk:
             for name, module in modules
             if isinstance(file := getattr(module, "__file__", None), str) and file in files
         }
+        self._names = {
+            identity(value): name for module in self.user_modules.values() for name, value in vars(module).items()
+        }
         # The user's first, so that what both reach goes by the user's name for it.
         for name, module in self.user_modules.items():
             self._module(name, module)
@@ -147,6 +150,12 @@ class Walk:
         owner, file = frame.f_code.co_qualname, frame.f_code.co_filename
         self._add(name, "local variable", "locals", frame, owner, file)
         self._later(frame.f_locals.get(variable), f"{name}.{variable}", "local variable", owner, file)
+        self._walk()
+
+    def thing(self, name: str, thing: Any, owner: str, file: str) -> None:
+        """Go on with an object, which goes by this name."""
+        self._library, self._users = "", True
+        self._later(thing, name, "instance attribute", owner, file)
         self._walk()
 
     def _of_python(self) -> None:
@@ -290,7 +299,7 @@ class Walk:
             if issubclass(cls, base):
                 known = True
                 self._add(name, kind, form, value, owner, file)
-                for key, item in content.members(form, value):
+                for key, item in content.members(form, value, self._called):
                     self._later(item, f"{name}[{key}]", kind, owner, file)
                 break
         foreign = content.FOREIGN_FORMS.get((_top(cls), cls.__name__))
@@ -334,10 +343,17 @@ class Walk:
         self.seen[identity(held)] = held
         before, self._library = self._library, ""
         self._add(name, "instance attribute", form, held, owner, file)
-        for key, item in content.members(form, held):
+        for key, item in content.members(form, held, self._called):
             inner = f"{name}.{key[1:-1]}" if form == "names" else f"{name}[{key}]"
             self._later(item, inner, "instance attribute", owner, file)
         self._library = before
+
+    def _called(self, key: Any) -> str:
+        """What the program calls a key that is an object."""
+        cls = type(key)
+        if issubclass(cls, enum.Enum) and cls.__module__ in self.user_modules:
+            return f"{cls.__qualname__}.{(content.own_dict(key) or {}).get('_name_')}"
+        return self._names.get(identity(key)) or f"<{cls.__name__}>"
 
     def _class(self, cls: type, file: str) -> None:
         module = sys.modules.get(cls.__module__)
@@ -368,6 +384,13 @@ class Walk:
                     if type(cell.cell_contents) is types.FunctionType:
                         self._later(cell.cell_contents, function.__qualname__, "closure cell", "", file)
             return
+        before = self._library
+        if file in self._files:
+            self._library = ""  # whoever has it
+        self._function_of(function, file)
+        self._library = before
+
+    def _function_of(self, function: types.FunctionType, file: str) -> None:
         label = function.__qualname__.replace("<locals>.", "")
         self._add(label, "default argument", "defaults", function, function.__qualname__, file)
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -388,7 +411,8 @@ class Walk:
         if not self._library and file in self._files:
             self._add(label, "function attribute", "attributes", function, function.__qualname__, file)
         for key, value in vars(function).items():
-            self._later(value, label if key == "__wrapped__" else f"{label}.{key}", "function attribute", "", file)
+            name = label if key == "__wrapped__" else f"{label}.{key}"
+            self._later(value, name, "function attribute", function.__qualname__, file)
 
 
 def _is_the_workers(cls: type) -> bool:

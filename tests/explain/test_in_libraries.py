@@ -47,6 +47,47 @@ AIOHTTP = """
     app["state"] = {}
     app.router.add_get("/chat", chat)
     """
+KEYED = """
+    import asyncio
+    from aiohttp import web
+
+    class Service:
+        user = ""
+
+    SERVICE = web.AppKey("service", Service)
+
+    async def chat(request):
+        kept = request.app[SERVICE]
+        kept.user = request.query["name"]
+        await asyncio.sleep(0.01)
+        return web.Response(text="hi " + kept.user)
+
+    def make_app():
+        app = web.Application()
+        app[SERVICE] = Service()
+        app.router.add_get("/chat", chat)
+        return app
+    MADE
+    """
+MIDDLEWARE = """
+    import asyncio
+    from aiohttp import web
+
+    def greeting():
+        users = []
+        @web.middleware
+        async def greet(request, handler):
+            users.append(request.query["name"])
+            await asyncio.sleep(0.01)
+            return web.Response(text="hi " + " ".join(users))
+        return greet
+
+    async def chat(request):
+        return web.Response(text="hi")
+
+    app = web.Application(middlewares=[greeting()])
+    app.router.add_get("/chat", chat)
+    """
 BARE = STARLETTE.replace("kept = request.app.state.service", "kept = request.app.state")
 
 
@@ -78,6 +119,31 @@ async def test_what_the_user_keeps_in_an_application_goes_by_the_users_name(
     assert (crossing.carrier.name, crossing.carrier.kind) == (name, "instance attribute")
     assert (crossing.write.at, crossing.read.at) == (write, read)
     assert "belongs to" not in crossing.fix
+
+
+@pytest.mark.parametrize(
+    ("source", "handler", "name", "kind", "defined"),
+    [
+        (
+            KEYED.replace("MADE", "app = make_app()"),
+            "app",
+            "agent.app[SERVICE].user",
+            "instance attribute",
+            "agent.py:21",
+        ),
+        (KEYED.replace("MADE", ""), "make_app", "agent.make_app()[SERVICE].user", "instance attribute", "agent.py:16"),
+        (MIDDLEWARE, "app", "greeting.greet.users", "closure cell", "agent.py:6"),
+    ],
+    ids=["under a key that is an object", "in what a factory makes", "in a closure"],
+)
+async def test_what_aiohttp_holds_for_the_user_goes_by_the_users_name(
+    bench: Bench, source: str, handler: str, name: str, kind: str, defined: str
+) -> None:
+    pytest.importorskip("aiohttp")
+    result = await bench.run(source, asks("alice", "bob"), f"agent.py:{handler}", switches=1, most_executions=60)
+    crossing = result.report.crossings[0]
+    assert crossing.carrier is not None
+    assert (crossing.carrier.name, crossing.carrier.kind, crossing.carrier.defined_at) == (name, kind, defined)
 
 
 async def test_a_key_alone_is_no_use_of_the_mapping_that_has_it(bench: Bench) -> None:

@@ -188,3 +188,24 @@ async def test_a_context_that_a_worker_has_inherited_is_what_carried_it_and_not_
     assert crossing.carrier is not None
     assert (crossing.carrier.name, crossing.carrier.kind) == ("agent.current", "leaked context")
     assert "a task that alice started at agent.py:15 keeps the context" in (crossing.explained or "")
+
+
+async def test_what_is_put_into_a_queue_and_taken_by_another_is_shown_at_both_lines(bench: Bench) -> None:
+    source = """
+        import queue, time
+        shared = queue.Queue()
+        def handle(user, message):
+            own = OWN
+            own.put(message)
+            time.sleep(0.01)
+            return own.get()
+        """
+    result = await bench.run(source.replace("OWN", "shared"), switches=1, most_executions=60)
+    crossing = result.report.crossings[0]
+    assert crossing.carrier is not None
+    assert crossing.carrier.name == "agent.shared.queue"
+    assert crossing.write is not None
+    assert crossing.read is not None
+    assert (crossing.write.code, crossing.read.code) == ("own.put(message)", "return own.get()")
+    fixed = await bench.run(source.replace("OWN", "queue.Queue()"), switches=1, most_executions=60)
+    assert fixed.report.verdict == "clean", fixed.report.reason
