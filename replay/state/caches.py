@@ -16,6 +16,8 @@ import types
 from operator import is_
 from typing import Any
 
+MOST_ENTRIES = 1_000  # to put back more takes longer than a fork
+
 
 def _gives(*_: Any, **__: Any) -> Any:
     return "what was there before"  # in the place of which it stands: a constant is any object
@@ -76,6 +78,8 @@ def can_be_put_back(cache: Any, content: tuple[Any, ...] | int) -> bool:
     """Whether `write` can do it."""
     if not content or isinstance(content, int):
         return not content
+    if len(content) > 2 * MOST_ENTRIES:
+        return False
     function = cache.__wrapped__
     return type(function) is types.FunctionType and not function.__code__.co_freevars
 

@@ -244,6 +244,8 @@ def _is_untouched(form: str, target: Any, first: Any) -> bool:
                 return False
         case "namespace":
             return same(vars(target), first)
+        case "class":
+            return _has_members(target, first)
         case "dict" | "names":
             return type(target) is dict and same(target, first)
         case "list":
@@ -403,11 +405,17 @@ def _assign(namespace: dict[Any, Any], content: dict[Any, Any]) -> None:
             namespace[key] = value
 
 
-def _assign_class(cls: type, content: dict[str, Any]) -> None:
+def _has_members(cls: type, content: dict[str, Any]) -> bool:
     members = type.__dict__["__dict__"].__get__(cls)
-    same_values = all(map(is_, map(members.get, content, itertools.repeat(_MISSING)), content.values()))
-    if same_values and len(members) == len(content) + len(_CLASS_INTERNALS & members.keys()):
+    if not all(map(is_, map(members.get, content, itertools.repeat(_MISSING)), content.values())):
+        return False
+    return len(members) == len(content) + len(_CLASS_INTERNALS & members.keys())
+
+
+def _assign_class(cls: type, content: dict[str, Any]) -> None:
+    if _has_members(cls, content):
         return
+    members = type.__dict__["__dict__"].__get__(cls)
     for key, value in content.items():
         if members.get(key, _MISSING) is not value:
             type.__setattr__(cls, key, value)

@@ -43,6 +43,15 @@ def test_entries_are_put_back_with_the_results_that_they_had(maxsize: int | None
     assert cache.cache_info().hits == len(calls)
 
 
+def test_so_many_entries_are_not_put_back_that_a_fork_would_take_less_time() -> None:
+    cache = functools.lru_cache(None)(_made)
+    for number in range(caches.MOST_ENTRIES):
+        cache(number)
+    assert caches.can_be_put_back(cache, caches.read(cache))
+    cache("one more")
+    assert not caches.can_be_put_back(cache, caches.read(cache))
+
+
 @pytest.mark.parametrize("result", [{}, [], (), "", ("", {})])
 def test_an_entry_that_was_not_there_is_a_change_whatever_it_is(result: object) -> None:
     cache = functools.lru_cache(lambda _: result)
