@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 INSIDE = "scheduling inside the service"
 _MOST_WARNINGS = 5
 _UNTRIED = (
-    "the budget ended before a client that leaves and an LLM that fails were tried at every place, which also takes "
-    "another's data along: give a larger --budget"
+    "the budget ended before a client that leaves and an LLM that fails were tried at every place: "
+    "give a larger --budget"
 )
 
 

@@ -31,6 +31,9 @@ _FIRST_POLL_S = 0.01
 _LONGEST_POLL_S = 0.1
 _TAIL = 4_000
 _MOMENTS = 30
+_OF_THE_WAIT = 0.25
+"""On a busy machine one that computes waits for a processor nearly all the time, and is not to be taken for silent. One
+that only wakes up now and then waits a little each time."""
 _PROC = Path("/proc")
 _TELLING = re.compile(r"error|exception|cannot|refused|denied|failed|no such", re.IGNORECASE)
 
@@ -125,13 +128,15 @@ class Launched:
         return self._process is not None and self._process.poll() is not None
 
     def busy_s(self) -> float:
-        """The processor time that its processes have used so far; 0 where the system does not tell."""
-        ticks = 0
+        """The processor time that its processes have used so far, and some of what they waited for a processor; 0 where
+        the system does not tell."""
+        ticks = waited_ns = 0
         for pid in self._pids:
             with contextlib.suppress(OSError, IndexError, ValueError):  # it may be gone
                 fields = _stat(pid)
                 ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+                waited_ns += sum(int(each.read_text().split()[1]) for each in _PROC.glob(f"{pid}/task/*/schedstat"))
+        return ticks / os.sysconf("SC_CLK_TCK") + waited_ns / 1e9 * _OF_THE_WAIT
 
     def how_it_ended(self) -> str:
         """`exit status 1; it last said: …`."""

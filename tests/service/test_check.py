@@ -14,7 +14,8 @@ from crosslane.replay.errors import CrosslaneError, HandlerError
 from crosslane.replay.report import Report
 from crosslane.replay.schedule.execute import Execution
 from crosslane.replay.schedule.schedule import Schedule
-from crosslane.replay.service import checking
+from crosslane.replay.service import checking, launch
+from crosslane.replay.service.drive import _COMPUTING, Limits
 from crosslane.replay.service.launch import Launched, free_port, ready_s_of
 from crosslane.replay.service.options import ServiceOptions
 from crosslane.replay.service.runner import ServiceRunner
@@ -283,6 +284,27 @@ async def test_the_wait_for_a_service_is_told_and_can_be_interrupted(tmp_path: P
 @pytest.mark.parametrize(("budget_s", "ready_s"), [(8.0, 20.0), (90.0, 90.0), (NO_LIMIT_S, 20.0)])
 def test_a_service_may_take_the_budget_to_listen_and_twenty_seconds_at_least(budget_s: float, ready_s: float) -> None:
     assert ready_s_of(budget_s) == ready_s
+
+
+def test_a_service_that_waits_for_a_processor_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def thread(number: int, waited_ns: int) -> None:
+        folder = tmp_path / "7/task" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "schedstat").write_text(f"1000 {waited_ns} 3\n")  # on a processor, waiting for one, how often
+
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/stat").write_text("7 (a name) S 1 7" + " 0" * 40)
+    monkeypatch.setattr(launch, "_PROC", tmp_path)
+    launched = Launched("python3 service.py", tmp_path, "127.0.0.1", free_port(), 0, ready_s=1.0)
+    launched._pids = ["7"]
+    thread(7, 0)
+    before_s = launched.busy_s()
+    thread(7, 150_000_000)
+    thread(8, 90_000_000)
+    # Of a quarter of a second, in which a service has to be silent to stand still, it waited for nearly all.
+    assert launched.busy_s() - before_s > Limits().settle_s * _COMPUTING
+    thread(7, 30_000_000)
+    assert launched.busy_s() - before_s < Limits().settle_s * _COMPUTING
 
 
 async def test_a_port_that_is_taken_is_not_fought_for(stand: Stand) -> None:
