@@ -200,6 +200,7 @@ async def replay_async(
         best_effort=best_effort,
         order="random" if seed is not None else "serial" if in_turn else "lockstep",
         seed=seed or 0,
+        environment=True,
     )
     return await _run(job, settled, options)
 

@@ -325,7 +325,7 @@ class Result:
 
     `run` is the run to look at first: the first finding's, else the one replayed, else the last clean one observed.
     `solo` maps each lane to its run alone on fresh state. `environment` has the interpreter and the versions of the
-    libraries that were imported, and the handler's kind and parameters (for `replay`, whose schedule may be kept).
+    libraries that were imported, and the handler's kind and parameters, where the job asked for it.
     """
 
     report: Report

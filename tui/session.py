@@ -66,7 +66,6 @@ class OpenSession:
             upstream=self.settings.upstream,
             upstream_allow=self.settings.upstream_allow,
             allow=self.settings.allow,
-            environment=False,
             skipped=self.trace.skipped,
         )
         return replace(job, **changes)

@@ -55,6 +55,7 @@ class Job:
         fork: keep executions apart by fork even where state could be put back.
         baselines: whether the result has each lane's run alone, for a screen to show beside another.
         environment: whether the result of `replay` says which interpreter and libraries ran, for a schedule to be kept.
+            Whatever is installed is read for that.
         shards, shard: the search may be shared among so many workers, and this is the number of this one (from 0).
         alone_s: so long the first of them searches alone, at least; at 0 it shares from the beginning.
         stage, after: the part of the search that is shared, and what of it was made before, see `attempts`.
@@ -89,7 +90,7 @@ class Job:
     keep: tuple[str, ...] = ()
     fork: bool = False
     baselines: bool = True
-    environment: bool = True
+    environment: bool = False
     known: tuple[str, ...] = ()
     shards: int = 1
     shard: int = 0

@@ -23,7 +23,6 @@ import sys
 import time
 import warnings
 from dataclasses import replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from .. import checking
@@ -205,6 +204,8 @@ def _not_begun(job: Job, elapsed_s: float, doing: str) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """The interpreter, and the versions of the libraries that the program has imported."""
+    from importlib import metadata
+
     by_package = metadata.packages_distributions()
     loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
     names = sorted({name for package in loaded for name in by_package.get(package, ())})

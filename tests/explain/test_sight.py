@@ -38,7 +38,7 @@ async def handle(user, message):
 
 
 async def observed(bench: Bench, source: str = AGENT, exchanges: tuple[Exchange, ...] = TWO_USERS) -> Run:
-    result = await bench.run(source, exchanges, action="replay", order="serial", environment=False)
+    result = await bench.run(source, exchanges, action="replay", order="serial")
     assert result.run.sight is not None
     return result.run
 
@@ -100,7 +100,7 @@ async def test_what_a_program_sees_is_the_same_with_and_without_being_looked_at(
         held = big
         return None
     """
-    result = await bench.run(source, action="replay", order="serial", environment=False)
+    result = await bench.run(source, action="replay", order="serial")
     assert "differ" not in result.report.reason
     assert result.run.outcomes[0].body == "alice ['alice']"
 

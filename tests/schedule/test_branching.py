@@ -71,14 +71,14 @@ def test_who_could_have_run_is_everyone_enabled_but_the_one_who_did() -> None:
 async def test_a_branch_of_a_real_run_follows_the_choice_and_says_what_came_of_it(bench: Bench) -> None:
     bench.write(AGENT)
     async with Worker(WorkerOptions(None, bench.folder)) as worker:
-        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial", environment=False)
+        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial")
         serial = await worker.run(job)
         assert serial.report.verdict == "clean"
         assert serial.environment == {}
         assert [d.lane for d in serial.run.decisions] == ["alice", "alice", "bob", "bob"]
         schedule, then = branched(serial.run.decisions, 1, "bob")
         crossing = await worker.run(
-            Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", schedule=schedule, then=then, environment=False)
+            Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", schedule=schedule, then=then)
         )
         assert followed(crossing.run.decisions, schedule)
         assert [d.lane for d in crossing.run.decisions] == ["alice", "bob", "alice", "bob"]
@@ -86,9 +86,7 @@ async def test_a_branch_of_a_real_run_follows_the_choice_and_says_what_came_of_i
         assert any(e.kind == "write" and e.carrier == "agent.context" for e in crossing.run.events)
         assert crossing.report.executions < serial.report.executions + 20
         back, then = branched(crossing.run.decisions, 1, "alice")
-        again = await worker.run(
-            Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", schedule=back, then=then, environment=False)
-        )
+        again = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", schedule=back, then=then))
         assert again.report.verdict == "clean"
         assert again.report.executions == 2, "one to look at the answers, one observed, and no baseline again"
 
@@ -124,7 +122,7 @@ def test_what_can_be_done_instead_is_every_fault_but_that_which_was_done_and_non
 async def test_a_request_that_is_cancelled_at_a_step_leaves_its_data_to_the_next_lane(bench: Bench) -> None:
     bench.write(AGENT)
     async with Worker(WorkerOptions(None, bench.folder)) as worker:
-        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial", environment=False)
+        job = Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", order="serial")
         serial = await worker.run(job)
         assert [decision.faults for decision in serial.run.decisions] == [(), ("cancel",), (), ("cancel",)]
         schedule, then = branched(serial.run.decisions, 1, "alice", "cancel")

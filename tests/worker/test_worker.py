@@ -347,9 +347,9 @@ async def test_what_was_learnt_about_a_programs_state_holds_for_the_jobs_after_i
         """
     )
     async with Worker(WorkerOptions(None, bench.folder)) as worker:
-        first = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        first = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle"))
         process = worker._process
-        second = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle", environment=False))
+        second = await worker.run(Job("replay", "trace.jsonl", TWO_USERS, "agent.py:handle"))
         assert worker._process is process
         assert first.run.outcomes == second.run.outcomes
         assert {outcome.body for outcome in second.run.outcomes} == {2}, "each sees what both said"

@@ -204,7 +204,8 @@ def _run(
     from ...replay.worker.client import Worker
     from ...replay.worker.job import Job
 
-    job = Job("check" if check else "replay", "a short run", exchanges, handler, kind, most_executions=60)
+    action = "check" if check else "replay"
+    job = Job(action, "a short run", exchanges, handler, kind, most_executions=60, environment=True)
 
     async def work() -> Result:
         async with Worker(worker) as runner:

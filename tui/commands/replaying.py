@@ -71,6 +71,7 @@ def replay(
         upstream_allow=settings.upstream_allow,
         allow=settings.allow,
         skipped=loaded.skipped,
+        environment=save_schedule is not None,
     )
     service = service_run.options(
         worker.cwd, llm_port, launch, fresh, identity or settings.identity, settle, allow_remote, together
