@@ -253,7 +253,7 @@ class Worker:
         if self._process is not None and self._process.returncode is None:
             return self._process
         python = self._options.python or sys.executable
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
         if self._options.path:
             before = (os.environ.get("PYTHONPATH") or "").split(os.pathsep)
             environment["PYTHONPATH"] = os.pathsep.join((*self._options.path, *filter(None, before)))

@@ -6,6 +6,7 @@ package is put together by hand from the folder that this file stands in, and no
 
 from __future__ import annotations
 
+import gc
 import importlib.machinery
 import importlib.util
 import os
@@ -34,6 +35,14 @@ if __name__ == "__main__":
     # The folder of a script is put first on the path; `job`, `client` … must not hide the user's modules.
     sys.path = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != here]
     _make_importable(os.path.dirname(here))
+    # Nothing of what is imported here is garbage, now or ever: looking for some would take a tenth of the start.
+    gc.disable()
     from crosslane.replay.worker.serve import main  # pyright: ignore
 
+    gc.freeze()
+    gc.enable()
+    # Ours is kept compiled: for an interpreter other than our own nobody else does that, and compiling takes longer
+    # than a short search. The program's folders are not written to, neither here nor in what it starts.
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     main()
