@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from functools import cache
+
 from crosslane.replay.export.findings import ExportSource
 from crosslane.replay.report import (
     Access,
@@ -109,6 +112,22 @@ def sources(text: str) -> list[ExportSource]:
 def report(*crossings: Crossing, verdict: str = "contaminated", reason: str = "why", **more: object) -> Report:
     coverage = Coverage("everything", 2, {"alice": 1, "bob": 1}, ())
     return Report(verdict, reason, "t.jsonl", "a.py:handle", 3, 0.5, coverage, crossings, **more)  # type: ignore[arg-type]
+
+
+def statements(text: str) -> list[ast.stmt]:
+    """The statements of a script or a test file.
+
+    What they carry of Crosslane is the same in each, and long: it is parsed once. Two texts that are both whole by
+    themselves are together the statements of the one, then those of the other.
+    """
+    own, mark, carried = text.partition("\n\n# What follows")
+    assert mark
+    return [*ast.parse(f"{own}\n".encode()).body, *_carried(mark + carried)]
+
+
+@cache
+def _carried(text: str) -> list[ast.stmt]:
+    return ast.parse(text.encode("utf-8")).body
 
 
 async def found(trace: str, handler: str) -> Result:

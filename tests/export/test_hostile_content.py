@@ -17,7 +17,7 @@ from crosslane.replay.report import Known
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .examples import NASTY, crossing, report, sources
+from .examples import NASTY, crossing, report, sources, statements
 from .test_formats import well_formed
 from .test_pages import Page
 
@@ -26,10 +26,10 @@ HOSTILE = st.lists(st.sampled_from(NASTY) | st.text(max_size=5), max_size=6).map
 
 def python_shape(text: str, source: ExportSource) -> object:
     """The statements by kind; the literals must be the contents."""
-    tree = ast.parse(text.encode("utf-8"))
+    body = statements(text)
     values = {
         node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
+        for node in body
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)
         and node.targets[0].id in ("REQUESTS", "FOLDER", "HANDLER", "FOREIGN", "SINK")
@@ -37,7 +37,7 @@ def python_shape(text: str, source: ExportSource) -> object:
     assert values["REQUESTS"] == [dict(request) for request in source.crossing.requests]
     assert (values["FOLDER"], values["HANDLER"]) == (source.cwd, source.handler)
     assert values["FOREIGN"] == list(source.crossing.evidence_all)
-    return [type(node).__name__ for node in tree.body]
+    return [type(node).__name__ for node in body]
 
 
 def xml_shape(text: str, source: ExportSource) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import py_compile
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,19 +19,12 @@ from crosslane.replay.export import standalone
 from crosslane.replay.export.findings import ExportSource, drop_oldest, load_finding, save
 from crosslane.replay.export.script import CARRIED, CARRIED_UPSTREAM, script
 from crosslane.replay.export.standalone import folder_of_the_handler, stands_in
-from crosslane.replay.report import Access, Carrier, Crossing, Needs, Result, Sink, Source
-from crosslane.replay.trace.store import load
-from crosslane.replay.worker.client import Worker, WorkerOptions
-from crosslane.replay.worker.job import Job
+from crosslane.replay.report import Access, Carrier, Crossing, Needs, Sink, Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..conftest import SAMPLES, Bench, turns
-
-
-async def found(trace: str, handler: str) -> Result:
-    async with Worker(WorkerOptions(cwd=SAMPLES)) as worker:
-        return await worker.run(Job("check", trace, load(SAMPLES / trace).exchanges, handler))
+from .examples import found, statements
 
 
 def run(path: Path, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -56,8 +50,10 @@ async def test_the_script_fails_ten_times_of_ten_and_passes_on_the_fix(
     path = tmp_path / "repro.py"
     source = ExportSource(result.report.crossings[0], f"{agent}:handle_message", None, str(SAMPLES))
     path.write_text(script(source), encoding="utf-8")
-    for _ in range(10):
-        done = run(path, cwd=tmp_path)
+    # Compiling it takes most of a run, and depends on nothing that could differ between two: once is enough.
+    compiled = py_compile.compile(str(path), str(tmp_path / "repro.pyc"), doraise=True)
+    for each in (path, *[Path(compiled)] * 9):
+        done = run(each, cwd=tmp_path)
         assert done.returncode == 1, done.stdout + done.stderr
         assert "bob was shown alice's data" in done.stdout
     done = run(path, f"{fixed}:handle_message", cwd=SAMPLES)
@@ -184,17 +180,17 @@ NASTY = [
 @given(st.lists(st.sampled_from(NASTY) | st.text(max_size=5), max_size=8).map("".join))
 def test_content_of_a_trace_is_data_in_the_script_whatever_it_is(text: str) -> None:
     source = script(ExportSource(a_crossing(text, text or "x", text or "y"), "a.py:b", None, text))
-    tree = ast.parse(source.encode("utf-8"))
+    body = statements(source)
     values = {
         target.id: ast.literal_eval(node.value)
-        for node in tree.body
+        for node in body
         if isinstance(node, ast.Assign)
         and isinstance(target := node.targets[0], ast.Name)
         and target.id in ("REQUESTS", "FOLDER")
     }
     assert values["REQUESTS"][0]["message"] == text
     assert values["FOLDER"] == text
-    assert [type(node) for node in tree.body] == _plain_statements()
+    assert [type(node) for node in body] == _plain_statements()
 
 
 @cache
