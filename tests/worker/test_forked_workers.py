@@ -10,29 +10,32 @@ import pytest
 from ..conftest import Bench
 from ..forked_workers import _Popen
 
+# While it is imported: an execution may be in a fork of the worker.
 AGENT = """
 import gc, os, resource, signal, sys, threading
 
+MAIN = sys.modules["__main__"]
+SEEN = {
+    "folder": os.getcwd(),
+    "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+    "arguments": sys.argv,
+    "path": list(sys.path),
+    "flags": repr(sys.flags),
+    "modules": sorted(name for name in sys.modules if name != "encodings.latin_1"),
+    "main": [MAIN.__name__, MAIN.__file__, str(MAIN.__spec__)],
+    "leads": [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid(), os.getppid()],
+    "hash": hash("crosslane"),
+    "collects": [gc.isenabled(), gc.get_threshold()],
+    "bytecode": sys.dont_write_bytecode,
+    "handlers": [str(signal.getsignal(each)) for each in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGHUP)],
+    "limits": [sys.getrecursionlimit(), resource.getrlimit(resource.RLIMIT_NOFILE)],
+    "streams": [[stream.encoding, stream.errors] for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__)],
+    "descriptors": len(os.listdir("/proc/self/fd")),
+    "threads": threading.active_count(),
+}
+
 def handle(message):
-    main = sys.modules["__main__"]
-    return {
-        "folder": os.getcwd(),
-        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
-        "arguments": sys.argv,
-        "path": sys.path,
-        "flags": repr(sys.flags),
-        "modules": sorted(name for name in sys.modules if name != "encodings.latin_1"),
-        "main": [main.__name__, main.__file__, str(main.__spec__)],
-        "leads": [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid(), os.getppid()],
-        "hash": hash("crosslane"),
-        "collects": [gc.isenabled(), gc.get_threshold()],
-        "bytecode": sys.dont_write_bytecode,
-        "handlers": [str(signal.getsignal(each)) for each in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGHUP)],
-        "limits": [sys.getrecursionlimit(), resource.getrlimit(resource.RLIMIT_NOFILE)],
-        "streams": [[stream.encoding, stream.errors] for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__)],
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "threads": threading.active_count(),
-    }
+    return SEEN
 """
 
 
