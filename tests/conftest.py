@@ -17,6 +17,8 @@ from crosslane.replay.worker.client import Worker, WorkerOptions
 from crosslane.replay.worker.job import Job
 from hypothesis import HealthCheck, settings
 
+from . import forked_workers
+
 # How fast a machine is, is nothing that a test can be about.
 settings.register_profile("crosslane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crosslane")
@@ -33,6 +35,7 @@ def _keep_bytecode() -> None:
 
 
 _keep_bytecode()
+forked_workers.install()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -32,8 +32,9 @@ if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036 - it is the user's interpreter
         sys.stderr.write(f"crosslane: needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}\n")
         sys.exit(2)
-    # The folder of a script is put first on the path; `job`, `client` … must not hide the user's modules.
-    sys.path = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != here]
+    # The folder of a script, where it really is, is put first on the path; `job`, `client` … must not hide the user's
+    # modules.
+    sys.path = [path for path in sys.path if os.path.realpath(path or os.getcwd()) != os.path.realpath(here)]
     _make_importable(os.path.dirname(here))
     # Nothing of what is imported here is garbage, now or ever: looking for some would take a tenth of the start.
     gc.disable()

@@ -8,9 +8,12 @@ as much shorter as the time between two frames is.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import _wait, screen
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.screen import Screen
 
 _FASTER = 4
@@ -37,6 +40,23 @@ def for_nobody(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def as_painted() -> None:
     """The screen is painted as a terminal's is."""
+
+
+_parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+
+
+@pytest.fixture(autouse=True)
+def parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application keeps what it has parsed of its styles in one theme: here all keep it together, for each theme."""
+    parse = Stylesheet._parse_rules
+
+    def kept(self: Stylesheet, css: str, **of: Any) -> list[RuleSet]:
+        key = (css, *sorted(of.items()), *sorted(self._variables.items()))
+        if key not in _parsed:
+            _parsed[key] = parse(self, css, **of)
+        return _parsed[key]
+
+    monkeypatch.setattr(Stylesheet, "_parse_rules", kept)
 
 
 def _unpainted(self: Screen[object]) -> None:

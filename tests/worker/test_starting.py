@@ -1,4 +1,4 @@
-"""What a worker's start leaves behind: ours is kept compiled, and the program's folders stay as they are."""
+"""What a worker's start changes: ours is kept compiled, and the program's folders and path stay as they are."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ async def test_ours_is_compiled_once_and_nothing_is_written_beside_the_program(
     kept = {file.name for file in copy.rglob("*.pyc")}
     tag = sys.implementation.cache_tag
     assert {f"serve.{tag}.pyc", f"execute.{tag}.pyc", f"explain.{tag}.pyc"} <= kept
+
+
+async def test_our_folder_is_not_on_the_path_however_it_is_reached(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path_factory.mktemp("installed") / "link"
+    link.symlink_to(ROOT / "replay")
+    monkeypatch.setattr(client, "_LAUNCH", link / "worker" / "launch.py")
+    result = await bench.run("import sys\n\ndef handle(message):\n    return sys.path\n", action="replay")
+    assert not [path for path in result.run.outcomes[0].body if path.endswith("worker")]
