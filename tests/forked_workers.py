@@ -105,14 +105,20 @@ def _starter(environment: dict[str, str]) -> _Starter:
     return _starters[key]
 
 
+def _is_absolute(path: str | None) -> bool:
+    """Else what it means depends on the folder that an interpreter is started in."""
+    return not path or all(map(os.path.isabs, path.split(os.pathsep)))
+
+
 class _Popen(subprocess.Popen):  # type: ignore[type-arg]
     """Starts everything as ever but for workers. How pipes are made and closed is the standard library's."""
 
     def _execute_child(self, args: Any, *rest: Any) -> None:
-        if not isinstance(args, (list, tuple)) or list(args) != [sys.executable, _LAUNCH]:
+        _, _, _, _, cwd, environment, _, _, _, *descriptors = rest[:15]
+        a_worker = isinstance(args, (list, tuple)) and list(args) == [sys.executable, _LAUNCH]
+        if not a_worker or not _is_absolute(environment.get("PYTHONPATH")):
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
-        _, _, _, _, cwd, environment, _, _, _, *descriptors = rest[:15]
         handed = dict(zip(_HANDED, descriptors, strict=True))
         self.pid = _starter(environment).fork(
             str(cwd), environment, [handed["p2cread"], handed["c2pwrite"], handed["errwrite"]]

@@ -40,7 +40,12 @@ def handle(message):
 
 
 @pytest.mark.skipif(subprocess.Popen is not _Popen, reason="workers are started here")
-async def test_a_forked_worker_is_as_a_started_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", [None, "/nowhere", "/nowhere:lib"])
+async def test_a_forked_worker_is_as_a_started_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
+    if path is not None:
+        monkeypatch.setenv("PYTHONPATH", path)
     forked = (await bench.run(AGENT, action="replay")).run.outcomes[0].body
     monkeypatch.setattr(subprocess, "Popen", _Popen.__mro__[1])
     assert (await bench.run(action="replay")).run.outcomes[0].body == forked
