@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from crosslane.replay.errors import CrosslaneError
 from crosslane.replay.report import Result
+from crosslane.replay.worker import pool
 from crosslane.replay.worker.client import WorkerOptions
 from crosslane.replay.worker.job import Job, Progress
 from crosslane.replay.worker.pool import Pool
@@ -45,8 +46,8 @@ async def run(bench: Bench, jobs: int, begin: str = "pass", **options: Any) -> R
     executor = options.pop("executor", None)
     options = {"alone_s": 0, "faults": False, **options}
     job = Job("check", "t.jsonl", TWO_USERS, "agent.py:handle", **options)
-    async with Pool(WorkerOptions(cwd=bench.folder), jobs, executor) as pool:
-        return await pool.run(job)
+    async with Pool(WorkerOptions(cwd=bench.folder), jobs, executor) as workers:
+        return await workers.run(job)
 
 
 def told(result: Result) -> Any:
@@ -125,9 +126,18 @@ async def test_what_one_process_found_is_not_lost_with_another(bench: Bench) -> 
     assert any("exit status 9" in warning for warning in result.report.warnings)
 
 
-async def test_what_the_others_found_is_not_lost_with_the_one_that_leads(bench: Bench) -> None:
-    # It dies when the other has begun.
-    result = await run(bench, 2, "first and os.path.exists('shared') and os._exit(9)")
+async def test_what_the_others_found_is_not_lost_with_the_one_that_leads(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported = pool._reported
+
+    async def reporting(*arguments: Any) -> dict[str, Any]:
+        answer = await reported(*arguments)
+        (bench.folder / "searched").touch()
+        return answer
+
+    monkeypatch.setattr(pool, "_reported", reporting)
+    result = await run(bench, 2, "first and os.path.exists('searched') and os._exit(9)")
     assert result.report.verdict == "contaminated"
     assert any("exit status 9" in warning for warning in result.report.warnings)
 
