@@ -108,16 +108,16 @@ def _found_beside(known: Investigation, execution: Execution, lanes: tuple[Lane,
         minimal, solo = _smallest(known, apart, lanes, still)
         explanation = _explained(known, minimal, solo)
     place = explanation.place
-    names = " and ".join(dict.fromkeys(cause.name for cause in known.causes))
-    without = f"where {names} is kept apart for each session"
+    *names, last = dict.fromkeys(cause.name for cause in known.causes)
+    without = f"with {' and '.join(filter(None, (', '.join(names), last)))} kept apart for each session"
     if place is None and known.beside:
         shown = f"{candidate.sink} is still shown what {candidate.source} said, in {candidate.path}"
-        known.warnings.setdefault(f"{without}, {shown}, by something without a name here")
+        known.warnings.setdefault(f"{without}, {shown} by something without a name here")
     # What holds a known one is no other: with all that it holds kept apart, that is kept apart too.
     if place is None or not explanation.sole or any(place == other or other.is_below(place) for other in places):
         return False
     with program.keeping_apart(()):
-        _keep(known, _told(known, minimal, solo, explanation, f"this crosses as well {without}"))
+        _keep(known, _told(known, minimal, solo, explanation, f"{without}, this still crosses"))
     return True
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .attempts import part_of, search_of, variant_attempts
 from .baselines import run_alone
+from .detect.influence import element
 from .errors import StateEscaped
 from .schedule.schedule import Schedule
 from .schedule.search import NOTHING
@@ -63,8 +64,9 @@ class Scout:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """What has crossed, for `Reached.found`."""
-        return tuple(sorted(map(repr, self._confirmed)))
+        """What has crossed and where, whichever of a user's words it was, for `Reached.found`: answers that grow with
+        every request would show other words to no end."""
+        return tuple(sorted({repr((*of, element(path), faults)) for *of, path, _, faults in self._confirmed}))
 
     def look(self, attempt: Attempt, execution: Execution) -> None:
         learned = self.on.learned()

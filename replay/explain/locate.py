@@ -177,7 +177,7 @@ def _several(experiment: Experiment, there: Surveyed) -> Located | None:
         if len(separate) > 1:
             place, *others = separate
             names = " and ".join(other.name for other in others)
-            remark = f"{names} carries it as well: each has to be kept apart for each lane"
+            remark = f"it is carried by {names} as well: each has to be kept apart for each lane"
             place, fixed = _entry_of(experiment, place, there.entries, others) or (place, together.run)
             return Located(place, fixed, remark, True)
     names = ", ".join(place.name for place in held[:4])

@@ -1,10 +1,9 @@
 """Time and randomness of the program, made repeatable and kept apart for each lane.
 
 A random stream shared by all lanes would itself couple them: what one draws, another would miss. So each lane draws
-from a stream of its own, seeded by its name. Time is the loop's virtual time,
-and never goes back. Both are patched before the program is
-imported, so that `from time import time` is covered; `datetime.now()` is not, and what differs because of it shows up
-as unstable between two solo runs.
+from a stream of its own, seeded by its name. Time is the loop's virtual time, and never goes back. Both are patched
+before the program is imported, so that `from time import time` is covered; `datetime.now()` is not, and what differs
+because of it shows up as unstable between two solo runs.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..schedule.loop import ControlledLoop
 
+_SETS_ALL = frozenset({"seed", "setstate"})
 _EPOCH_S = 1_767_225_600.0  # 2026-01-01T00:00:00Z, where virtual time starts
 
 
@@ -111,6 +111,11 @@ class Determinism:
         def drawing(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
             def draw(*args: Any, **keywords: Any) -> Any:
                 source = real if self._loop is None else getattr(self._stream(), name)
+                if self._loop is not None and name in _SETS_ALL and ACTOR.get(None) is not None:
+                    self._loop.remark(
+                        f"random.{name}() in a request sets what all users draw from then on: that they do is not "
+                        "replayed, each draws from a stream of its own"
+                    )
                 return source(*args, **keywords)
 
             draw.__name__ = name

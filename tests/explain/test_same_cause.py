@@ -93,7 +93,7 @@ async def test_two_causes_in_one_place_are_two_findings(bench: Bench) -> None:
     assert (found["agent.latest['who']"].cls, found["agent.log"].cls) == ("interleaved", "sequential")
     assert "with what was found kept apart for each session" in result.report.coverage.statement
     second = next(c for c in result.report.crossings if c.carrier is not None and c.carrier.name != "agent.log")
-    assert "this crosses as well where agent.log is kept apart for each session" in second.explained
+    assert "with agent.log kept apart for each session, this still crosses" in second.explained
 
     mended = {"said_first": "message", "said_second": '" | ".join(log)'}
     result = await bench.run(BOTH_IN_ONE_PLACE.format(**named, **mended), TWO_USERS, variants=False)

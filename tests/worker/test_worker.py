@@ -399,3 +399,13 @@ async def test_state_of_a_library_that_changes_costs_no_second_import(
     result = await bench.run(source, TWO_USERS)
     assert result.report.verdict == "clean"
     assert (bench.folder / "imports").read_text() == "once\n"
+
+
+async def test_a_seed_that_a_request_sets_for_all_is_said(bench: Bench) -> None:
+    source = "import random\n\ndef handle(message):\n    random.seed(message)\n    return random.random()\n"
+    report = (await bench.run(source, action="replay")).report
+    assert any("random.seed() in a request sets what all users draw" in warning for warning in report.warnings)
+    at_import = source.replace("    random.seed(message)\n", "").replace(
+        "import random\n", "import random\nrandom.seed(1)\n"
+    )
+    assert (await bench.run(at_import, action="replay")).report.warnings == ()
