@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .places import Place
@@ -37,8 +39,22 @@ def defined_at(place: Place) -> tuple[str, int] | None:
         line = None if scope is None else _assignment(scope.body, name) or scope.lineno
     else:
         # The first part of a path from a module that is a name in it: `app.agent.memory` is defined where `agent` is.
-        line = _first_assigned(tree.body, place.name) or _called(tree, place.name)
+        path = _in_module(place)
+        line = _first_assigned(tree.body, path) or _called(tree, path)
     return None if line is None else (place.file, line)
+
+
+def _in_module(place: Place) -> str:
+    """The path without the name of its module: a variable may have that too, as in `app.py` with `app = FastAPI()`."""
+    modules: list[tuple[str, Any]] = list(sys.modules.items())
+    names = [name for name, module in modules if _file_of(module) == place.file and place.name.startswith(f"{name}.")]
+    return place.name.removeprefix(f"{max(names, key=len)}.") if names else place.name
+
+
+def _file_of(module: Any) -> Any:
+    """Without asking what stands there in a module's place."""
+    is_one = issubclass(type(module), ModuleType)
+    return object.__getattribute__(module, "__dict__").get("__file__") if is_one else None
 
 
 def _first_assigned(body: list[ast.stmt], path: str) -> int | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import Bench
+from ..handler.test_applications import posts
 from ..reference.checked import carrier_in, checked, lines_in
 
 LAZY = """
@@ -496,3 +498,24 @@ def test_what_cannot_be_kept_apart_is_said_where_no_carrier_is_found(tmp_path: P
     assert "give each session one of its own" in first.fix
     clean = checked(source.replace("for index", "buffer = (ctypes.c_ubyte * 100)()\n            for index"), tmp_path)
     assert clean.verdict == "clean", clean.reason
+
+
+async def test_a_variable_beside_one_that_is_named_as_the_module_is_defined_at_its_own_line(bench: Bench) -> None:
+    bench.write(
+        """
+        import asyncio
+        from fastapi import FastAPI
+        app = FastAPI()
+        history = []
+        @app.post("/chat")
+        async def chat(body: dict):
+            history.append(body["text"])
+            await asyncio.sleep(0)
+            return {"reply": " ".join(history)}
+        """,
+        "app.py",
+    )
+    result = await bench.run(exchanges=posts(), handler="app.py:app", variants=False, most_executions=60)
+    carrier = result.report.crossings[0].carrier
+    assert carrier is not None
+    assert (carrier.name, carrier.defined_at) == ("app.history", "app.py:5")
