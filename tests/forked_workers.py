@@ -39,9 +39,16 @@ def become_a_worker():
         if not message:
             os._exit(0)
         between = os.fork()
-        if between == 0 and (pid := os.fork()) == 0:
-            break
         if between == 0:
+            heard, told = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.setsid()  # before anybody knows the process, and can send its group a signal
+                os.close(heard)
+                os.close(told)
+                break
+            os.close(told)
+            os.read(heard, 1)
             server.send(b"%d" % pid)
             os._exit(0)
         os.waitpid(between, 0)
@@ -50,7 +57,6 @@ def become_a_worker():
         server.send(b"it is an orphan now")
     server.close()
     asked = json.loads(message)
-    os.setsid()
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)

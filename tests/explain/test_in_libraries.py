@@ -238,6 +238,7 @@ async def test_the_distribution_is_the_one_that_has_the_file_where_several_share
     (folder / "talks").mkdir()
     (folder / "talks" / "memory.py").write_text("class Saver:\n    def __init__(self):\n        self.said = []\n")
     for name, file in recorded.items():
+        (folder / file).touch()
         info = folder / f"{name.replace('-', '_')}-2.1.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.1\n")
