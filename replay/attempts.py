@@ -234,8 +234,9 @@ def variant_attempts(investigation: Investigation, job: Job, reached: Reached, p
 
 
 def beside_attempts(investigation: Investigation, job: Job, reached: Reached) -> Iterator[Attempt]:
-    """As short a search, for what crosses by another cause than those that are known."""
-    for attempt in _few(investigation, job, reached):
+    """As short a search, and single faults, for what crosses by another cause than those that are known."""
+    faults = _fault_attempts(investigation, investigation.lanes, job, reached, range(1), Share(), ())
+    for attempt in chain(_few(investigation, job, reached), islice(faults, _MOST_WITH_VARIANTS)):
         yield replace(attempt, phase="beside what was found")
     reached.beside = True
 

@@ -204,7 +204,9 @@ def _keep(known: Investigation, told: _Told | None) -> None:
     crossing, carrier = finding.crossing, finding.crossing.carrier
     if any(crossing.id == other.crossing.id for other in known.findings):
         return
-    rule = next((rule for rule in known.allow if rule.covers(crossing)), None)
+    # Where it alone does not carry it, the rest is nothing that a rule for it speaks of.
+    rules = [rule for rule in known.allow if told.explanation.sole or not rule.carrier]
+    rule = next((rule for rule in rules if rule.covers(crossing)), None)
     if rule is not None:
         allowed = Allowed.of(crossing, rule.reason)
         known.allowed.setdefault((allowed.carrier, rule.reason), allowed)

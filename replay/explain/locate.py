@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_TRIED = 60
 _MOST_TRIED_BELOW = 30
 _MOST_ENTRIES = 8
-_MOST_SEPARATE = 8
+_MOST_SEPARATE = 12
 _MOST_OPAQUE = 3
 _MOST_AFTER_ONE = 8
 _MOST_MEMBERS = 3
@@ -172,19 +172,31 @@ def _several(experiment: Experiment, there: Surveyed) -> Located | None:
     if together is None or together.crosses:
         return None
     if len(held) <= _MOST_SEPARATE:
+        needed, fixed = _fewest(experiment, held, together.run)
         # Those that carry it each by itself: it still crosses with all the others kept apart.
-        separate = [p for p in held if experiment.apart([other for other in held if other != p]).crosses]
+        separate = [p for p in needed if experiment.apart([other for other in needed if other != p]).crosses]
         if len(separate) > 1:
             place, *others = separate
             names = " and ".join(other.name for other in others)
             remark = f"it is carried by {names} as well: each has to be kept apart for each lane"
-            place, fixed = _entry_of(experiment, place, there.entries, others) or (place, together.run)
+            place, fixed = _entry_of(experiment, place, there.entries, others) or (place, fixed)
             return Located(place, fixed, remark, True)
     names = ", ".join(place.name for place in held[:4])
     # What a worker has in hand is seldom what it was left in.
     first = next((place for place in held if place.form not in (INHERITED, LOCAL)), held[0])
     remark = f"no single variable carries it; keeping these apart for each lane heals it: {names}"
     return Located(_last_of(experiment, first, there), together.run, remark)
+
+
+def _fewest(experiment: Experiment, places: list[Place], fixed: Run) -> tuple[list[Place], Run]:
+    """Without those that need not be kept apart: a queue, say, through which the data comes to where it stays."""
+    needed = places
+    for place in reversed(places):
+        fewer = [other for other in needed if other != place]
+        run = experiment.healed_run(fewer) if fewer else None
+        if run is not None:
+            needed, fixed = fewer, run
+    return needed, fixed
 
 
 # ---- none

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .schedule import Schedule
 from .search import Search
 from .share import Share
-from .strategies import Nested, Replayed, Serial
+from .strategies import LeftFirst, Nested, Replayed, Serial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from .execute import Execution
     from .share import Order
     from .strategies import Strategy
+
+
+_MOST_LATE = 12
+"""Places at which what one fault has left behind goes on."""
 
 
 class FaultSearch:
@@ -56,6 +61,8 @@ class FaultSearch:
         self._cancelling = cancelling
         self._waiting: deque[Iterator[Strategy]] = deque()
         self._is_base = False
+        self._late: Iterator[Strategy] = iter(())
+        self._late_number = 0
         self.tried = 0
 
     @property
@@ -64,14 +71,22 @@ class FaultSearch:
 
     @property
     def order(self) -> Order:
-        return (*self._prefix, self._number, self._is_base)
+        late = (self._late_number,) if self._late_number else ()
+        return (*self._prefix, self._number, self._is_base, *late)
 
     @property
     def mine(self) -> bool:
-        return self._share.has(self._number if not self._is_base else 0, self.order)
+        # What a fault leaves behind is known to the share alone that has made the fault.
+        return self._late_number > 0 or self._share.has(self._number if not self._is_base else 0, self.order)
 
     def next(self, most_switches: int) -> Strategy | None:
         """The next execution to make, or None when there is none left."""
+        late = next(self._late, None)
+        if late is not None:
+            self._late_number += 1
+            self.tried += 1
+            return late
+        self._late_number = 0
         while self._waiting and self._number < self._most:
             strategy = next(self._waiting[0], None)
             if strategy is not None:
@@ -92,6 +107,8 @@ class FaultSearch:
             self._search.tell(execution)
             if self._search.bound >= self._least_switches:
                 self._waiting.append(self._with_faults(execution))
+        elif not self._late_number:
+            self._late = islice(self._with_late_work(execution), _MOST_LATE)
 
     def _with_faults(self, base: Execution) -> Iterator[Strategy]:
         names = base.schedule.names
@@ -102,6 +119,16 @@ class FaultSearch:
             others = _beginning_after(base, step)
             if len(others) > 1:
                 yield Replayed(Schedule(names[: step + 1], ((step, action),)), Nested(others, 1))
+
+    def _with_late_work(self, execution: Execution) -> Iterator[Strategy]:
+        """What a request leaves behind that was broken off, a timer or a task, goes on by itself: before the next one,
+        or at any place within it."""
+        for step, _ in execution.faults:
+            lane, names = execution.schedule.names[step], execution.schedule.names
+            for at, (name, enabled, _) in enumerate(execution.decisions):
+                if at > step and name != lane and lane in enabled:
+                    rest = LeftFirst(lane, Serial(self._order))
+                    yield Replayed(Schedule(names[:at], execution.faults), rest)
 
     def _places(self, base: Execution) -> Iterator[tuple[int, str]]:
         starts, lanes = set(base.starts), set(base.lanes)

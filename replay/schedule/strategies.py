@@ -23,6 +23,18 @@ class Strategy(Protocol):
     def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor: ...
 
 
+class LeftFirst:
+    """What a lane has left behind goes on as soon as it can; else as `rest` says."""
+
+    def __init__(self, lane: str, rest: Strategy) -> None:
+        self._lane = lane
+        self._rest = rest
+
+    def __call__(self, enabled: list[Actor], previous: Actor | None) -> Actor:
+        left = (each for each in enabled if each.name == self._lane and not each.in_flight and not each.pending)
+        return next(left, None) or self._rest(enabled, previous)
+
+
 class Serial:
     """One lane after another in the given order, each to its end: the simplest schedule there is.
 

@@ -328,10 +328,12 @@ class Baton:
 
     def waits(self) -> list[str]:
         """Who waits where for what, in words."""
+        # Threads that are not under the baton let go of what these wait for at any moment.
+        waiting = [(thread, thread.waiting) for thread in self.threads]
         return [
-            f"{thread.actor.name or 'a thread'} waits at {shown_line(thread.wait_at)} for {thread.waiting.in_words()}"
-            for thread in self.threads
-            if thread.waiting is not None
+            f"{thread.actor.name or 'a thread'} waits at {shown_line(thread.wait_at)} for {thing.in_words()}"
+            for thread, thing in waiting
+            if thing is not None
         ]
 
     def abandon(self) -> None:

@@ -163,3 +163,51 @@ async def test_two_causes_in_one_place_show_in_the_replay_of_one_schedule(bench:
     result = await bench.run(source, TWO_USERS, action="replay", order="lockstep")
     names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
     assert names == {"agent.latest['who']", "agent.log"}
+
+
+OF_A_WORKER = """
+    import asyncio
+    asked, task, first, free = None, None, {{}}, [[]]
+    async def worker(asked):
+        last = ""
+        while True:
+            text, answer = await asked.get()
+            answer.done() or answer.set_result(last)
+            last = text
+    async def handle(user, message):
+        global asked, task
+        if asked is None:
+            asked = asyncio.Queue()
+            task = asyncio.create_task(worker(asked))
+        answer = asyncio.get_running_loop().create_future()
+        await asked.put((message, answer))
+        said = await answer
+        {more}
+        return f"{{said}} | {{also}}"
+    """
+MEMO = "also = first.setdefault('said', message)"
+POOL = """kept = free.pop() if free else []
+        kept.append(message)
+        try:
+            await asyncio.sleep(0)
+            also = str(kept)
+            kept.clear()
+        finally:
+            free.append(kept)"""
+
+
+@pytest.mark.parametrize(
+    ("more", "name"), [(MEMO, "agent.first['said']"), (POOL, "agent.free")], ids=["another global", "after a fault"]
+)
+async def test_beside_what_a_worker_keeps_another_cause_is_found(bench: Bench, more: str, name: str) -> None:
+    result = await bench.run(OF_A_WORKER.format(more=more), TWO_USERS, variants=False, switches=1)
+    names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
+    assert "worker.last" in names
+    assert any(other.startswith(name) for other in names)
+    assert len(names) == 2
+
+
+async def test_a_rule_for_one_of_two_causes_leaves_the_other(bench: Bench) -> None:
+    allow = (Allow(carrier="agent.first*", reason="the greeting of the house"),)
+    result = await bench.run(OF_A_WORKER.format(more=MEMO), TWO_USERS, variants=False, switches=1, allow=allow)
+    assert [c.carrier.name for c in result.report.crossings if c.carrier is not None] == ["worker.last"]
