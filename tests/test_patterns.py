@@ -126,7 +126,9 @@ async def test_each_pattern_is_found_and_its_fix_is_clean(
 ) -> None:
     result = await bench.run(leaking, trace, budget_s=10)
     assert result.report.verdict == "contaminated", result.report.reason
-    crossing = min(result.report.crossings, key=lambda each: each.needs.switches)
+    # A reply that comes after its request was cancelled finds the next one without any overlap, too.
+    without_fault = [each for each in result.report.crossings if each.needs.cls != "cancellation"]
+    crossing = min(without_fault, key=lambda each: each.needs.switches)
     assert crossing.needs.cls == cls
     assert crossing.carrier is not None
     clean = await bench.run(fixed, trace, budget_s=10)

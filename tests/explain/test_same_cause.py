@@ -200,7 +200,8 @@ POOL = """kept = free.pop() if free else []
     ("more", "name"), [(MEMO, "agent.first['said']"), (POOL, "agent.free")], ids=["another global", "after a fault"]
 )
 async def test_beside_what_a_worker_keeps_another_cause_is_found(bench: Bench, more: str, name: str) -> None:
-    result = await bench.run(OF_A_WORKER.format(more=more), TWO_USERS, variants=False, switches=1)
+    options: dict[str, Any] = {"variants": False, "switches": 1, "most_executions": 2_000}
+    result = await bench.run(OF_A_WORKER.format(more=more), TWO_USERS, **options)
     names = {c.carrier.name for c in result.report.crossings if c.carrier is not None}
     assert "worker.last" in names
     assert any(other.startswith(name) for other in names)
