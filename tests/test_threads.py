@@ -500,3 +500,23 @@ async def test_a_database_in_memory_is_kept_apart_by_forks(bench: Bench) -> None
     assert leaking.report.verdict == "contaminated"
     clean = await bench.run(source.format(where=" where user = ?", values="(user,)"), **options)
     assert clean.report.verdict == "clean", clean.report.reason
+
+
+async def test_a_thread_that_was_started_at_import_is_named_where_it_is_waited_for(bench: Bench) -> None:
+    source = """
+        import queue, threading
+        asked = queue.Queue()
+        def worker():
+            while True:
+                message, done = asked.get()
+                done.set()
+        threading.Thread(target=worker, daemon=True).start()
+        def handle(message):
+            done = threading.Event()
+            asked.put((message, done))
+            done.wait()
+            return message
+        """
+    report = (await bench.run(source, action="replay")).report
+    assert report.verdict == "inconclusive"
+    assert "a thread that was started at import, which is not controlled (worker at agent.py:4)" in report.reason

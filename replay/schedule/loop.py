@@ -23,7 +23,7 @@ from .attribution import AttributingLoop
 from .deadlines import has_live_timer
 from .spinning import Spinners
 from .threads import Controlled, entered, left
-from .waiting import waiting_tasks
+from .waiting import beyond_control, waiting_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -382,7 +382,7 @@ class ControlledLoop(AttributingLoop):
 
     def _deadlock(self) -> str:
         waits = [*self.baton.waits(), *waiting_tasks(self)]
-        return f"deadlock: {'; '.join(waits)}" if waits else "deadlock"
+        return f"deadlock: {'; '.join(waits)}{beyond_control()}" if waits else "deadlock"
 
     def _run_out(self, limit: int) -> None:
         actors = [self._nobody, *self.lanes.values(), *self.background]

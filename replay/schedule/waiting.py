@@ -9,11 +9,12 @@ This module imports the standard library alone and its siblings: exported repro 
 from __future__ import annotations
 
 import asyncio
+import threading
 import types
 from typing import TYPE_CHECKING, Any
 
 from .actors import ACTOR
-from .threads import is_users, shown_line
+from .threads import is_users, shown_line, user_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,29 @@ if TYPE_CHECKING:
     from .loop import ControlledLoop
 
 _WAITED_FOR = ("asyncio.locks", "asyncio.queues", "anyio._core._synchronization", "anyio._backends._asyncio")
+
+
+_since_import: list[str] = []
+
+
+def note_threads() -> None:
+    """Called when the program is imported: what it started meanwhile runs by itself, and in no fork."""
+    _since_import.clear()
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None)
+        code = getattr(target, "__code__", None)
+        if isinstance(code, types.CodeType) and code.co_filename in user_files[-1]:
+            _since_import.append(f"{code.co_name} at {shown_line((code.co_filename, code.co_firstlineno))}")
+
+
+def beyond_control() -> str:
+    """What else may be waited for than what runs here, in words; "" where there is nothing."""
+    if not _since_import:
+        return ""
+    return (
+        f"; or for a thread that was started at import, which is not controlled ({', '.join(_since_import)}): start it "
+        "with the application, or at the first request"
+    )
 
 
 def waiting_tasks(loop: ControlledLoop) -> list[str]:

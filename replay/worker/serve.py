@@ -39,6 +39,7 @@ from ..schedule.memory_net import MemoryNetwork
 from ..schedule.schedule import Schedule
 from ..schedule.thread_loop import ThreadLoop
 from ..schedule.threads import here
+from ..schedule.waiting import note_threads
 from ..sharing import Scouted
 from ..state.files import UserFiles
 from ..state.fresh import Fresh
@@ -300,6 +301,7 @@ def assemble(job: Job, channel: Channel, capture: Capture, determinism: Determin
     def imported() -> None:
         clients.take_over()
         ahead.work_out(handler.kind)
+        note_threads()
         # What is there now stays: a collection during the search needs not look through it.
         gc.collect()
         gc.freeze()
