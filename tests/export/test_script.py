@@ -298,7 +298,7 @@ async def test_a_report_names_its_findings(bench: Bench, tmp_path: Path) -> None
         (  # a derived value
             "import asyncio\nlast = ''\nasync def handle(message):\n    global last\n    last = message\n"
             "    await asyncio.sleep(0)\n    return {'size': len(last)}\n",
-            "async def handle(message):\n    return {'size': len(message)}\n",
+            "async def handle(message):\n    return {'size': f'{len(message)} letters'}\n",
             {},
         ),
         (  # a cancelled request
