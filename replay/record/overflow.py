@@ -88,9 +88,14 @@ class Rest:
         self._descriptor = descriptor
         self._taken = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether something has not been taken yet."""
+        return os.fstat(self._descriptor).st_size - _DATA_AT > self._taken
+
     def take(self, most: int) -> bytes:
         """The next bytes; none where all is taken."""
-        if os.fstat(self._descriptor).st_size - _DATA_AT <= self._taken:
+        if not self.waits:
             return b""
         data = os.pread(self._descriptor, most, _DATA_AT + self._taken)
         self._taken += len(data)

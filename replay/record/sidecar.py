@@ -80,18 +80,27 @@ class Intake:
             poll.poll(_LOOK_MS)
             time.sleep(_PAUSE_S)
             while len(self._data) < _AHEAD:
-                try:
-                    data = os.read(self._descriptor, _READ) or self._rest.take(_READ)
-                except BlockingIOError:
-                    data = self._rest.take(_READ)
-                    if not data:
-                        break
+                data = self._next()
+                if data is None:
+                    break
                 with self._lock:
                     self._data += data
                     self._ended = not data
                     self._come.set()
                 if not data:
                     break
+
+    def _next(self) -> bytes | None:
+        """What comes next: None where nothing is there yet, and nothing at the end.
+
+        Whether something waits beside the pipe is looked at first: as long as it does, nothing is written into the
+        pipe, and what is in there came before it. Looked at afterwards, a pipe that was empty may be full by now.
+        """
+        waits = self._rest.waits
+        try:
+            return os.read(self._descriptor, _READ) or self._rest.take(_READ)
+        except BlockingIOError:
+            return self._rest.take(_READ) if waits else None
 
 
 class Told:

@@ -18,10 +18,12 @@ from crosslane.replay.errors import CrosslaneError
 from crosslane.replay.record import sidecar_process
 from crosslane.replay.record.asgi import RecordMiddleware
 from crosslane.replay.record.frames import Clock, Replay, packed, unpacked
+from crosslane.replay.record.overflow import Overflow, Rest
 from crosslane.replay.record.recorder import Note, Recorder
 from crosslane.replay.record.relay import Relay
 from crosslane.replay.record.service import started
 from crosslane.replay.record.settings import Settings
+from crosslane.replay.record.sidecar import Intake
 from crosslane.replay.record.writer import Limits
 from crosslane.replay.trace.events import parts
 from crosslane.replay.trace.store import load
@@ -218,6 +220,7 @@ def test_what_waited_is_in_order_before_what_came_after_it_and_its_memory_is_giv
     sidecar = relay._channel._sidecar
     for _ in range(3):
         os.kill(sidecar._process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, sidecar._process.pid, os.WSTOPPED | os.WNOWAIT)
         run(relay, [[("request", b"x" * 50_000), ("respond", 200, ()), ("finish", "ok", "", b"answer")]] * 60)
         assert not sidecar.overflow.empty
         os.kill(sidecar._process.pid, signal.SIGCONT)
@@ -232,6 +235,29 @@ def test_what_waited_is_in_order_before_what_came_after_it_and_its_memory_is_giv
     assert [e.request.request.get("text", e.request.request.get("json"))[:1] for e in loaded.exchanges] == [
         *("x" * 60 + "y" * 3) * 3
     ]
+
+
+def test_what_the_full_pipe_holds_comes_before_what_waits_beside_it(monkeypatch: pytest.MonkeyPatch):
+    """Also where the pipe was empty, and both were filled before the other process looked beside it."""
+    overflow = Overflow(1 << 20)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    intake = object.__new__(Intake)
+    intake._descriptor, intake._rest = reader, Rest(overflow.descriptor)
+    read = os.read
+
+    def empty_until_now(*arguments: int) -> bytes:
+        monkeypatch.undo()
+        os.write(writer, b"first")
+        assert overflow.put(b"second")
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "read", empty_until_now)
+    assert [intake._next(), intake._next(), intake._next(), intake._next()] == [None, b"first", b"second", None]
+    os.close(writer)
+    assert (intake._next(), os.read) == (b"", read)
+    os.close(reader)
+    overflow.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
